@@ -1,1 +1,1 @@
-"""Pure functions from sentences to features: no project paths, no clock, no parallelism. Used off and on line."""
+"""Pure functions from sentences to features, used offline and online: no project paths, clock or parallelism."""

@@ -1,7 +1,7 @@
-"""Vectors of segments outside the vocabulary (paper: E(s_i)), and the bridge from BERT's space to the vocabulary's.
+"""Vectors of segments outside the vocabulary (paper: E(s_i)), and the map from BERT's space to the vocabulary's.
 
-The paper compares a BERT vector with vocabulary vectors and does not say how. ``fit_alignment`` fits a ridge map on
-words that have both; its held-out cosine beside a shuffled control shows whether the map means anything.
+The paper compares a BERT vector with vocabulary vectors but does not say how. ``fit_alignment`` fits a ridge map on
+words that have both; comparing its held-out cosine with that of a shuffled control shows whether the map is meaningful.
 """
 
 from __future__ import annotations
@@ -17,23 +17,30 @@ from ssmi.pipeline.features.vocabulary import normalised
 FloatMatrix = npt.NDArray[np.float32]
 DoubleMatrix = npt.NDArray[np.float64]
 Encode = Callable[[Sequence[Sequence[str]]], Sequence[FloatMatrix]]
-"""Texts as characters → their last-layer states, one matrix (characters, width) each: ``FrozenEncoder.states``."""
+"""From texts, given as characters, to one matrix of last-layer states (characters, width) each.
+
+Such as ``FrozenEncoder.states``."""
 
 ENCODING_VERSION = 1
-"""Of what ``isolated_vectors`` gives for an encoder and a word: raised when it would give other vectors, so that those
-kept in the scratch folder are not taken for its own. ``tests/pipeline/stages/test_versions.py`` asks for it."""
+"""Version of the vectors that ``isolated_vectors`` computes for an encoder and a word.
+
+Raise it with every change that yields other vectors, so that vectors cached in the scratch folder are not reused.
+``tests/pipeline/stages/test_versions.py`` checks this."""
 
 
 def isolated_vectors(segments: Sequence[str], encode: Encode) -> FloatMatrix:
-    """Mean last-layer state of each segment's code points, the segment alone. Shape: (segments, width)."""
+    """Compute the mean last-layer state of each segment, encoded without context. Shape: (segments, width)."""
     return np.stack([states.mean(axis=0) for states in encode([list(segment) for segment in segments])])
 
 
 @dataclass
 class SpanMeanAccumulator:
-    """Sums over the occurrences of wanted segments in sentences, for their means with ``embed.context: sentence``.
+    """Accumulates the states of wanted segments over their occurrences in sentences, for ``embed.context: sentence``.
 
-    ``wanted``: segment → index; ``sums``: index → sum of the mean states of its occurrences, shape (width,).
+    Attributes:
+        wanted: The index of each wanted segment.
+        sums: By index, the sum of the mean states of the segment's occurrences. Shape of each: (width,)
+        counts: By index, the number of occurrences.
     """
 
     wanted: Mapping[str, int]
@@ -53,9 +60,13 @@ class SpanMeanAccumulator:
 
 @dataclass(frozen=True)
 class LinearMap:
-    """An affine map BERT space → vocabulary space.
+    """An affine map from BERT's space to the vocabulary's.
 
-    ``weights``: (width, d); ``mean``, ``scale``: (width,) of the fitted words; ``offset``: (d,).
+    Attributes:
+        weights: Weights of the standardised dimensions. Shape: (width, d)
+        mean: Mean of the fitted words' BERT vectors. Shape: (width,)
+        scale: Standard deviation of the fitted words' BERT vectors. Shape: (width,)
+        offset: The intercept. Shape: (d,)
     """
 
     weights: DoubleMatrix
@@ -66,8 +77,8 @@ class LinearMap:
     def apply(self, states: FloatMatrix) -> FloatMatrix:
         """Map BERT vectors (n, width) to unit vectors (n, d); a zero row stays zero.
 
-        One vector-matrix product a row: a row's bits do not depend on the others, so a segment on line gets the
-        same vector as off line.
+        Each row is a separate vector-matrix product, so that its bits do not depend on the other rows, and a segment
+        gets the same vector online as offline.
         """
         mapped = np.zeros((len(states), len(self.offset)), dtype=np.float32)
         for row in np.flatnonzero(states.any(axis=1)):
@@ -77,7 +88,14 @@ class LinearMap:
 
 @dataclass(frozen=True)
 class Alignment(LinearMap):
-    """A fitted map and how well it does on words it has not seen."""
+    """A fitted map and its quality on held-out words.
+
+    Attributes:
+        n_fitted: Number of words the map was fitted on.
+        n_held_out: Number of words it was tested on.
+        held_out_cosine: Mean cosine of mapped and true vectors of the held-out words.
+        shuffled_cosine: The same mean for a control map fitted on shuffled targets.
+    """
 
     n_fitted: int
     n_held_out: int
@@ -95,7 +113,7 @@ def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, s
         sources: BERT vectors. Shape: (n, width)
         targets: Unit word vectors. Shape: (n, d)
         ridge: The penalty.
-        seed: Of the split and of the control.
+        seed: Seed of the split and of the control.
 
     Returns:
         The map, with its mean cosine on held-out rows and that of the control.
@@ -103,14 +121,14 @@ def fit_alignment(sources: FloatMatrix, targets: FloatMatrix, *, ridge: float, s
     n = len(sources)
     rng = np.random.default_rng(seed)
     order = rng.permutation(n)
-    n_held_out = max(1, n // 10)  # of few words one must be held out, or there is no cosine to report
-    # Sorted, so that rows are added up in one order whatever the permutation: only the split depends on the seed.
+    n_held_out = max(1, n // 10)  # at least one row, or there is no cosine to report
+    # Sorted, so that rows are summed in the same order for every permutation: only the split depends on the seed.
     held_out, fitted = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
     x, y = sources.astype(np.float64), targets.astype(np.float64)
     control = y.copy()
     # Only fitted rows are shuffled: map and control are measured against the same true vectors.
     control[fitted] = y[rng.permutation(fitted)]
-    # 1e-6 keeps a dimension that never varies finite. Statistics of the fitted rows alone: held-out rows stay unseen.
+    # 1e-6 keeps a constant dimension finite. Statistics are of the fitted rows only: held-out rows stay unseen.
     mean, scale = x[fitted].mean(axis=0), x[fitted].std(axis=0) + 1e-6
     standard = (x - mean) / scale
     weights, offset = _ridge(standard[fitted], y[fitted], ridge=ridge)

@@ -1,4 +1,4 @@
-"""The columns of shards that follow from a text and its gold entities, and the row that a tagger reads of a text."""
+"""Assemble the shard columns that follow from a text and its gold entities, and a tagger's feature row of a text."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from ssmi.pipeline.features.text.windows import window_starts
 
 
 def tag_ids(starts: Ints, ends: Ints, types: Ints, *, n_characters: int, scheme: TagScheme) -> npt.NDArray[np.int16]:
-    """The tag of each character, as ``LabelSet.tags`` numbers them.
+    """Compute the tag of each character, numbered as in ``LabelSet.tags``.
 
     Args:
-        starts: Positions of entities that do not overlap.
-        ends: Behind their last characters.
-        types: The index of each one's type in the label set.
-        n_characters: Of the text.
-        scheme: The label set's.
+        starts: Start positions of the entities, which must not overlap.
+        ends: End positions of the entities, exclusive.
+        types: The index of each entity's type in the label set.
+        n_characters: Length of the text.
+        scheme: Tag scheme of the label set.
 
     Returns:
-        Shape: (n_characters,)
+        The tag ids. Shape: (n_characters,)
     """
     roles = ROLES[scheme]
     tags = np.zeros(n_characters, dtype=np.int16)
@@ -42,9 +42,11 @@ def tag_ids(starts: Ints, ends: Ints, types: Ints, *, n_characters: int, scheme:
 
 
 def windows_of(sentences: SentenceColumns, *, max_window: int) -> tuple[Ints, Ints]:
-    """The windows of many sentences: how many of them stand before each sentence, and all in the end; their starts.
+    """Cut many sentences into windows.
 
-    Shapes: (sentences + 1,), (windows,)
+    Returns:
+        For each sentence the number of windows before it, followed by the total, shape (sentences + 1,); and the start
+        of each window within its sentence, shape (windows,).
     """
     lengths = np.diff(sentences.offsets)
     counts = np.ones(len(sentences), dtype=np.int64)
@@ -62,7 +64,7 @@ def windows_of(sentences: SentenceColumns, *, max_window: int) -> tuple[Ints, In
 
 
 def named_boundaries(columns: Iterable[npt.NDArray[np.integer]]) -> Ints:
-    """Every boundary id that stands in the columns, ascending, 0 left out."""
+    """Return the distinct boundary ids in the columns, ascending, without 0."""
     named = np.zeros(1, dtype=np.bool_)
     for column in columns:
         if len(column) and (highest := int(column.max())) >= len(named):
@@ -82,9 +84,19 @@ def feature_row(
     max_window: int,
     matches: MatchColumns | None,
 ) -> FeatureRow:
-    """The columns of ``schema.SHARDS`` that follow from the text alone; ``selections`` holds a row a character.
+    """Build the columns of ``schema.SHARDS`` that follow from the text alone.
 
-    matches: Every vocabulary word inside the sentence, by (start, end); None to keep none.
+    Args:
+        characters: One code point each.
+        selections: One selection per character.
+        local_ids: The local boundary of each character.
+        segment_starts: The position of each segment's first character.
+        tokens: The map from characters to the encoder's token ids.
+        max_window: The maximum number of characters of a window.
+        matches: Every vocabulary word inside the sentence, sorted by (start, end); None to store no matches.
+
+    Returns:
+        The feature row of the sentence.
     """
     return {
         "characters": list(characters),

@@ -19,7 +19,7 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.intp]
 Block = tuple[IntArray, FloatMatrix]
-"""Candidates' ids, ascending, and their cosines with some segments. Shapes: (candidates,), (segments, candidates)."""
+"""Candidate ids, ascending, and their cosines with some segments. Shapes: (candidates,), (segments, candidates)."""
 
 HISTOGRAM_BINS = 100
 """Bins of width 0.02 over [-1, 1]."""
@@ -27,7 +27,7 @@ HISTOGRAM_BINS = 100
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What is chosen for one (character, segment): ids are boundary ids, cosines are in the same order."""
+    """The choice for one (character, segment) pair: boundary ids, and cosines in the same order."""
 
     best_id: int
     best_cosine: float | None
@@ -42,14 +42,14 @@ NOTHING = Selection(0, None, (), (), (), 0)
 
 @dataclass(frozen=True, slots=True)
 class SelectionColumns:
-    """What is chosen for many queries: a row each, and lists one after the other with their lengths.
+    """The choices for many queries: one row per query; lists are concatenated and stored with their lengths.
 
-    Shapes: (queries,) but for ``set_ids``, ``set_cosines`` (sum of ``set_lengths``,) and ``negative_ids`` (sum of
+    Shapes: (queries,), except ``set_ids`` and ``set_cosines`` (sum of ``set_lengths``,) and ``negative_ids`` (sum of
     ``negative_lengths``,).
     """
 
     best_ids: IntArray
-    """0 without a candidate, and then ``best_cosines`` is 0 too."""
+    """0 for a query without candidates, whose ``best_cosines`` is 0 too."""
     best_cosines: FloatArray
     set_lengths: IntArray
     set_ids: IntArray
@@ -60,7 +60,7 @@ class SelectionColumns:
 
     @classmethod
     def of(cls, selections: Sequence[Selection]) -> SelectionColumns:
-        """The same from one object each."""
+        """Build columns from one object per query."""
 
         def ids(values: Iterable[int]) -> IntArray:
             return np.fromiter(values, dtype=np.int32)
@@ -77,7 +77,7 @@ class SelectionColumns:
         )
 
     def selections(self) -> Iterator[Selection]:
-        """The same as one object each."""
+        """Iterate over the rows as one object per query."""
         set_ids, set_cosines, negative_ids = (
             [values[start:end].tolist() for start, end in pairwise(offsets_of(lengths).tolist())]
             for values, lengths in (
@@ -94,17 +94,17 @@ class SelectionColumns:
 
     @classmethod
     def concatenated(cls, pieces: Sequence[SelectionColumns]) -> SelectionColumns:
-        """Those of several pieces, in their order."""
+        """Concatenate the selections of several pieces, in order."""
         return cls(
             **{field.name: np.concatenate([getattr(one, field.name) for one in pieces]) for field in fields(cls)}
         )
 
 
 def cosines_with(vectors: FloatMatrix, segments: FloatMatrix) -> FloatMatrix:
-    """Cosines of unit candidate vectors (candidates, d) with each of some unit segment vectors (segments, d).
+    """Compute cosines of unit candidate vectors (candidates, d) with each of some unit segment vectors (segments, d).
 
-    A stack of products of a matrix and a vector, not a product of two matrices: its bits then never depend on what else
-    is computed, so a sentence on line gets exactly the figures that the shards hold. Shape: (segments, candidates)
+    This is a stack of matrix-vector products, not a matrix product, so that the bits of each row do not depend on the
+    other rows, and a sentence gets exactly the same numbers online as in the shards. Shape: (segments, candidates)
     """
     cosines: FloatMatrix = np.matmul(vectors, segments[:, :, None])[:, :, 0]
     # Rounding can carry the product of two unit vectors beyond 1.
@@ -114,12 +114,13 @@ def cosines_with(vectors: FloatMatrix, segments: FloatMatrix) -> FloatMatrix:
 def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
     """Choose the best boundary, the boundary set and the negatives of a character.
 
-    The best has the highest cosine. The set holds those over the threshold, best first, at most ``max_set``. The
-    negatives are the ``n_negatives`` lowest outside the set, lowest first. Ties go to the lower id.
+    The best boundary has the highest cosine. The set holds at most ``max_set`` candidates over the threshold, best
+    first. The negatives are the ``n_negatives`` lowest candidates outside the set, lowest first. Ties go to the lower
+    id.
 
     Args:
         candidate_ids: Boundary ids, ascending. Shape: (candidates,)
-        cosines: With the segment. Shape: (candidates,)
+        cosines: Cosines of the candidates with the segment. Shape: (candidates,)
         params: Threshold and sizes.
 
     Returns:
@@ -132,13 +133,20 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
 
 
 def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> SelectionColumns:
-    """``select`` for many segments at once, those with the same candidates in one block; at least one block is given.
+    """Do ``select`` for many segments at once; segments with the same candidates share a block.
 
-    Whole rows of cosines are not sorted: only what is over the threshold, and what is below a limit for the negatives.
+    Rows of cosines are not sorted whole: only the values over the threshold, and those below a limit for the negatives.
+
+    Args:
+        blocks: At least one block.
+        params: Threshold and sizes.
+
+    Returns:
+        One row per segment, in the order of the blocks.
     """
     n_segments, n_ids = [len(cosines) for _, cosines in blocks], [len(ids) for ids, _ in blocks]
     n_candidates = np.repeat(np.array(n_ids, dtype=np.int32), n_segments)
-    # Without candidates a segment has no row.
+    # A segment without candidates has no row of cosines.
     asking = np.flatnonzero(n_candidates)
     rows = Rows.of(np.concatenate([cosines.ravel() for _, cosines in blocks]), n_candidates[asking].astype(np.int64))
     ids = np.concatenate([ids for ids, _ in blocks])
@@ -172,21 +180,21 @@ def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> Selectio
 
 
 def _highest(rows: Rows, params: SelectionParams) -> Ints:
-    """Places of cosines among which are each row's best and its set."""
+    """Return the places of cosines that include each row's best boundary and set."""
     limits = np.minimum(rows.highest(), np.float32(params.threshold))
     places = np.flatnonzero(rows.values >= np.repeat(limits, rows.widths))
     if len(places) <= 2 * params.max_set * len(rows.starts):
         return places
-    # Of very many over a low threshold most are too many for the set.
+    # With a low threshold far more values exceed it than the set can hold.
     negated = replace(rows, values=-rows.values)
     return np.flatnonzero(negated.at_most(np.minimum(-limits, negated.limits(params.max_set))))
 
 
 def _lowest(rows: Rows, params: SelectionParams) -> Flags:
-    """Which cosines may be negatives: those of each row that are, but for the set, and others."""
+    """Flag the cosines that may be negatives: a superset of each row's negatives, from which the set is not removed."""
     n = max(1, params.n_negatives)
     limits = rows.limits(n)
-    # What is over the threshold may be in the set.
+    # Values over the threshold may be in the set, so ``max_set`` more values are needed.
     over = (limits > params.threshold) & (limits < np.inf)
     if over.any():
         limits[over] = rows.limits(n + params.max_set)[over]
@@ -196,10 +204,10 @@ def _lowest(rows: Rows, params: SelectionParams) -> Flags:
 def select_at_random(
     candidate_ids: IntArray, cosines: FloatArray, *, character: str, segment: str, params: SelectionParams
 ) -> Selection:
-    """The ablation -Cosine: best and set drawn at random, seeded for each (character, segment)."""
+    """Draw the best boundary, set and negatives at random, seeded by (character, segment): the ablation -Cosine."""
     if not len(candidate_ids):
         return NOTHING
-    # Seeded by the pair itself, so that the draw does not depend on what is answered before it, on line or off.
+    # Seeded by the pair itself, so that the draw does not depend on earlier queries, online or offline.
     key = hashlib.blake2b(f"{params.seed}\0{character}\0{segment}".encode("utf-8", "surrogatepass"), digest_size=8)
     order = np.random.default_rng(int.from_bytes(key.digest(), "big")).permutation(len(candidate_ids))
     chosen = order[: params.max_set]
@@ -208,7 +216,7 @@ def select_at_random(
 
 
 def select_segment(candidate_ids: IntArray, cosines: FloatArray, *, segment_id: int) -> Selection:
-    """The segment itself as the best boundary, without set and negatives; no boundary where it is no candidate."""
+    """Choose the segment itself as the best boundary, without set or negatives; nothing if it is not a candidate."""
     (own,) = (candidate_ids == segment_id).nonzero()
     if not len(own):
         return replace(NOTHING, n_candidates=len(candidate_ids))
@@ -235,12 +243,12 @@ def _selection(
 
 
 def histogram(cosines: npt.NDArray[np.float32]) -> npt.NDArray[np.int64]:
-    """Counts of cosines in ``HISTOGRAM_BINS`` equal bins over [-1, 1]; 1.0 falls in the last."""
-    # In float64: in float32 cosine + 1 would round some up into the next bin.
+    """Count cosines in ``HISTOGRAM_BINS`` equal bins over [-1, 1]; 1.0 falls in the last bin."""
+    # In float64: in float32, cosine + 1 would round some values up into the next bin.
     bins = cosines.ravel().astype(np.float64)
     bins += 1.0
     bins *= HISTOGRAM_BINS / 2
-    # None is below 0, so cutting the fraction off rounds down.
+    # No value is below 0, so truncation rounds down.
     counts = np.bincount(bins.astype(np.int64), minlength=HISTOGRAM_BINS + 1)
     counts[-2] += counts[-1]
     return counts[:-1]

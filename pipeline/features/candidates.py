@@ -1,6 +1,6 @@
 """The selection query of each character, and its answer (paper: W(c_i), S_k, S_m, S_s).
 
-In vocabulary scope the answer depends on the pair (character, segment) alone, so equal queries are answered once.
+In vocabulary scope the answer depends only on the pair (character, segment), so equal queries are answered once.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ from ssmi.pipeline.features.text.segmentation import segment_of_each
 from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix, IntArray, Vocabulary
 
 COSINES_AT_ONCE = 1 << 18
-"""Of a character's candidates with several segments: so many stay in a processor's cache."""
+"""Number of cosines (candidates x segments) computed at once, small enough to stay in a processor's cache."""
 
 
 class SelectionQuery(NamedTuple):
-    """What a selection depends on."""
+    """Everything that a selection depends on."""
 
     character: str
     segment: str
-    """The segment around the character."""
+    """The segment that contains the character."""
     candidates: tuple[int, ...] | None
-    """Boundary ids, ascending; None in vocabulary scope: all boundaries of the character."""
+    """Boundary ids, ascending; None in vocabulary scope, where all boundaries of the character are candidates."""
 
     @property
     def order(self) -> tuple[str, str, tuple[int, ...]]:
-        """Sorts queries so that those of one character are adjacent and share its candidates' vectors."""
+        """Sort key that makes the queries of one character adjacent, so that they share its candidates' vectors."""
         return self.character, self.segment, self.candidates or ()
 
 
 class Question(NamedTuple):
-    """Selection queries that differ in their segments only."""
+    """Selection queries that differ only in their segments."""
 
     character: str
     segments: Sequence[str]
     candidates: tuple[int, ...] | None = None
-    """As those of a ``SelectionQuery``."""
+    """The candidates of every query, as in ``SelectionQuery``."""
 
 
 _Asked = tuple[Question, IntArray]
@@ -64,14 +64,14 @@ def queries_of(
 
     Args:
         characters: One code point each.
-        segments: They tile the sentence.
-        starts: Each segment's first character.
-        vocabulary: Its trie finds the candidates in sentence scope.
-        scope: ``vocabulary`` takes every word that holds the character, ``sentence`` only those that match over its
-            position.
+        segments: Segments that tile the sentence.
+        starts: The position of each segment's first character.
+        vocabulary: The vocabulary, whose trie finds the candidates in sentence scope.
+        scope: With ``vocabulary``, every word that contains the character is a candidate; with ``sentence``, only words
+            that match over its position.
 
     Returns:
-        One query a character, in the sentence's order.
+        One query per character, in the order of the sentence.
     """
     around = segment_of_each(segments, starts, n_characters=len(characters))
     if scope == "vocabulary":
@@ -81,27 +81,27 @@ def queries_of(
     for position, boundary in zip(positions.tolist(), boundaries.tolist(), strict=True):
         over[position].append(boundary)
     return [
-        # Ascending, as select expects: ties then go to the lower id.
+        # Ascending, as ``select`` expects, so that ties go to the lower id.
         SelectionQuery(character, segment, tuple(ids))
         for character, segment, ids in zip(characters, around, over, strict=True)
     ]
 
 
 class OovVectors(Protocol):
-    """Unit vectors of segments outside the vocabulary, read from the embed stage's files or made on line."""
+    """Unit vectors of segments outside the vocabulary, read from the embed stage's files or computed online."""
 
     @property
     def boundaries(self) -> FloatMatrix | None:
-        """BERT's vectors of all boundaries where such segments are compared in BERT's space (``embed.space: bert``)."""
+        """BERT vectors of all boundaries with ``embed.space: bert``, where segments are compared in BERT's space."""
         ...
 
     def of(self, segment: str) -> FloatArray:
-        """The vector of a segment, in the space it is compared in. Shape: (d,), or (width,) of BERT."""
+        """Return the vector of a segment in the space of the comparison. Shape: (d,), or BERT's (width,)."""
         ...
 
 
 class CandidateSelector:
-    """Answers selection queries; adjacent ones of one character share its candidates' gathered vectors."""
+    """Answers selection queries; adjacent queries of one character share its candidates' gathered vectors."""
 
     def __init__(self, vocabulary: Vocabulary, outside: OovVectors, params: SelectionParams) -> None:
         self._vocabulary = vocabulary
@@ -111,17 +111,17 @@ class CandidateSelector:
         self._gathered: dict[bool, FloatMatrix] = {}
 
     def answer(self, query: SelectionQuery) -> tuple[Selection, FloatArray]:
-        """The selection and the cosines of all candidates it was made from. Shape: (candidates,)."""
+        """Return the selection and the cosines of all its candidates. Shape: (candidates,)."""
         character, segment, candidates = query
         ((columns, cosines),) = self.answers([Question(character, [segment], candidates)])
         (selection,) = columns.selections()
         return selection, cosines
 
     def answers(self, questions: Iterable[Question]) -> Iterator[tuple[SelectionColumns, FloatArray]]:
-        """The same for each segment of many questions, some at a time.
+        """Answer each segment of many questions, a batch at a time.
 
         Yields:
-            The selections, and the cosines of all their candidates, one selection's after the other's.
+            The selections of a batch, and the concatenated cosines of all their candidates.
         """
         waiting: list[_Asked] = []
         n_waiting = 0
@@ -159,18 +159,18 @@ class CandidateSelector:
         return select_segment(ids, cosines, segment_id=self._vocabulary.id_of(segment))
 
     def _blocks(self, asked: Sequence[_Asked]) -> Iterator[tuple[Question, Block]]:
-        """The candidates of each question and their cosines with its segments."""
+        """Yield the candidates of each question and their cosines with its segments."""
         for (question, ids), cosines in zip(asked, self._cosines(asked), strict=True):
             if not self._params.exclude_segment:
                 yield question, (ids, cosines)
                 continue
             for segment, row in zip(question.segments, cosines, strict=True):
-                # Taken out of the cosines, not of the gathered vectors, which other segments share.
+                # Removed from the cosines, not from the gathered vectors, which other segments share.
                 others = ids != (self._vocabulary.id_of(segment) or -1)
                 yield question._replace(segments=[segment]), (ids[others], row[None, others])
 
     def _cosines(self, asked: Sequence[_Asked]) -> Iterator[FloatMatrix]:
-        """For each question the cosines of its segments with its candidates. Shape of each: (segments, candidates)."""
+        """Yield the cosines of each question's segments with its candidates. Shape of each: (segments, candidates)."""
         segments = [segment for question, ids in asked if len(ids) for segment in question.segments]
         boundaries = np.fromiter(map(self._vocabulary.id_of, segments), dtype=np.intp, count=len(segments))
         vectors = self._vocabulary.vectors.take(boundaries, axis=0)
@@ -200,14 +200,14 @@ class CandidateSelector:
         return np.asarray(question.candidates, dtype=np.int32)
 
     def _vectors_of(self, ids: IntArray, question: Question, *, space: FloatMatrix | None) -> FloatMatrix:
-        """Vectors of the candidates in ``space``, None for the vocabulary's. Shape: (candidates, d or width)."""
+        """Gather the candidates' vectors in ``space`` (None: the vocabulary's). Shape: (candidates, d or width)."""
         matrix = self._vocabulary.vectors if space is None else space
-        # In sentence scope candidates differ from query to query: there is nothing to share.
+        # In sentence scope candidates differ from query to query, so nothing can be shared.
         if question.candidates is not None:
             return matrix.take(ids, axis=0)
         if self._gathered_for != question.character:
             self._gathered_for, self._gathered = question.character, {}
-        # By space too: in BERT's space the same candidates have other vectors.
+        # Cached by space too: the same candidates have other vectors in BERT's space.
         by_bert = space is not None
         if by_bert not in self._gathered:
             self._gathered[by_bert] = matrix.take(ids, axis=0)

@@ -1,4 +1,4 @@
-"""Sentences and their vocabulary words as columns: one text for many sentences, numbers in arrays."""
+"""Sentences and their vocabulary words as columns: many sentences in one text, numbers in arrays."""
 
 from __future__ import annotations
 
@@ -15,10 +15,12 @@ Ints = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class SentenceColumns:
-    """Sentences one after the other in one text.
+    """Sentences concatenated in one text.
 
-    ``offsets``: the position in ``text`` of each sentence's first character, then the text's length.
-    Shape: (sentences + 1,)
+    Attributes:
+        text: The text of all sentences.
+        offsets: The position in ``text`` of each sentence's first character, then the text's length.
+            Shape: (sentences + 1,)
     """
 
     text: str
@@ -31,7 +33,7 @@ class SentenceColumns:
         return cls("".join(texts), offsets_of([len(text) for text in texts]))
 
     def __len__(self) -> int:
-        """How many sentences."""
+        """Return the number of sentences."""
         return len(self.offsets) - 1
 
     @property
@@ -45,7 +47,7 @@ class SentenceColumns:
         return np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), dtype="<u4").astype(np.int64)
 
     def sentence_of(self, positions: Ints) -> Ints:
-        """The sentence in which each position lies. Shape: that of ``positions``."""
+        """Return the index of the sentence that contains each position. Shape: that of ``positions``."""
         return np.searchsorted(self.offsets, positions, side="right") - 1
 
 
@@ -53,7 +55,10 @@ class SentenceColumns:
 class MatchColumns:
     """Vocabulary words inside sentences, sorted by (start, end). Each array has shape (matches,).
 
-    ``starts``, ``ends``: half-open positions in ``SentenceColumns.text``; ``ids``: boundary ids.
+    Attributes:
+        starts: Position of each word's first character in ``SentenceColumns.text``.
+        ends: End of each word, exclusive.
+        ids: Boundary ids of the words.
     """
 
     starts: Ints
@@ -61,38 +66,38 @@ class MatchColumns:
     ids: Ints
 
     def offsets(self, sentences: SentenceColumns) -> Ints:
-        """Where the matches of each sentence begin, and where the last ones end. Shape: (sentences + 1,)."""
+        """Return the index of each sentence's first match, then the number of matches. Shape: (sentences + 1,)."""
         return np.searchsorted(self.starts, sentences.offsets)
 
     def within(self, sentences: SentenceColumns) -> MatchColumns:
-        """The same with positions counted from the first character of the match's sentence."""
+        """Return the matches with positions relative to the first character of their sentence."""
         first = sentences.offsets[sentences.sentence_of(self.starts)]
         return MatchColumns(self.starts - first, self.ends - first, self.ids)
 
     def between(self, start: int, end: int) -> MatchColumns:
-        """Those from one place in the arrays to another."""
+        """Return the matches from index ``start`` to ``end`` (exclusive) of the arrays."""
         return MatchColumns(self.starts[start:end], self.ends[start:end], self.ids[start:end])
 
     def where(self, wanted: npt.NDArray[np.bool_]) -> MatchColumns:
-        """Those at the places that are true. Shape of ``wanted``: (matches,)."""
+        """Return the matches for which ``wanted`` is true. Shape of ``wanted``: (matches,)."""
         return MatchColumns(self.starts[wanted], self.ends[wanted], self.ids[wanted])
 
 
 def offsets_of(lengths: Sequence[int] | npt.NDArray[np.integer]) -> Ints:
-    """Where stretches of these lengths begin when they lie one after the other, and where the last one ends."""
+    """Return the starts of concatenated stretches of the given lengths, then their total length."""
     offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
     np.cumsum(lengths, out=offsets[1:])
     return offsets
 
 
 def indices_of(starts: Ints, lengths: Ints) -> Ints:
-    """The indices of many stretches, one stretch after the other. Shape: (sum of ``lengths``,)."""
+    """Return the concatenated indices of stretches given by start and length. Shape: (sum of ``lengths``,)."""
     offsets = offsets_of(lengths)
     return np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
 
 
 def is_first(sorted_values: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-    """Whether each value differs from the one before it."""
+    """Flag each value that differs from its predecessor; the first value is always flagged."""
     first = np.ones(len(sorted_values), dtype=np.bool_)
     first[1:] = sorted_values[1:] != sorted_values[:-1]
     return first

@@ -3,12 +3,12 @@
 A match event is one (position, boundary) pair: boundary b matches over a position that holds character c. With
 A = events of (c, b), C = events of c with another boundary, B = events of b with another character, N = all events:
 
-* ``joint``   log(A N / ((A + B) (A + C))), the definition p(b, c) / (p(b) p(c));
+* ``joint`` log(A N / ((A + B) (A + C))), by the definition log(p(b, c) / (p(b) p(c)));
 * ``paper`` log(A N / (A (A + C))), the estimate as the paper prints it, which does not depend on b.
 
 A pair's weight is p(b) PI(c, b) with p(b) = (A + B) / N, the term of the paper's PI_avg.
 
-A pair (character, boundary) is one number here, its key: sorting and searching keys needs no Python objects.
+A pair (character, boundary) is represented by one integer, its key: sorting and searching keys needs no Python objects.
 """
 
 from __future__ import annotations
@@ -29,32 +29,32 @@ DoubleArray = npt.NDArray[np.float64]
 
 
 def pair_keys(codes: Ints, boundaries: Ints) -> Ints:
-    """Code points and boundary ids as keys, in the order of (character, boundary id)."""
+    """Combine code points and boundary ids into keys, which sort by (character, boundary id)."""
     return (codes << 32) | boundaries
 
 
 def pairs_of(keys: Ints) -> tuple[Ints, Ints]:
-    """The code points and boundary ids of keys."""
+    """Split keys into code points and boundary ids."""
     return keys >> 32, keys & 0xFFFFFFFF
 
 
 def events_over(matches: MatchColumns) -> tuple[Ints, Ints]:
-    """The match events: positions in the text and boundary ids, sorted.
+    """Return the match events as positions in the text and boundary ids, sorted.
 
-    A word that overlaps itself (哈哈 in 哈哈哈) is one event at a position that it covers twice.
+    A position that a word covers twice because it overlaps itself (哈哈 in 哈哈哈) counts as one event.
     """
     covered = _covered(matches)
     return pairs_of(covered[is_first(covered)])
 
 
 def _covered_again(matches: MatchColumns) -> tuple[Ints, Ints]:
-    """What ``events_over`` leaves out: positions and boundary ids once more for each time but the first."""
+    """Return the duplicates that ``events_over`` drops: an entry for each repeated cover of a position by a word."""
     covered = _covered(matches)
     return pairs_of(covered[~is_first(covered)])
 
 
 def _covered(matches: MatchColumns) -> Ints:
-    """The keys of each position that each match covers and of the match's boundary, sorted."""
+    """Return a key (position, boundary id) for each position that each match covers, sorted."""
     lengths = matches.ends - matches.starts
     covered = pair_keys(indices_of(matches.starts, lengths), np.repeat(matches.ids, lengths))
     covered.sort()
@@ -64,17 +64,17 @@ def _covered(matches: MatchColumns) -> Ints:
 def count_events(sentences: SentenceColumns, matches: MatchColumns) -> tuple[Ints, Ints]:
     """Count the match events of each (character, boundary) pair.
 
-    A match of a word is an event at each of its characters, so not events but matches are counted, by word; what a word
-    that overlaps itself covers again is taken off.
+    A match of a word is one event at each of its characters, so it suffices to count the matches of each word, and to
+    subtract the positions that overlapping matches of a word cover more than once.
 
     Returns:
-        The keys of the pairs that occur, ascending, and the events of each.
+        The keys of the pairs that occur, ascending, and the number of events of each.
     """
     if not len(matches.ids):
         return add_up([])
     n_matches = np.bincount(matches.ids)
     boundaries = np.flatnonzero(n_matches > 0)
-    # A match of each boundary, whichever: the text below it is the word.
+    # Any one match of each boundary: the text that it covers is the word.
     one = np.empty(len(n_matches), dtype=np.int64)
     one[matches.ids] = np.arange(len(matches.ids))
     starts, ends = matches.starts[one[boundaries]], matches.ends[one[boundaries]]
@@ -85,7 +85,7 @@ def count_events(sentences: SentenceColumns, matches: MatchColumns) -> tuple[Int
     keys = keys[first]
     _, boundaries = pairs_of(keys)
     events = n_matches[boundaries] * n_in_word
-    # A word can overlap itself only if its first character comes again in it.
+    # A word can overlap itself only if a character occurs in it twice.
     repeating = np.zeros(len(n_matches), dtype=np.bool_)
     repeating[boundaries[n_in_word > 1]] = True
     positions, boundaries = _covered_again(matches.where(repeating[matches.ids]))
@@ -94,11 +94,11 @@ def count_events(sentences: SentenceColumns, matches: MatchColumns) -> tuple[Int
 
 
 def add_up(counts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
-    """Add up what ``count_events`` gave for several texts, in its form."""
+    """Merge the counts that ``count_events`` returned for several texts into one result of the same form."""
     nothing = np.zeros(0, dtype=np.int64)
     keys = np.concatenate([nothing, *(keys for keys, _ in counts)])
     events = np.concatenate([nothing, *(events for _, events in counts)])
-    # What is given is sorted already, and a stable sort merges sorted runs.
+    # The inputs are sorted already, and a stable sort merges sorted runs.
     order = keys.argsort(kind="stable")
     keys = keys[order]
     starts = np.flatnonzero(is_first(keys))
@@ -109,15 +109,15 @@ def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -
     """Compute the PMI and the weight of every (character, boundary) pair.
 
     Args:
-        events: Columns character, boundary_id and n_events (A); each pair once.
-        estimator: ``joint`` or ``paper``; see the module.
+        events: Columns character, boundary_id and n_events (A), with one row per pair.
+        estimator: ``joint`` or ``paper``; see the module docstring.
 
     Returns:
         Columns character, boundary_id, n_events, pmi (natural logarithm) and weight, sorted by pair.
     """
-    import polars as pl  # slow to import, and on line nothing is counted
+    import polars as pl  # slow to import, and online nothing is counted
 
-    # Integers are summed and turned into floats once: the sums are exact, in whatever order polars' threads add them.
+    # Integers are summed first and converted to floats once: sums are exact in any order of polars' threads.
     total = pl.col("n_events").sum().cast(pl.Float64)
     of_character = pl.col("n_events").sum().over("character").cast(pl.Float64)
     of_boundary = pl.col("n_events").sum().over("boundary_id").cast(pl.Float64)
@@ -133,18 +133,22 @@ def score_pairs(events: pl.DataFrame, *, estimator: Literal["joint", "paper"]) -
 
 @dataclass(frozen=True)
 class PairWeights:
-    """The weights of pairs, for finding local boundaries. Shapes: (pairs,).
+    """The weights of (character, boundary) pairs, used to find local boundaries.
 
-    ``keys``: ascending, of ``pair_keys``; ``weights``: one each.
+    Attributes:
+        keys: Keys of the pairs (see ``pair_keys``), ascending. Shape: (pairs,)
+        weights: The weight of each pair. Shape: (pairs,)
     """
 
     keys: Ints
     weights: DoubleArray
 
     def local_boundaries(self, sentences: SentenceColumns, matches: MatchColumns) -> Ints:
-        """For each character the matched boundary of the largest weight; 0 where none is matched or all are unseen.
+        """Find the matched boundary of the largest weight for each character.
 
-        Ties go to the lower id. Shape: (characters,)
+        Returns:
+            The boundary ids; 0 for characters without a match or without a weighted pair. Ties go to the lower id.
+            Shape: (characters,)
         """
         local = np.zeros(len(sentences.text), dtype=np.int64)
         positions, boundaries = events_over(matches)
@@ -158,7 +162,7 @@ class PairWeights:
         starts = np.flatnonzero(is_first(positions))
         highest = np.maximum.reduceat(weights, starts)
         best = weights == np.repeat(highest, np.diff(starts, append=len(positions)))
-        # By position, then by id: of several the first is the lowest id.
+        # Sorted by position, then by id: the first boundary at a position has the lowest id.
         positions, boundaries = positions[best], boundaries[best]
         first = is_first(positions)
         local[positions[first]] = boundaries[first]

@@ -1,4 +1,4 @@
-"""Rows of different widths, one after the other in one array: what is lowest in each, without a sort of whole rows."""
+"""Rows of different widths, concatenated in one array: find the lowest values of each without sorting whole rows."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ Flags = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """Some values of rows, sorted by row and within it. Shapes: (values,).
+    """Some values of rows, sorted by row and, within a row, by value.
 
-    ``places``: in the array of all rows; ``rows``: the row of each; ``ranks``: from 0, within its row.
+    Attributes:
+        places: Index of each value in the array of all rows. Shape: (values,)
+        rows: Row of each value. Shape: (values,)
+        ranks: Rank of each value within its row, from 0. Shape: (values,)
     """
 
     places: Ints
@@ -27,7 +30,13 @@ class Ranked:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """``values`` of all rows, shape (sum of ``widths``,); where each row starts and how wide it is, shape (rows,)."""
+    """Concatenated rows.
+
+    Attributes:
+        values: The values of all rows. Shape: (sum of ``widths``,)
+        starts: Index in ``values`` at which each row starts. Shape: (rows,)
+        widths: Number of values of each row. Shape: (rows,)
+    """
 
     values: FloatArray
     starts: Ints
@@ -35,19 +44,19 @@ class Rows:
 
     @classmethod
     def of(cls, values: FloatArray, widths: Ints) -> Rows:
-        """Rows of these widths, each at least 1."""
+        """Build rows of the given widths, each at least 1."""
         return cls(values, offsets_of(widths)[:-1], widths)
 
     def highest(self) -> FloatArray:
-        """The largest value of each row."""
+        """Return the largest value of each row. Shape: (rows,)."""
         highest: FloatArray = np.maximum.reduceat(self.values, self.starts)
         return highest
 
     def limits(self, n: int) -> FloatArray:
-        """For each row a number that ``n`` or more of its values do not exceed, and few more than that.
+        """Return an upper bound of the ``n`` lowest values of each row, which few other values do not exceed.
 
-        A row is cut into twice as many pieces. Of ``n`` pieces the lowest values do not exceed the ``n``-th of all
-        pieces' lowest. Infinite for a row that is too short to be cut.
+        A row is cut into 2 ``n`` pieces. The ``n``-th smallest of the pieces' minima is the bound, as ``n`` of the
+        minima do not exceed it. The bound is infinite for a row of fewer than 2 ``n`` values.
         """
         n_pieces = 2 * n
         starts = self.starts[:, None] + self.widths[:, None] * np.arange(n_pieces) // n_pieces
@@ -57,15 +66,15 @@ class Rows:
         return limits
 
     def at_most(self, limits: FloatArray) -> Flags:
-        """Which values do not exceed the limit of their row. Shape: that of ``values``."""
+        """Flag the values that do not exceed the limit of their row. Shape: that of ``values``."""
         flags: Flags = self.values <= np.repeat(limits, self.widths)
         return flags
 
     def ranked(self, places: Ints, *, descending: bool = False) -> Ranked:
-        """The values at ascending ``places``, lowest (or highest) first within each row; equal ones by place."""
+        """Rank the values at ascending ``places``, lowest (or highest) first within each row, equal values by place."""
         ends = np.searchsorted(places, self.starts)
         lengths = np.diff(ends, append=len(places))
         rows = np.repeat(np.arange(len(lengths)), lengths)
-        # Complex numbers are sorted by their real parts, then by the imaginary ones.
+        # Complex numbers sort by their real parts, then by their imaginary parts.
         order = (rows + (-1j if descending else 1j) * self.values[places]).argsort(kind="stable")
         return Ranked(places[order], rows, np.arange(len(places)) - ends[rows])

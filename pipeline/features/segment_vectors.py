@@ -1,4 +1,4 @@
-"""Vectors of the segments that a data set holds."""
+"""Vectors of the segments of a data set."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix
 class SegmentVectors:
     """Unit vectors of segments, by segment.
 
-    vectors: in the vocabulary's space; zero rows for those without. Shape: (segments, d)
-    bert, boundaries: with ``embed.space: bert``, BERT's vectors of segments outside the vocabulary and of every
-        boundary. Shapes: (segments, width), (boundaries + 1, width)
+    Attributes:
+        row_of: The row of each segment in ``vectors`` and ``bert``.
+        vectors: Vectors in the vocabulary's space; a zero row for a segment without one. Shape: (segments, d)
+        bert: BERT vectors of segments outside the vocabulary, with ``embed.space: bert``; otherwise None.
+            Shape: (segments, width)
+        boundaries: BERT vectors of every boundary, with ``embed.space: bert``; otherwise None.
+            Shape: (boundaries + 1, width)
     """
 
     row_of: Mapping[str, int]
@@ -23,7 +27,10 @@ class SegmentVectors:
     boundaries: FloatMatrix | None
 
     def of(self, segment: str) -> FloatArray:
-        """The vector of a segment outside the vocabulary, in the space it is compared in. Shape: (d,) or (width,)."""
+        """Return the vector of a segment outside the vocabulary, in the space of the comparison.
+
+        Shape: (d,), or (width,) with ``embed.space: bert``.
+        """
         matrix = self.vectors if self.bert is None else self.bert
         vector: FloatArray = matrix[self.row_of[segment]]
         return vector

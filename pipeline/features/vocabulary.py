@@ -1,4 +1,4 @@
-"""The pre-trained vocabulary V, opened: words, vectors and the index character → boundaries (paper: W(c_i))."""
+"""The opened pre-trained vocabulary V: words, vectors and the index from characters to boundaries (paper: W(c_i))."""
 
 from __future__ import annotations
 
@@ -16,18 +16,21 @@ IntArray = npt.NDArray[np.int32]
 
 
 def normalised(matrix: FloatMatrix) -> FloatMatrix:
-    """Rows of length one; a zero row stays zero."""
-    # float64: a length summed in float32 would be off in its last digits, and a cosine of a word with itself not 1.
+    """Scale each row to unit length; a zero row stays zero."""
+    # float64: float32 sums would be off in the last digits, and the cosine of a word with itself would not be 1.
     lengths = np.linalg.norm(matrix.astype(np.float64), axis=-1, keepdims=True)
     return (matrix / np.where(lengths == 0, 1, lengths)).astype(np.float32)
 
 
 @dataclass(frozen=True)
 class Vocabulary(Mapping[str, int]):
-    """An opened vocabulary: word → boundary id, its vectors, trie and character index.
+    """An opened vocabulary: a mapping from words to boundary ids, with vectors, trie and character index.
 
-    ``vectors`` has shape (words + 1, d), rows of length one, row 0 all zero; it is memory-mapped, so the processes of
-    one machine share a copy.
+    Attributes:
+        words: The words, in the order of their boundary ids.
+        vectors: Unit vectors by boundary id; row 0 is all zero. Memory-mapped, so that the processes of one machine
+            share a copy. Shape: (words + 1, d)
+        trie: The automaton over the words.
     """
 
     words: Sequence[str]
@@ -47,14 +50,14 @@ class Vocabulary(Mapping[str, int]):
         return len(self.words)
 
     def __hash__(self) -> int:
-        # By identity: a dataclass would hash its fields, and arrays have no hash.
+        # By identity: a dataclass would hash its fields, but arrays cannot be hashed.
         return id(self)
 
     def id_of(self, word: str) -> int:
-        """The boundary id of a word; 0 for any other text."""
+        """Return the boundary id of a word, or 0 if the text is not in the vocabulary."""
         return self._ids.get(word, 0)
 
     def boundaries_of(self, character: str) -> IntArray:
-        """Ids of all words that hold ``character``, ascending. Shape: (candidates,)."""
+        """Return the ids of all words that contain ``character``, ascending. Shape: (candidates,)."""
         start, end = self._stretches.get(character, (0, 0))
         return self._boundaries[start:end]

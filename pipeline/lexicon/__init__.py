@@ -1,1 +1,1 @@
-"""What opens and writes files of words: vectors, vocabulary, trie, segmenters, dictionaries, maps between spaces."""
+"""Readers and writers of word files: vectors, vocabulary, trie, segmenters, dictionaries, maps between spaces."""

@@ -1,4 +1,4 @@
-"""The file of the map from BERT's space to the vocabulary's."""
+"""The file that stores the map from BERT's space to the vocabulary's."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from ssmi.pipeline.contract.storage import checked_files
 from ssmi.pipeline.features.alignment import LinearMap
 
 ALIGNMENT_FILE = "alignment.safetensors"
-"""Written with ``embed.space: aligned``, for segments that first occur on line."""
+"""Written with ``embed.space: aligned``, for segments that first occur online."""
 
 _ARRAYS = ("weights", "mean", "scale", "offset")
 
 
 def save_alignment(alignment: LinearMap, path: Path) -> None:
-    """Write the map's four arrays as safetensors; equal maps give equal bytes."""
+    """Write the map's four arrays as safetensors; equal maps produce equal bytes."""
     path.write_bytes(save({name: np.ascontiguousarray(getattr(alignment, name)) for name in _ARRAYS}))
 
 
 def open_alignment(path: Path) -> LinearMap:
-    """Read what ``save_alignment`` wrote.
+    """Read a map written by ``save_alignment``.
 
     Raises:
-        MissingResourceError: There is no such file.
-        StaleArtifactError: It changed since it was written, or holds other arrays.
+        MissingResourceError: The file does not exist.
+        StaleArtifactError: The file changed since it was written, or does not hold the arrays of a map.
     """
     content = checked_files.read(path)
     try:

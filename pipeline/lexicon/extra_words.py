@@ -1,4 +1,4 @@
-"""The user's words that the vector file lacks: their list, and which of them join the vocabulary."""
+"""The user's list of words that the vector file lacks, and the choice of those that join the vocabulary."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST_LIST = 1 << 26
 
 @dataclass(frozen=True, slots=True)
 class ExtraWord:
-    """A word and its line."""
+    """A listed word and its line number."""
 
     word: str
     line: int
@@ -25,7 +25,7 @@ class ExtraWord:
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
-    """A line of the list that does not join, and why."""
+    """A listed word that does not join the vocabulary, and the reason."""
 
     word: str
     line: int
@@ -33,11 +33,11 @@ class LeftOut:
 
 
 def read_extra_words(path: Path) -> list[ExtraWord]:
-    """Read a list of words: one a line, in UTF-8; blank lines and lines that begin with # are skipped.
+    """Read a UTF-8 list with one word per line; blank lines and lines that begin with # are skipped.
 
     Raises:
-        MissingResourceError: There is no such file.
-        InputDataError: The file is not UTF-8 (with the line) or too long.
+        MissingResourceError: The file does not exist.
+        InputDataError: The file is not UTF-8 (the message names the line) or too long.
     """
     require_file(path, what="list of words", where="vocab.extra_words in params.yaml")
     if path.stat().st_size > _LONGEST_LIST:
@@ -45,7 +45,7 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
             f"{path}: over {_LONGEST_LIST >> 20} MiB, too long for a list of words", next_step="name another"
         )
     words = []
-    # Divided before it is decoded, so that an error can name its line.
+    # Split before decoding, so that an error can name its line.
     for line, raw in enumerate(read_bytes(path).split(b"\n"), start=1):
         try:
             word = raw.decode("utf-8").removeprefix("\ufeff").strip()
@@ -60,12 +60,12 @@ def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[
     """Divide the listed words into those that join the vocabulary and those that do not.
 
     Args:
-        words: In the list's order.
+        words: The listed words, in order.
         builder: The vocabulary so far.
 
     Returns:
-        The words that join, in the list's order, and the lines left out: words that cannot be boundaries, that have a
-        vector, or that are listed twice.
+        The words that join, in the order of the list, and the words left out: those that cannot be boundaries, already
+        have a vector, or are listed twice.
     """
     joining: dict[str, None] = {}
     left_out = []
@@ -83,10 +83,10 @@ def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[
 
 
 def words_to_fit_on(builder: VocabularyBuilder, n: int) -> list[str]:
-    """The vocabulary's first ``n`` words, which have vectors of both kinds.
+    """Return the vocabulary's first ``n`` words, for which both word vectors and BERT vectors exist.
 
     Raises:
-        SsmiError: They are too few to fit a map on.
+        SsmiError: The vocabulary has too few words to fit a map on.
     """
     words = list(builder.words)[:n]
     if len(words) < FEWEST_TO_FIT:

@@ -1,4 +1,4 @@
-"""The file of the weights of (character, boundary) pairs that the pmi stage writes."""
+"""The file of (character, boundary) pair weights that the pmi stage writes."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ PAIRS_FILE = "pairs.parquet"
 
 
 def read_weights(pairs: Path) -> PairWeights:
-    """Read the weights of the pairs that the pmi stage scored."""
+    """Read the weights of the pairs scored by the pmi stage."""
     table = tables.read_table(pairs, schema.PMI_PAIRS, columns=["character", "boundary_id", "weight"])
     characters = SentenceColumns.of([text_of(whole(table, "character"))])
     keys = pair_keys(characters.codes, whole(table, "boundary_id").to_numpy().astype(np.int64))
-    # The stage writes them sorted; a table of another order gives the same weights.
+    # The stage writes sorted pairs; sorting again makes the result independent of the table's order.
     order = keys.argsort(kind="stable")
     return PairWeights(keys[order], whole(table, "weight").to_numpy()[order])

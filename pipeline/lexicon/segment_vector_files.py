@@ -1,4 +1,4 @@
-"""The files of segment vectors that the embed stage writes, opened."""
+"""Open the files of segment vectors that the embed stage writes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ssmi.pipeline.features.segment_vectors import SegmentVectors
 
 SEGMENTS_FILE = "segments.parquet"
 VECTORS_FILE = "vectors.npy"
-"""Unit vectors in the vocabulary's space, a row a segment; zero where a segment has none there."""
+"""Unit vectors in the vocabulary's space, one row per segment; a zero row for a segment without a vector there."""
 BERT_SEGMENTS_FILE = "segments_bert.npy"
 BERT_BOUNDARIES_FILE = "boundaries_bert.npy"
 """With ``embed.space: bert``: unit BERT vectors of out-of-vocabulary segments, and of every boundary (row 0: zero)."""
@@ -25,17 +25,17 @@ BERT_BOUNDARIES_FILE = "boundaries_bert.npy"
 
 @lru_cache(maxsize=1)
 def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
-    """Open the vectors of segments once a process; they are memory-mapped, and the segments' names held in memory.
+    """Open the segment vectors, once per process: the matrices memory-mapped, the segments' names held in memory.
 
     Args:
-        folder: What the embed stage wrote.
-        digest: Of its manifest, to tell versions of one folder apart.
+        folder: The embed stage's output folder.
+        digest: Digest of its manifest, to distinguish versions of the folder.
 
     Returns:
         The vectors, by segment.
 
     Raises:
-        MissingResourceError: A file is not there.
+        MissingResourceError: A file does not exist.
         StaleArtifactError: A file changed since it was written.
     """
     segments = tables.read_table(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=["segment"])
@@ -45,9 +45,18 @@ def open_segment_vectors(folder: Path, digest: str) -> SegmentVectors:
 
 
 def open_outside_vectors(folder: Path, digest: str, *, names: Path, segments: pa.Array) -> SegmentVectors:
-    """The vectors of those of some segments that the vocabulary does not have.
+    """Open the vectors of those given segments that are outside the vocabulary.
 
-    No process holds the names of all: ``names`` is what ``write_outside`` wrote. Else as ``open_segment_vectors``.
+    Like ``open_segment_vectors``, but without holding the names of all segments in memory.
+
+    Args:
+        folder: The embed stage's output folder.
+        digest: Digest of its manifest, to distinguish versions of the folder.
+        names: The file written by ``write_outside``.
+        segments: The segments to look up; they may repeat.
+
+    Returns:
+        The vectors of the segments found.
     """
     vectors, outside = _open_outside(folder, digest, names)
     distinct = pc.unique(segments)
@@ -72,15 +81,15 @@ def _open_matrices(folder: Path) -> SegmentVectors:
 
 
 def write_outside(folder: Path, names: Path) -> None:
-    """Write the segments outside the vocabulary, with their rows, so that they can be found without being held.
+    """Write the segments outside the vocabulary with their rows, for lookups that do not hold them in memory.
 
     Args:
-        folder: What the embed stage wrote.
-        names: The file that is written.
+        folder: The embed stage's output folder.
+        names: The file to write.
 
     Raises:
-        MissingResourceError: The table of segments is not there.
-        StaleArtifactError: It changed since it was written.
+        MissingResourceError: The table of segments does not exist.
+        StaleArtifactError: The table changed since it was written.
     """
     columns = ("segment", "segment_id", "boundary_id")
     segments = tables.read_tables(folder / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, columns=columns)

@@ -1,4 +1,4 @@
-"""The segmenters, opened. The only importer of jieba and rjieba."""
+"""Open the segmenters. The only module that imports jieba and rjieba."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from ssmi.pipeline.lexicon.user_dictionary import read_user_dictionary
 
 @lru_cache(maxsize=4)
 def open_segmenter(engine: str, *, hmm: bool, user_dict: Path | None, digest: str = "") -> Cut:
-    """Open a segmenter in precise mode, once a process.
+    """Open a segmenter in precise mode, once per process.
 
     Args:
         engine: ``jieba`` or ``rjieba``.
-        hmm: Whether words outside its dictionary are guessed.
+        hmm: Whether to guess words outside its dictionary.
         user_dict: A dictionary of the user's words; jieba only.
-        digest: Of the dictionary, to tell versions of one path apart.
+        digest: Digest of the dictionary, to distinguish versions of the same path.
 
     Returns:
-        A function text → words.
+        A function from a text to its words.
 
     Raises:
-        ParameterError: rjieba reads no user dictionary.
-        MissingResourceError: There is no such dictionary.
+        ParameterError: ``user_dict`` is given with rjieba, which reads no user dictionary.
+        MissingResourceError: The dictionary does not exist.
         InputDataError: The dictionary has lines that jieba would misread.
     """
     if engine == "jieba":
@@ -45,12 +45,12 @@ def _jieba(*, hmm: bool, user_dict: Path | None) -> Cut:
     import jieba
 
     tokenizer = jieba.Tokenizer()
-    # Parsed anew in each process, 0.7 s of CPU time. What jieba keeps of it instead is read in 0.3 s, but is marshalled
-    # data: in its default place, the shared temporary folder, anybody could put another there, and marshal trusts it.
+    # Parsed in each process, which takes 0.7 s of CPU time. jieba's own cache loads in 0.3 s, but it is marshalled data
+    # in the shared temporary folder: anybody could replace it, and marshal trusts its input.
     tokenizer.FREQ, tokenizer.total = tokenizer.gen_pfdict(tokenizer.get_dict_file())
     tokenizer.initialized = True
     if user_dict is not None:
-        # The lines as read strictly, not the file: that may be UTF-16, and jieba takes odd lines for long words.
+        # The strictly read lines, not the file: it may be UTF-16, and jieba takes malformed lines for long words.
         lines = "\n".join(map(str, read_user_dictionary(user_dict)))
         tokenizer.load_userdict(io.BytesIO(lines.encode()))
     return lambda text: tokenizer.cut(text, HMM=hmm)
@@ -64,7 +64,7 @@ def _rjieba(*, hmm: bool) -> Cut:
 
 
 def open_both_segmenters(*, hmm: bool) -> tuple[Cut, Cut] | None:
-    """Open jieba and rjieba without a user dictionary, to compare what they cut; None where one is not installed."""
+    """Open jieba and rjieba without a user dictionary, to compare their segments; None if one is not installed."""
     try:
         jieba, rjieba = (open_segmenter(engine, hmm=hmm, user_dict=None) for engine in ("jieba", "rjieba"))
     except ModuleNotFoundError:
@@ -73,21 +73,21 @@ def open_both_segmenters(*, hmm: bool) -> tuple[Cut, Cut] | None:
 
 
 def frequent_words(n: int, *, unless: Callable[[str], bool]) -> list[str]:
-    """The most frequent words of jieba's dictionary, which is rjieba's too; single characters are among them.
+    """Return the most frequent words of the dictionary of jieba and rjieba, including single characters.
 
     Args:
-        n: How many.
-        unless: Words for which it is true are left out.
+        n: The maximum number of words.
+        unless: Predicate of the words to leave out.
 
     Returns:
-        The most frequent first; of equal counts the lower code points first.
+        The words, the most frequent first; words of equal counts by code points.
     """
     return list(islice((word for word in _dictionary() if not unless(word)), n))
 
 
 @lru_cache(maxsize=1)
 def _dictionary() -> Sequence[str]:
-    """Its words, the most frequent first."""
+    """Return the words of jieba's dictionary, the most frequent first."""
     import jieba
 
     with jieba.Tokenizer().get_dict_file() as lines:

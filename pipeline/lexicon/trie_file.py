@@ -1,4 +1,4 @@
-"""The file of the vocabulary's trie."""
+"""The file that stores the vocabulary's trie."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ssmi.pipeline.features.trie import Trie
 
 
 def save_trie(trie: Trie, path: Path) -> None:
-    """Write a trie; equal words give equal bytes."""
+    """Write a trie; equal words produce equal bytes."""
     path.write_bytes(trie.to_bytes())
 
 
 def open_trie(path: Path) -> Trie:
-    """Read what ``save_trie`` wrote, in milliseconds for a hundred thousand words.
+    """Read a trie written by ``save_trie``; takes milliseconds for a hundred thousand words.
 
     Raises:
-        MissingResourceError: There is no such file.
-        StaleArtifactError: It changed since it was written, or is of another version of the library.
+        MissingResourceError: The file does not exist.
+        StaleArtifactError: The file changed since it was written, or was written by another version of daachorse.
     """
     content = checked_files.read(path)
     try:

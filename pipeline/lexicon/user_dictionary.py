@@ -1,4 +1,4 @@
-"""A jieba user dictionary, read strictly: jieba itself takes a line that it does not understand as one long word."""
+"""Strict reader of jieba user dictionaries: jieba itself takes a line that it does not understand as one long word."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ssmi.pipeline.contract.user_files import read_bytes
 WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
 NAMED_LINES = 20
 LONGEST_WORD = 1_000
-"""Characters. jieba keeps every beginning of a word: of one of 10 MB they fill any memory."""
+"""Characters. jieba stores every prefix of a word, and the prefixes of a word of 10 MB fill any memory."""
 
-# No count has more digits, and Python reads no number of more than 4300.
+# 18 digits suffice for any count; Python refuses to parse integers of more than 4300 digits.
 _LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]{1,18}))?(?: (?P<tag>[a-z]+))?")
 _FIELDS = re.compile(r".+?[,，;；|、]\s*[0-9]+\s*([,，;；|、]\s*[A-Za-z]+\s*)?")
 _FOUND = re.compile(r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]+")
-"""What jieba's precise mode takes as one block (its ``re_han_default``): a word with anything else is cut in it."""
+"""A block of jieba's precise mode (its ``re_han_default``): a word with any other character is always cut there."""
 _MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 
@@ -36,7 +36,7 @@ class UserWord:
 
     @property
     def never(self) -> str:
-        """Why no text can match it; empty for one that a text can."""
+        """The reason why no text can match the word; empty if a text can."""
         if self.count == 0:
             return "count 0 tells jieba never to cut it out"
         if _FOUND.fullmatch(self.word):
@@ -45,7 +45,7 @@ class UserWord:
         return f"jieba cuts at {first!r}"
 
     def __str__(self) -> str:
-        """The line as jieba reads it."""
+        """Format the line as jieba reads it."""
         return " ".join(str(field) for field in (self.word, self.count, self.tag) if field is not None)
 
 
@@ -53,11 +53,12 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
     """Read a jieba user dictionary in UTF-8, or in UTF-16 with its byte order mark; blank lines are skipped.
 
     Returns:
-        Its lines, in order.
+        The lines of the dictionary, in order.
 
     Raises:
-        MissingResourceError: There is no such file.
-        InputDataError: Lines are not ``word [count] [tag]`` (each is named), or the file has another encoding.
+        MissingResourceError: The file does not exist.
+        InputDataError: Lines are not ``word [count] [tag]`` or have a word of over ``LONGEST_WORD`` characters (the
+            message names the first ``NAMED_LINES`` of them), or the file has another encoding.
     """
     words: list[UserWord] = []
     wrong: list[str] = []
@@ -93,7 +94,7 @@ def _text(path: Path) -> str:
 
 
 def _why_not(line: str, *, parsed: bool) -> str:
-    """What is wrong with a line; empty for a good one."""
+    """Explain what is wrong with a line; empty for a valid line."""
     if parsed:
         return "its fields are not separated by blanks" if _FIELDS.fullmatch(line) else ""
     if "\t" in line:
@@ -113,7 +114,7 @@ def _why_not(line: str, *, parsed: bool) -> str:
 
 
 def repeated(words: Iterable[UserWord]) -> list[tuple[UserWord, int]]:
-    """Lines whose word stands on a later line again, with that line: of several the last counts."""
+    """Return the lines whose word occurs again later, each with the last line of the word, which is the valid one."""
     last: dict[str, int] = {}
     lines = list(words)
     for one in lines:
@@ -123,14 +124,21 @@ def repeated(words: Iterable[UserWord]) -> list[tuple[UserWord, int]]:
 
 @dataclass(frozen=True, slots=True)
 class LineUse:
-    """How often the segmenter cut a word of the dictionary out of a data set."""
+    """How often the segmenter cut a word of the dictionary out of a data set.
+
+    Attributes:
+        line: Line number in the dictionary.
+        word: The word.
+        segments: Number of segments that equal the word.
+        sentences: Number of sentences with such a segment.
+    """
 
     line: int
     word: str
     segments: int
     sentences: int
     note: str
-    """Why it never matches, where that is known."""
+    """The reason why the word never matches, if known; otherwise empty."""
 
 
 def count_uses(
@@ -142,12 +150,12 @@ def count_uses(
     """Count how often the segmenter cuts each word of the dictionary out of sentences.
 
     Args:
-        words: The dictionary.
-        sentences: The characters of each.
-        segment: Characters → segments.
+        words: The lines of the dictionary.
+        sentences: The characters of each sentence.
+        segment: Function from the characters of a sentence to its segments.
 
     Returns:
-        One entry a line of the dictionary, in its order.
+        One entry per line of the dictionary, in order.
     """
     wanted = {one.word for one in words}
     n_segments: Counter[str] = Counter()

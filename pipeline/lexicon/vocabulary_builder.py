@@ -1,4 +1,4 @@
-"""A vocabulary in the making: words that may be boundaries are kept, their vectors go to the disk at once."""
+"""Build a vocabulary: keep the words that may be boundaries, and write their vectors to disk at once."""
 
 from __future__ import annotations
 
@@ -32,10 +32,11 @@ CJK = re.compile(r"[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u3005\u3007\U0002000
 
 
 class VocabularyBuilder:
-    """Writes a vocabulary into a folder, block by block; what does not become part of it is never stored.
+    """Writes a vocabulary into a folder, block by block; words that are not kept are never stored.
 
-    Kept are words of ``min_word_len`` to ``max_word_len`` characters with at least one CJK character, the first of
-    duplicates, with a finite non-zero vector, in the order given, up to ``max_words``. In memory are the words alone.
+    A word is kept if it has ``min_word_len`` to ``max_word_len`` characters, at least one of them CJK, has a finite
+    non-zero vector and is not a duplicate. Words are kept in the order given, up to ``max_words``. Only the words are
+    held in memory.
     """
 
     def __init__(self, folder: Path, *, min_word_len: int, max_word_len: int, max_words: int | None = None) -> None:
@@ -45,28 +46,28 @@ class VocabularyBuilder:
         self._max_words = max_words
         self._vectors: _GrowingArray | None = None
         self.words: dict[str, None] = {}
-        """Words kept, in the order of their boundary ids."""
+        """The words kept, in the order of their boundary ids."""
         self.dropped: Counter[str] = Counter()
-        """How many rows were left out, by reason."""
+        """Number of rows left out, by reason."""
 
     @property
     def full(self) -> bool:
-        """Whether ``max_words`` are kept."""
+        """Whether ``max_words`` words are kept."""
         return self._max_words is not None and len(self.words) >= self._max_words
 
     def why_not(self, word: str) -> str:
-        """Why a word cannot be a boundary, whatever its vector; empty for one that can."""
+        """Return the reason why a word cannot be a boundary, whatever its vector; empty if it can."""
         if len(word) < self._min_word_len:
             return "too-short"
         if len(word) > self._max_word_len:
             return "too-long"
-        # What readers put in place of bytes that are not text: the word was another one.
+        # Readers replace undecodable bytes by U+FFFD, so the original word was a different one.
         if "\ufffd" in word:
             return "bad-bytes"
         return "" if CJK.search(word) else "no-cjk"
 
     def add(self, words: Sequence[str], matrix: FloatMatrix) -> None:
-        """Keep what can be kept of a block; ``matrix`` has shape (words, d)."""
+        """Add a block of words, keeping those that qualify; ``matrix`` has shape (words, d)."""
         finite: npt.NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=1))
         nonzero: npt.NDArray[np.bool_] = np.asarray(matrix.any(axis=1))
         kept: list[int] = []
@@ -88,20 +89,23 @@ class VocabularyBuilder:
         self._append(matrix[kept])
 
     def add_beyond(self, words: Sequence[str], matrix: FloatMatrix) -> None:
-        """Words that join whether ``max_words`` are kept or not: none of them kept yet, ``why_not`` of none."""
+        """Add words even if the vocabulary is full. No word may be kept already or have a ``why_not``."""
         self.words.update(dict.fromkeys(words))
         self._append(matrix)
 
     def vectors(self, n: int) -> FloatMatrix:
-        """Unit vectors of the first ``n`` words."""
+        """Return the unit vectors of the first ``n`` words. Shape: (at most n, d)."""
         if self._vectors is None:
             return np.zeros((0, 0), dtype=np.float32)
         return self._vectors.rows(1, n)
 
     def finish(self) -> int:
-        """Write words, trie and character index, and end the vectors (row 0 is "no boundary"); returns how many.
+        """Complete the vectors (row 0 is "no boundary"), and write words, trie and character index.
 
-        Memory of the words is freed first: the trie of two million takes 0.8 GB while it is built.
+        The memory of the words is freed first: building the trie of two million words takes 0.8 GB.
+
+        Returns:
+            The number of words.
         """
         if self._vectors is not None:
             self._vectors.finish()
@@ -111,7 +115,7 @@ class VocabularyBuilder:
         return len(words)
 
     def __enter__(self) -> VocabularyBuilder:
-        """The file of vectors is closed when the block ends, also where ``finish`` was not reached."""
+        """Close the file of vectors when the block ends, even if ``finish`` was not reached."""
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -126,7 +130,7 @@ class VocabularyBuilder:
 
 
 def _save_words(folder: Path, words: pa.StringArray) -> None:
-    """Write what follows from distinct words alone: their table, the character index and the trie."""
+    """Write the files that follow from the distinct words alone: their table, the character index and the trie."""
     ids = pa.array(np.arange(1, len(words) + 1, dtype=np.int32))
     table = pa.Table.from_arrays([ids, words], schema=schema.VOCABULARY)
     tables.write_table(folder / WORDS_FILE, schema.VOCABULARY, table)
@@ -140,16 +144,16 @@ def _save_words(folder: Path, words: pa.StringArray) -> None:
 
 
 def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.int64], IntArray]:
-    """CSR arrays (characters, offsets, boundary ids): characters sorted, each stretch of ids ascending."""
+    """Build CSR arrays (characters, offsets, boundary ids): characters sorted, the ids of each ascending."""
     lengths = pc.utf8_length(words).to_numpy()
     data = words.buffers()[2]
-    # All words on end; the buffer may be longer than they are.
+    # All words concatenated; the buffer may be longer.
     text = data.to_pybytes()[: sum(pc.binary_length(words).to_numpy())].decode() if data is not None else ""
-    # (code point, word) as one 64-bit number: a plain sort then orders millions of pairs in one pass, without objects.
+    # (code point, word) as one 64-bit number: a plain sort then orders millions of pairs without Python objects.
     pairs = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64) << np.uint64(32)
     pairs |= np.repeat(np.arange(1, len(words) + 1, dtype=np.uint64), lengths)
     pairs.sort()
-    pairs = pairs[_is_first(pairs)]  # a character that a word holds twice counts once
+    pairs = pairs[_is_first(pairs)]  # a character that occurs twice in a word counts once
     codes = (pairs >> np.uint64(32)).astype(np.uint32)
     starts = np.flatnonzero(_is_first(codes))
     offsets = np.append(starts, len(pairs)).astype(np.int64)
@@ -157,14 +161,14 @@ def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.i
 
 
 def _is_first(sorted_values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Whether each value differs from the one before it."""
+    """Flag each value that differs from its predecessor; the first value is always flagged."""
     first = np.ones(len(sorted_values), dtype=np.bool_)
     first[1:] = sorted_values[1:] != sorted_values[:-1]
     return first
 
 
 class _Strings(Sequence[str]):
-    """An Arrow column as Python strings that live one stretch at a time."""
+    """An Arrow column as a sequence of Python strings, of which iteration holds a few thousand at a time."""
 
     def __init__(self, column: pa.StringArray) -> None:
         self._column = column
@@ -188,7 +192,7 @@ class _Strings(Sequence[str]):
 
 
 class _GrowingArray:
-    """A ``.npy`` of float32 rows, the very bytes that ``np.save`` writes, whose number of rows is known at the end."""
+    """A ``.npy`` file of float32 rows that grows by appending; once finished, byte for byte what ``np.save`` writes."""
 
     def __init__(self, path: Path, *, width: int) -> None:
         self._width = width
@@ -204,7 +208,7 @@ class _GrowingArray:
         self._n_rows += len(matrix)
 
     def rows(self, start: int, n: int) -> FloatMatrix:
-        """Rows already written. Shape: (at most n, width)."""
+        """Return rows already written. Shape: (at most n, width)."""
         self._stream.seek(self._start + start * self._width * 4)
         n = max(0, min(n, self._n_rows - start))
         rows = np.frombuffer(self._stream.read(n * self._width * 4), dtype="<f4").reshape(n, self._width)
@@ -212,15 +216,15 @@ class _GrowingArray:
         return rows
 
     def finish(self) -> None:
-        """Write the number of rows, for which numpy leaves room in the header."""
+        """Write the number of rows into the header, in which numpy reserves room for it."""
         self._stream.seek(0)
         self._write_header()
-        # A header that grew would have written over the first row.
+        # A longer header would have overwritten the first row.
         if self._stream.tell() != self._start:
             raise SsmiError(f"{self._stream.name}: {self._n_rows} rows", next_step="report this as a bug")
 
     def close(self) -> None:
-        """Close the file as it is."""
+        """Close the file without updating its header."""
         self._stream.close()
 
     def _write_header(self) -> None:

@@ -1,4 +1,4 @@
-"""The files of the vocabulary, opened."""
+"""Open the files of the vocabulary."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ CHARACTER_BOUNDARIES_FILE = "character_boundaries.npy"
 
 
 def open_vocabulary(folder: Path, *, digest: str) -> Vocabulary:
-    """Open the vocabulary once a process; its vectors are memory-mapped.
+    """Open the vocabulary, once per process; its vectors are memory-mapped.
 
     Args:
-        folder: What the vocab stage wrote.
-        digest: Of its manifest, to tell versions of one folder apart.
+        folder: The vocab stage's output folder.
+        digest: Digest of its manifest, to distinguish versions of the folder.
 
     Returns:
         The vocabulary.

@@ -1,4 +1,4 @@
-"""Text → the very rows that the shards hold, by the same functions: the on-line half of prediction."""
+"""Compute feature rows from text, identical to those of the shards and by the same functions: online prediction."""
 
 from ssmi.pipeline.online.costs import WorkCounts
 from ssmi.pipeline.online.feature_store import FeatureStore

@@ -1,4 +1,4 @@
-"""The selection of each character of segmented sentences; equal queries are computed once and remembered."""
+"""The selection of each character of segmented sentences; equal queries are computed once and cached."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.online.segmenting import Segmented
 
 
 class SelectionAnswers:
-    """Answers the query of each character, from the cache where it can."""
+    """Answers the query of each character, from the cache if possible."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class SelectionAnswers:
         costs: CostCounter,
         max_answers: int,
     ) -> None:
-        """Start with an empty cache of at most ``max_answers`` answers (about 1 KB each)."""
+        """Create an empty cache of at most ``max_answers`` answers (about 1 KB each)."""
         self._vocabulary = vocabulary
         self._stored = stored
         self._embedder = embedder
@@ -40,13 +40,16 @@ class SelectionAnswers:
         self._remembered: LRUCache[SelectionQuery, SelectedBoundaries] = LRUCache(max_answers)
 
     def select(self, sentences: Sequence[Segmented]) -> list[list[SelectedBoundaries]]:
-        """One answer a character of each sentence; every new segment is embedded alone."""
+        """Return one answer per character of each sentence; every new segment is embedded alone."""
         queries = self._queries(sentences)
         answers = self._answer(set(chain.from_iterable(queries)))
         return [[answers[query] for query in in_sentence] for in_sentence in queries]
 
     def select_in_context(self, sentences: Sequence[Segmented]) -> list[list[SelectedBoundaries]]:
-        """One answer a character; new segments are embedded in their sentence, for which alone their answers hold."""
+        """Return one answer per character; new segments are embedded in context.
+
+        Answers about a new segment hold only for its sentence and are not cached.
+        """
         queries = self._queries(sentences)
         new = [list(dict.fromkeys(filter(self._embedder.is_new, one.segments))) for one in sentences]
         shared = self._answer(
@@ -76,7 +79,7 @@ class SelectionAnswers:
         ]
 
     def _answer(self, queries: set[SelectionQuery]) -> dict[SelectionQuery, SelectedBoundaries]:
-        """Answers that hold for any sentence, remembered or new."""
+        """Return answers that hold for any sentence, cached or computed."""
         answers: dict[SelectionQuery, SelectedBoundaries] = {}
         missing: list[SelectionQuery] = []
         for query in queries:
@@ -89,7 +92,7 @@ class SelectionAnswers:
         for query, answer in computed.items():
             if len(query.segment) <= LONGEST_REMEMBERED:
                 self._remembered[query] = answer
-        # Not read back from the cache, which may hold fewer answers than one call asks for.
+        # Not read back from the cache, which may hold fewer answers than one call needs.
         return answers | computed
 
     def _compute(

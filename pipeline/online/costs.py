@@ -1,4 +1,4 @@
-"""What the texts so far have cost to compute."""
+"""Counts of the work done for the texts processed so far."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ class WorkCounts:
     """Work done since the features were opened."""
 
     characters: int = 0
-    """Characters segmented; each asks one query."""
+    """Number of characters segmented; each makes one query."""
     answered: int = 0
-    """Queries computed; all others were in the cache."""
+    """Number of queries computed; all others were answered from the cache."""
     embedded: int = 0
-    """Segments that the encoder embedded: outside the vocabulary and without a stored vector."""
+    """Number of segments that the encoder embedded: outside the vocabulary and without a stored vector."""
     encoder_calls: int = 0
 
 
 class CostCounter:
-    """Adds up ``WorkCounts``. Its users take turns, so it needs no lock."""
+    """Accumulates ``WorkCounts``. Needs no lock, because its callers take turns."""
 
     def __init__(self) -> None:
         self.counts = WorkCounts()

@@ -1,4 +1,4 @@
-"""Vectors of segments that have none yet: outside the vocabulary, and not stored with the data set."""
+"""Embed new segments: those outside the vocabulary that have no vector stored with the data set."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ssmi.pipeline.online.segmenting import Segmented
 
 SEGMENTS_AT_ONCE = 1024
 LONGEST_REMEMBERED = 64
-"""Code points. A longer segment (a base64 block, a line of one letter) rarely comes twice and would fill the cache."""
+"""Code points. A longer segment (a base64 block, a line of one letter) rarely recurs and would fill the cache."""
 
 
 class SegmentEmbedder:
-    """Embeds new segments in the space that segments outside the vocabulary are compared in."""
+    """Embeds new segments in the space in which segments outside the vocabulary are compared."""
 
     def __init__(
         self,
@@ -32,15 +32,15 @@ class SegmentEmbedder:
         costs: CostCounter,
         max_vectors: int,
     ) -> None:
-        """Open nothing yet.
+        """Create the embedder without opening the encoder.
 
         Args:
-            encoders: Opened when a segment first needs one.
-            vocabulary: Its words are never new.
-            stored: The segments that have a vector; None treats all as new.
-            alignment: The map to the vocabulary's space; None compares in BERT's space.
-            costs: Told of every segment embedded.
-            max_vectors: How many vectors are remembered.
+            encoders: The encoders, opened when a segment first needs one.
+            vocabulary: The vocabulary, whose words are never new.
+            stored: The segments that have a vector; None to treat all segments outside the vocabulary as new.
+            alignment: The map to the vocabulary's space; None to compare in BERT's space.
+            costs: Counter of the segments embedded and of the calls of the encoder.
+            max_vectors: The maximum number of cached vectors.
         """
         self._encoders = encoders
         self._vocabulary = vocabulary
@@ -54,7 +54,7 @@ class SegmentEmbedder:
         return segment not in self._vocabulary and (self._stored is None or segment not in self._stored)
 
     def embed_alone(self, segments: Iterable[str]) -> dict[str, FloatArray]:
-        """Vectors of the new ones among segments, each embedded without its sentence. Shape of each: (d,)."""
+        """Return vectors of the new segments among ``segments``, each embedded without context. Shape of each: (d,)."""
         vectors: dict[str, FloatArray] = {}
         missing: list[str] = []
         for segment in segments:
@@ -64,7 +64,7 @@ class SegmentEmbedder:
                     missing.append(segment)
                 else:
                     vectors[segment] = remembered
-        # Like lengths share passes; by text too, since the order of a set of strings differs from run to run.
+        # By length, so that similar lengths share passes; by text too, since the order of a set differs between runs.
         missing.sort(key=lambda segment: (len(segment), segment))
         for start in range(0, len(missing), SEGMENTS_AT_ONCE):
             batch = missing[start : start + SEGMENTS_AT_ONCE]
@@ -73,14 +73,14 @@ class SegmentEmbedder:
             for segment, vector in zip(batch, matrix, strict=True):
                 vectors[segment] = vector
                 if len(segment) <= LONGEST_REMEMBERED:
-                    # A copy: a row of the matrix would keep the whole matrix for as long as it is remembered itself.
+                    # A copy: a cached row would keep its whole matrix in memory.
                     self._remembered[segment] = vector.copy()
         return vectors
 
     def embed_in_sentences(
         self, sentences: Sequence[Segmented], segments: Sequence[Sequence[str]]
     ) -> Iterator[dict[str, FloatArray]]:
-        """For each sentence, vectors of the given segments of it: means over their occurrences in that sentence."""
+        """Yield, for each sentence, vectors of its given segments: means over their occurrences in that sentence."""
         for start in range(0, len(sentences), SENTENCES_AT_ONCE):
             batch = sentences[start : start + SENTENCES_AT_ONCE]
             all_states = self._encoders.whole.states([sentence.characters for sentence in batch])

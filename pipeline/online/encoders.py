@@ -1,4 +1,4 @@
-"""The frozen encoder on line, opened when it is first needed: whole for new segments, cut for the network's input."""
+"""The frozen encoder online, opened on first use: whole for new segments, its first layers for the network's input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SENTENCES_AT_ONCE = 32
 
 
 class OnlineEncoders:
-    """One encoder folder, opened with all layers and with those whose states the shards hold."""
+    """The encoder of one folder, opened with all layers and with only those that made the states in the shards."""
 
     def __init__(
         self,
@@ -29,14 +29,14 @@ class OnlineEncoders:
         max_window: int,
         hidden_norm: bool = True,
     ) -> None:
-        """Open nothing yet.
+        """Remember the settings; the encoder is opened on first use.
 
         Args:
-            folder: The encoder.
-            tokens: Its vocabulary.
-            hidden_layers: How many layers ``hidden_states`` runs; None where the shards hold no states.
-            max_window: The most characters that ``hidden_states`` encodes at once.
-            hidden_norm: Whether it applies a norm behind the encoder's last layer.
+            folder: The encoder's folder.
+            tokens: The encoder's map from characters to token ids.
+            hidden_layers: Number of layers that ``hidden_states`` runs; None if the shards hold no states.
+            max_window: The maximum number of characters that ``hidden_states`` encodes at once.
+            hidden_norm: Whether ``hidden_states`` applies a norm after the encoder's last layer.
         """
         self._folder = folder
         self._tokens = tokens
@@ -51,13 +51,13 @@ class OnlineEncoders:
 
     @cached_property
     def _first_layers(self) -> FrozenEncoder:
-        # The same model: opened twice it would take its memory twice.
+        # The same model; opening it again would double its memory.
         if self._hidden_norm and self._hidden_layers == encoder_shape(self._folder).n_layers:
             return self.whole
         return self._open(layers=self._hidden_layers, last_norm=self._hidden_norm)
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
-        """The states of each sentence, as the shards hold them."""
+        """Return the states of each sentence in the form that the shards store."""
         states: list[EncoderStates] = []
         for start in range(0, len(sentences), SENTENCES_AT_ONCE):
             batch = sentences[start : start + SENTENCES_AT_ONCE]
@@ -69,7 +69,7 @@ class OnlineEncoders:
 
         from ssmi.pipeline.frozen_encoder import FrozenEncoder
 
-        # One pass takes one thread, so as many run side by side as torch may use.
+        # Each pass uses one thread, so as many passes run in parallel as torch may use threads.
         return FrozenEncoder(
             self._folder, self._tokens, layers=layers, last_norm=last_norm, threads=torch.get_num_threads()
         )

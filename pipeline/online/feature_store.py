@@ -1,4 +1,4 @@
-"""The files that turn text into rows on line, and the check that the shards were built from them."""
+"""The files that turn text into rows online, and the check that the shards were built from them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ _SHORT = 12
 
 @dataclass(frozen=True)
 class FeatureStore:
-    """Where the vocabulary, the segments' vectors, the PMI pairs, the encoder and the user dictionary lie.
+    """The locations of the vocabulary, segment vectors, PMI pairs, encoder and user dictionary.
 
-    Nothing inside them knows where it lies: ``files`` copied elsewhere under their names open with ``packed``.
+    The files do not depend on their location: copies of ``files`` under the same names can be opened by ``packed``.
     """
 
     vocab: Path
@@ -33,21 +33,21 @@ class FeatureStore:
 
     @classmethod
     def packed(cls, folder: Path) -> FeatureStore:
-        """The folders below one that holds copies of ``files``."""
+        """Locate the copies of ``files`` below a folder."""
         user_dict = folder / USER_DICT
         folders = {name: folder / name for name in ("vocab", "embed", "pmi", "encoder")}
         return cls(**folders, user_dict=user_dict if user_dict.is_file() else None)
 
     def files(self) -> dict[str, Path]:
-        """Every file that is read, by its name in a pack.
+        """Return every file that is read, by its name in a pack.
 
         Raises:
-            MissingResourceError: A folder was not built or holds no encoder.
+            MissingResourceError: A folder was not built, or the encoder's folder holds no encoder.
         """
         check_encoder_folder(self.encoder)
         files = {f"encoder/{path.name}": path for path in encoder_files(self.encoder)}
         for part, folder in (("vocab", self.vocab), ("embed", self.embed), ("pmi", self.pmi)):
-            # Of pmi only the pairs: its other tables are about sentences of the data set, not about new text.
+            # Only the pairs of pmi: its other tables concern sentences of the data set, not new text.
             names = [PAIRS_FILE] if part == "pmi" else list(manifests.load(folder).files)
             files |= {f"{part}/{name}": folder / name for name in (*names, manifests.MANIFEST_NAME)}
         if self.user_dict is not None:
@@ -57,15 +57,15 @@ class FeatureStore:
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """What the shards say about how their rows were made."""
+    """How the rows of the shards were made, as recorded in the shards."""
 
     params: Params
-    """Sections ``segment``, ``embed`` and ``selection`` are those of the shards; the others have their defaults."""
+    """Sections ``segment``, ``embed`` and ``selection`` as used for the shards; other sections have their defaults."""
     max_window: int
     hidden_layers: int | None
-    """How many first layers of the encoder made the states in the shards; None where the shards hold none."""
+    """Number of first layers of the encoder that made the states in the shards; None if the shards hold no states."""
     hidden_norm: bool
-    """Whether a norm behind the encoder's last layer was applied to them."""
+    """Whether a norm after the encoder's last layer was applied to the states."""
     matches: bool
     """Whether the rows of the shards hold their matches."""
     vocabulary_digest: str
@@ -74,7 +74,7 @@ class FeatureSpec:
 
 
 def check_feature_store(store: FeatureStore, shards: Manifest) -> FeatureSpec:
-    """Check that the folders are those that the shards of a tagger were built from.
+    """Check that a tagger's shards were built from the given folders.
 
     Args:
         store: The files of the features.
@@ -85,11 +85,11 @@ def check_feature_store(store: FeatureStore, shards: Manifest) -> FeatureSpec:
 
     Raises:
         MissingResourceError: A folder or file does not exist.
-        StaleArtifactError: A folder is of another build, or a file is not what its manifest says. The message names
-            both digests of every difference.
+        StaleArtifactError: A folder is of another build, or a file differs from its manifest. The message names both
+            digests of every difference.
     """
     made_with = ShardsStatistics.of(shards)
-    # Only folders of the right build are read whole: hashing gigabytes would not make the first message any clearer.
+    # Files are hashed only if the manifests match: hashing gigabytes would not make the first message clearer.
     problems = _of_another_build(store, shards, made_with) or _damaged(store)
     if problems:
         raise StaleArtifactError(
@@ -129,7 +129,10 @@ def _of_another_build(store: FeatureStore, shards: Manifest, made_with: ShardsSt
 
 
 def belong(store: FeatureStore, shards: Manifest) -> bool:
-    """Whether the folders say of themselves that the shards were built from them; ``check`` looks into the files."""
+    """Whether the shards were built from the folders, by their manifests only.
+
+    ``check_feature_store`` also verifies the files.
+    """
     made_with = ShardsStatistics.of(shards)
     if (store.user_dict is None) != (made_with.user_dict_digest is None):
         return False
@@ -159,7 +162,7 @@ def _digests(store: FeatureStore) -> dict[str, str | None]:
 
 
 def _damaged(store: FeatureStore) -> list[str]:
-    """What is not as its manifest says, of the files that are read."""
+    """Describe each file that is read and is missing or differs from its manifest."""
     problems = []
     for folder in (store.vocab, store.embed, store.pmi):
         entries = manifests.load(folder).files

@@ -1,4 +1,4 @@
-"""Rows of the shards for text that was never seen before, made by the functions that make the shards."""
+"""Feature rows of new text, made by the functions that make the shards."""
 
 from __future__ import annotations
 
@@ -34,12 +34,13 @@ from ssmi.pipeline.online.segmenting import Segmented, segment_characters, witho
 
 
 class OnlineFeatures:
-    """Text → the columns of ``schema.SHARDS`` that follow from the text alone, equal to the shards' to the last bit.
+    """Computes the columns of ``schema.SHARDS`` that follow from the text alone, equal to the shards' to the last bit.
 
-    Segments with a stored vector use it. Others are embedded: with ``embed.context: isolated`` alone, exactly as off
-    line; with ``sentence`` in the sentence at hand (the mean over their occurrences in it), where the stage takes the
-    mean over the whole data set. So in sentence context rows equal the shards' for texts whose segments are stored or
-    occur in that one sentence only, and answers about new segments are not kept from one sentence to the next.
+    Segments with a stored vector use it; others are embedded. With ``embed.context: isolated`` they are embedded
+    without context, exactly as offline. With ``sentence`` they are embedded in the sentence at hand (the mean over
+    their occurrences in it), whereas the stage takes the mean over the whole data set. In sentence context, therefore,
+    rows equal the shards' only for texts whose segments are stored or occur in a single sentence, and answers about
+    new segments are not cached across sentences.
 
     Answers and vectors are cached. The encoder is opened when a segment first needs it. Threads take turns
     (``contract.project.process_lock``).
@@ -53,12 +54,13 @@ class OnlineFeatures:
         Args:
             store: The folders that the shards were built from.
             shards: The manifest of the shards that a tagger was trained on.
-            stored_segments: False embeds the data set's segments again too, to prove that nothing differs.
-            max_pairs: How many answers (about 1 KB each), and how many vectors, are cached.
+            stored_segments: Whether to use the stored vectors of the data set's segments; False embeds them again, to
+                verify that nothing differs.
+            max_pairs: The maximum number of cached answers (about 1 KB each), and of cached vectors.
 
         Raises:
             MissingResourceError: A folder or file does not exist.
-            StaleArtifactError: A folder is of another build, or a file is not what its manifest says.
+            StaleArtifactError: A folder is of another build, or a file differs from its manifest.
         """
         spec = check_feature_store(store, shards)
         segment = spec.params.segment
@@ -72,7 +74,7 @@ class OnlineFeatures:
         self._cut = open_segmenter(
             segment.engine, hmm=segment.hmm, user_dict=store.user_dict, digest=spec.user_dict_digest
         )
-        # Made once: it searches the process for its libraries, which every call would pay for.
+        # Made once, because it searches the libraries of the process, which takes time.
         self._blas = ThreadpoolController()
         self._costs = CostCounter()
         self._encoders = OnlineEncoders(
@@ -105,11 +107,11 @@ class OnlineFeatures:
     def rows(self, texts: Sequence[str]) -> list[FeatureRow]:
         """Make a row for each text; a character is a code point.
 
-        Nothing is stripped or normalised, so positions are those of the text. A lone surrogate counts as U+FFFD.
+        Nothing is stripped or normalised, so positions refer to the text as given. A lone surrogate counts as U+FFFD.
 
         Returns:
-            A row for each text; an empty text has an empty one with one window at 0. Rows share the lists of equal
-            answers: do not change them.
+            One row per text; the row of an empty text is empty, with one window at 0. Rows share the lists of equal
+            answers and must not be modified.
         """
         return self.rows_of_characters([list(text) for text in texts])
 
@@ -120,8 +122,8 @@ class OnlineFeatures:
     def segment(self, sentences: Sequence[Sequence[str]]) -> list[Segmented]:
         """Segment many sentences at once: the first half of ``rows``.
 
-        With ``embed.context: isolated`` all new segments go through the encoder together here, and
-        ``rows_of_segmented`` then needs no encoder.
+        With ``embed.context: isolated``, this encodes the new segments of up to ``LONGEST_REMEMBERED`` characters
+        together and caches their vectors, so that ``rows_of_segmented`` needs no encoder for them.
         """
         with self._one_thread():
             segmented = [segment_characters(characters, self._cut) for characters in sentences]
@@ -158,33 +160,33 @@ class OnlineFeatures:
             )
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
-        """The frozen encoder's states of each sentence, as the shards hold them."""
+        """Return the frozen encoder's states of each sentence in the form that the shards store."""
         with turn():
             return self._encoders.hidden_states([without_surrogates(characters) for characters in sentences])
 
     @property
     def n_boundaries(self) -> int:
-        """Words of the vocabulary; their ids are 1 to this."""
+        """Number of words of the vocabulary; their ids are 1 to ``n_boundaries``."""
         return len(self._vocabulary)
 
     def boundary_vectors(self, ids: Sequence[int] | npt.NDArray[np.integer[Any]]) -> FloatMatrix:
-        """The vectors of boundaries, as ``boundaries.parquet`` holds them; zero for id 0. Shape: (ids, d)."""
+        """Return the vectors of boundaries, as in ``boundaries.parquet``; zero for id 0. Shape: (ids, d)."""
         return np.array(self._vocabulary.vectors[np.asarray(ids, dtype=np.int64)])
 
     def words(self, ids: Iterable[int]) -> list[str]:
-        """The words of boundaries; empty for id 0."""
+        """Return the words of boundaries; empty for id 0."""
         return [self._vocabulary.words[index - 1] if index else "" for index in ids]
 
     def statistics(self) -> WorkCounts:
-        """What was computed since the features were opened."""
+        """Return the counts of the work done since the features were opened."""
         return self._costs.counts
 
     def files(self) -> dict[str, Path]:
-        """Every file that is read, by its name in a pack; see ``FeatureStore.packed``."""
+        """Return every file that is read, by its name in a pack; see ``FeatureStore.packed``."""
         return self._store.files()
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:
-        """Take a turn with one BLAS thread, as off line: sums of floats then do not depend on the number of cores."""
+        """Take a turn with one BLAS thread, as offline, so that sums of floats do not depend on the number of cores."""
         with turn(), self._blas.limit(limits=1, user_api="blas"):
             yield

@@ -1,4 +1,4 @@
-"""Vectors of segments outside the vocabulary on line: those just computed, then those stored with the data set."""
+"""Vectors of segments outside the vocabulary, online: freshly computed vectors first, then those stored."""
 
 from __future__ import annotations
 
@@ -11,16 +11,21 @@ from ssmi.pipeline.features.vocabulary import FloatArray, FloatMatrix
 
 @dataclass(frozen=True)
 class OnlineOovVectors:
-    """Where a ``CandidateSelector`` gets a segment's vector."""
+    """The vectors that a ``CandidateSelector`` uses online.
+
+    Attributes:
+        fresh: Vectors computed for the texts at hand, by segment.
+        stored: Vectors stored with the data set.
+    """
 
     fresh: Mapping[str, FloatArray]
     stored: SegmentVectors
 
     @property
     def boundaries(self) -> FloatMatrix | None:
-        """The boundaries' vectors where they are not the vocabulary's."""
+        """BERT vectors of all boundaries with ``embed.space: bert``; otherwise None."""
         return self.stored.boundaries
 
     def of(self, segment: str) -> FloatArray:
-        """The segment's vector. Shape: (d,)."""
+        """Return the vector of a segment. Shape: (d,), or (width,) with ``embed.space: bert``."""
         return self.fresh[segment] if segment in self.fresh else self.stored.of(segment)

@@ -1,4 +1,4 @@
-"""Sentences → segments, for any text: also for lone surrogates, which no file of a data set can hold."""
+"""Segment any sentence, even with lone surrogates, which cannot occur in the files of a data set."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ class Segmented:
     characters: Sequence[str]
     segments: Sequence[str]
     starts: Sequence[int]
-    """Each segment's first character."""
+    """The position of each segment's first character."""
 
 
 def segment_characters(characters: Sequence[str], cut: Cut) -> Segmented:
-    """Segment one sentence, its lone surrogates replaced.
+    """Replace the lone surrogates of a sentence and segment it.
 
     Args:
         characters: One code point each.
         cut: The segmenter.
 
     Returns:
-        The characters as the features see them, with segments that tile them.
+        The characters as features see them, with segments that tile them.
     """
     replaced = without_surrogates(characters)
     return Segmented(replaced, *segment_sentence(replaced, cut))
 
 
 def without_surrogates(characters: Sequence[str]) -> Sequence[str]:
-    """Replace lone surrogates by U+FFFD, which is as long. No trie, tokenizer or table accepts a lone surrogate."""
+    """Replace lone surrogates, which no trie, tokenizer or table accepts, by U+FFFD, which has the same length."""
     if not _SURROGATE.search("".join(characters)):
         return characters
     return [_SURROGATE.sub("\ufffd", character) for character in characters]

@@ -1,1 +1,1 @@
-"""Parts of a stage as the unit of work: each leaves its files and a mark, so a run goes on, or is shared, by part."""
+"""Parts of a stage as units of work: each writes its files and a mark, so runs can be resumed or shared by part."""

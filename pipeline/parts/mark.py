@@ -1,4 +1,4 @@
-"""A part's completion mark: what it was made of, which files it left, and what it reported."""
+"""The completion mark of a part: the digest of its task, the files that it wrote, and its result."""
 
 from __future__ import annotations
 
@@ -24,60 +24,61 @@ from ssmi.pipeline.parts.symbols import symbolic, with_paths
 
 @dataclass(frozen=True)
 class Part(Generic[Task, Result]):
-    """One task of a stage, and where its mark goes."""
+    """One task of a stage, and the location of its mark."""
 
     function: Callable[[Task], Result]
-    """Of a module; what it is said to return must fit into JSON."""
+    """A module-level function, annotated with a return type that JSON can represent."""
     task: Task
     folder: Path
-    """The unfinished stage's: files below it are the part's own, all others are what it reads."""
+    """Folder of the unfinished stage: the part writes only files below it, and may read others."""
     mark: Path
+    """The mark's file."""
     artifacts: Path | None = None
-    """Where stages lie that it reads."""
+    """Folder of the finished stages that the part reads."""
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What lies in a mark's file."""
+    """The content of a mark's file."""
 
     task: str
-    """Digest of the task, whose paths count by what they mean: a part of other work has another."""
+    """Digest of the task (see ``task_digest``), which differs for parts of other work."""
     files: Mapping[str, str]
-    """Path below the folder → sha256 of each file that the part left."""
+    """The sha256 of each file that the part wrote, by path below the folder."""
     result: Any
-    """As JSON holds it."""
+    """The result as a JSON value."""
 
 
 def run_part(part: Part[Task, Result]) -> str | None:
-    """Run a part and leave its mark, last of all.
+    """Run a part and write its mark as the last step.
 
     Returns:
-        The result as JSON, which ``result_of`` reads; None where it is too large to travel and lies in the mark alone.
+        The result as JSON, to be read by ``result_of``; None if it is too large to send and stored in the mark only.
 
     Raises:
-        ValueError: The result is not of the type that the function names, or JSON cannot hold it.
+        ValueError: The result does not have the function's return type, or JSON cannot represent it.
     """
     before = _stamps(part)
     result = _adapter(part.function).dump_python(part.function(part.task), mode="json", warnings="error")
     text = json.dumps(result)
-    result_of(part, text)  # before the mark: what cannot be read again is no result
-    # What was there and is as it was, the part has only read.
+    result_of(part, text)  # before the mark is written: a result must be readable again
+    # Files that existed before and are unchanged were only read by the part.
     written = [path for path, stamp in _stamps(part).items() if before.get(path) != stamp]
     files = {path.relative_to(part.folder).as_posix(): digest_file(path) for path in sorted(written)}
     part.mark.parent.mkdir(parents=True, exist_ok=True)
     with replacing.writing(part.mark) as temporary:
         temporary.write_bytes(mark_body(Mark(task_digest(part), files, result)))
-    return text if len(text) <= MOST_BYTES // 2 else None  # JSON of ASCII alone: a byte a character
+    return text if len(text) <= MOST_BYTES // 2 else None  # the JSON is ASCII: one byte per character
 
 
 def result_of(part: Part[Task, Result], text: str) -> Result:
-    """What the part's function returned, from its JSON."""
+    """Parse the JSON of a part's result into what its function returned."""
     result: Result = _adapter(part.function).validate_json(text)
     return result
 
 
 def finished(part: Part[Any, Any]) -> str | None:
-    """The result of a part as JSON where it is done and its files are as it left them; else None."""
+    """Return the result of a part as JSON if the part is finished and its files are unchanged; otherwise None."""
     mark = read_mark(part.mark)
     if mark is None or mark.task != task_digest(part):
         return None
@@ -89,7 +90,7 @@ def finished(part: Part[Any, Any]) -> str | None:
 
 
 def kept_result(part: Part[Any, Any]) -> str:
-    """The result of a part that has just been run, as its mark holds it. Raises SsmiError where it has gone."""
+    """Return the result of a part that has just run, as JSON, from its mark; raises SsmiError if the mark is gone."""
     mark = read_mark(part.mark)
     if mark is None:
         raise SsmiError(f"{part.mark}: not there any more", next_step="run the same again")
@@ -97,7 +98,7 @@ def kept_result(part: Part[Any, Any]) -> str:
 
 
 def read_mark(path: Path) -> Mark | None:
-    """A mark; None where there is none, or what lies there is not what was written."""
+    """Read a mark; None if there is none or it is damaged."""
     try:
         return parse_mark(plain_files.read_bytes(path))
     except OSError:
@@ -105,29 +106,29 @@ def read_mark(path: Path) -> Mark | None:
 
 
 def parse_mark(body: bytes) -> Mark | None:
-    """A mark from the content of its file; None where that is not what was written."""
+    """Parse the content of a mark's file; None if it is damaged or names files outside the folder."""
     try:
         tree = unseal(body)
         mark = Mark(str(tree["task"]), dict(tree["files"]), tree["result"])
     except (ValueError, KeyError, TypeError):
         return None
-    # Storage may have been written by somebody else.
+    # Storage may have been written by someone else.
     return mark if all(map(stays_below, mark.files)) else None
 
 
 def mark_body(mark: Mark) -> bytes:
-    """The content of a mark's file."""
+    """Serialize a mark to the content of its file."""
     return (json.dumps(seal(asdict(mark)), ensure_ascii=False) + "\n").encode("utf-8")
 
 
 def task_digest(part: Part[Any, Any]) -> str:
-    """A digest of a task's fields, the same wherever the project lies."""
+    """Compute a digest of a task's fields that does not depend on the location of the project."""
     task = with_paths(part.task, lambda path: symbolic(path, unfinished=part.folder, artifacts=part.artifacts))
     return hashlib.sha256(repr(task).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _stamps(part: Part[Any, Any]) -> dict[Path, tuple[int, int]]:
-    """Size and time of the files below the folder that the task names, and of those beside them of the same stem."""
+    """Return size and time of the files below the folder that the task names, and of their siblings of equal stem."""
     values = [getattr(part.task, one.name) for one in fields(part.task)] if is_dataclass(part.task) else [part.task]
     named = [value for value in values if isinstance(value, Path) and value.is_relative_to(part.folder)]
     found = {path for name in named for path in name.parent.glob(f"{escape(name.stem)}.*") if path.is_file()}

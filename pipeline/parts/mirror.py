@@ -1,7 +1,7 @@
-"""The copy in storage of a stage under way, as the process that builds it, or a share of it, keeps it.
+"""The copy of an unfinished stage in storage, synchronized by the process that builds the stage or a share of it.
 
-What is finished there is taken, what is finished here is given, part by part and the mark of each last. The process has
-all files in its own folder too: it puts the stage together.
+Parts finished in storage are fetched, parts finished locally are sent, one by one and the mark of each last. The
+process also holds all files in its own folder, because it assembles the stage.
 """
 
 from __future__ import annotations
@@ -33,21 +33,29 @@ from ssmi.pipeline.remote.stages import StoredStages
 
 
 class Mirror:
-    """A stage under way in storage."""
+    """An unfinished stage in storage."""
 
     def __init__(self, remote: RemoteFolder, *, home: str, key: str, folder: Path, artifacts: Path) -> None:
-        """``home`` and ``key``: as of ``UnfinishedStage``, whose ``folder`` is this process's own."""
+        """Name the copy of an unfinished stage; nothing is read or written yet.
+
+        Args:
+            remote: The storage.
+            home: Name of the home of the ``UnfinishedStage``.
+            key: Key of the ``UnfinishedStage``.
+            folder: The local folder of the ``UnfinishedStage``.
+            artifacts: Folder of the finished stages that parts read.
+        """
         self._remote = remote
         self._place = f"{UNFINISHED_FOLDER}/{home}/{key}"
         self._folder = folder
         self._artifacts = artifacts
         self._sent: dict[str, str] = {}
-        """Files that are of no part → the digest that was sent."""
+        """The digests of the files sent that belong to no part, by name."""
 
     def take_finished(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> None:
-        """Take the parts that are finished in storage and not here, and give those that are finished here alone.
+        """Fetch the parts that are finished only in storage, and send those that are finished only locally.
 
-        A part that is damaged in the storage is no finished part, there or here: the reporter is told, and it is made
+        A part that is damaged in storage does not count as finished, in storage or locally: it is reported and made
         again.
         """
         if not parts:
@@ -65,12 +73,12 @@ class Mirror:
                 self.give(part)
 
     def give(self, part: Part[Any, Any]) -> None:
-        """Send a part that was run here and is as it was left."""
+        """Send a part that was run locally, if its mark and all its files exist."""
         if _is_whole(part):
             publish_part(self._remote, self._place, part)
 
     def take(self, part: Part[Any, Any]) -> None:
-        """Fetch a part that a worker has just published. Raises SsmiError where it is not there."""
+        """Fetch a part that a worker has just published; raises SsmiError if its mark is missing or damaged."""
         name = f"{self._place}/{self._name(part.mark)}"
         body = self._remote.read(name)
         mark = None if body is None else parse_mark(body)
@@ -79,7 +87,7 @@ class Mirror:
         self._take(part, mark, body)
 
     def stored_parts(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> Iterator[StoredPart[Any, Any]]:
-        """The parts as workers take them, once all that they read is in the storage."""
+        """Send everything that the parts read to storage, then yield the parts in the form that workers run."""
         inputs = _inputs(path for part in parts for path in paths_in(part.task) if self._is_input(part, path))
         stages = self._stages(parts, reporter=reporter)
         index = Index(stages, self._give_files(to_run=parts), self._give_inputs(inputs))
@@ -92,11 +100,11 @@ class Mirror:
             yield StoredPart(part.function, task, self._remote.url, self._place, mark, name)
 
     def remove(self) -> None:
-        """Remove it from the storage; what belongs to builds of other parameters stays, for they may be at work."""
+        """Remove this stage from storage; builds with other parameters stay, because they may be running."""
         self._remote.remove(self._place)
 
     def _take_whole(self, part: Part[Any, Any], mark: Mark, body: bytes, *, reporter: Reporter) -> None:
-        """``_take``, unless a file is lost or damaged: then the mark goes, so that whoever has the part gives it."""
+        """Do ``_take``; if a file is lost or damaged, remove the mark, so that a process that has the part sends it."""
         try:
             self._take(part, mark, body)
         except (objects.LostError, StaleArtifactError) as error:
@@ -111,7 +119,7 @@ class Mirror:
             temporary.write_bytes(body)
 
     def _stages(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> dict[str, str]:
-        """The finished stages that tasks name; what is not in the storage yet is published."""
+        """Publish the finished stages that tasks name, as far as they are not in storage; return their digests."""
         symbols = {
             self._symbol(part, path, {}) for part in parts for path in paths_in(part.task) if self._is_artifact(path)
         }
@@ -121,9 +129,9 @@ class Mirror:
         return {place: stored.publish_version(self._artifacts / place, place, reporter=reporter) for place in places}
 
     def _give_files(self, *, to_run: Sequence[Part[Any, Any]]) -> dict[str, str]:
-        """Send what lies in the stage's folder and is not in the storage, and list all that lies there.
+        """Send the files of the stage's folder that are missing from storage, and return the digests of all files.
 
-        What earlier runs of the parts ``to_run`` have left is left out: it is made again.
+        Files from earlier runs of the parts ``to_run`` are left out, because they are made again.
         """
         known: dict[str, str] = {}
         for path in (self._folder / "marks").rglob("*.json"):
@@ -136,7 +144,7 @@ class Mirror:
             if name.startswith("marks/") or name in outdated or fnmatchcase(path.name, ".*.tmp"):
                 continue
             digest = files[name] = known.get(name) or digest_once(path)
-            # Parts are sent when they are finished; all other files may have changed since this process sent them.
+            # Files of parts were sent when the parts finished; any other file may have changed since it was sent.
             was_sent = name in known or self._sent.get(name) == digest
             if not was_sent or there.get(f"{self._place}/{name}") != path.stat().st_size:
                 self._remote.put(path, f"{self._place}/{name}")
@@ -144,7 +152,7 @@ class Mirror:
         return files
 
     def _give_inputs(self, inputs: dict[Path, str]) -> dict[str, dict[str, str]]:
-        """Send files from elsewhere, by their digests."""
+        """Send input files from elsewhere, named by their digests, and return the digests."""
         given: dict[str, dict[str, str]] = {}
         there = self._remote.sizes(INPUTS_FOLDER) if inputs else {}
         for path, name in inputs.items():
@@ -173,13 +181,13 @@ class Mirror:
 
 
 def _inputs(paths: Iterable[Path]) -> dict[Path, str]:
-    """Files and folders from elsewhere that are there, each with a name of its own: two may be called the same."""
+    """Return the existing files and folders among ``paths``, each with a unique name, as two may have the same name."""
     there = [path for path in dict.fromkeys(paths) if path.exists()]
     return {path: f"{digest_json(str(path))[:16]}/{path.name}" for path in there}
 
 
 def _files_of(mark: Path) -> Mapping[str, str]:
-    """The files that a mark names, with their digests; none where there is no mark."""
+    """Return the files that a mark names, with their digests; empty without a mark."""
     found = read_mark(mark)
     return {} if found is None else found.files
 

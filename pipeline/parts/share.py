@@ -1,4 +1,4 @@
-"""One share of a stage's parts, for schedulers that start the same command many times with a number."""
+"""A share of a stage's parts, for schedulers that start the same command many times with a different index."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ from ssmi.pipeline.contract.errors import ParameterError
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Share ``index`` of ``n``: every n-th part, so that shares are of about the same size.
-
-    Raises ParameterError for a share that there is not.
+    """Share ``index`` of ``n``: every n-th part, so that shares have about the same size.
 
     Attributes:
-        index: From 1.
-        n: How many shares there are.
+        index: Number of the share, from 1 to ``n``.
+        n: Number of shares.
+
+    Raises:
+        ParameterError: The numbers are not whole or do not denote a share.
 
     """
 
@@ -23,8 +24,8 @@ class Share:
     n: int
 
     def __post_init__(self) -> None:
-        """Refuse a share that there is not."""
-        if type(self.index) is not int or type(self.n) is not int:  # and not isinstance, which takes True for 1
+        """Refuse numbers that do not denote a share."""
+        if type(self.index) is not int or type(self.n) is not int:  # not isinstance, which accepts True as 1
             raise ParameterError(f"share {self}: not two whole numbers", next_step="give part=(1, 2) for 1/2")
         if self.n < 1:
             raise ParameterError(f"share {self}: of less than 1 share", next_step="give I/N, as 1/2 and 2/2")
@@ -33,7 +34,7 @@ class Share:
             raise ParameterError(f"share {self}: there is none", next_step=f"shares of {self.n} are {shares}")
 
     def __str__(self) -> str:
-        """As the command line takes it."""
+        """Format the share as the command line takes it: ``index/n``."""
         return f"{self.index}/{self.n}"
 
     def takes(self, position: int) -> bool:
@@ -42,7 +43,7 @@ class Share:
 
 
 class OthersMissingError(Exception):
-    """A share can go no further before other shares have done theirs: ``n_parts`` of ``label`` are missing."""
+    """A share must wait for other shares: ``n_parts`` parts of the work ``label`` are missing."""
 
     def __init__(self, label: str, n_parts: int) -> None:
         super().__init__(label, n_parts)

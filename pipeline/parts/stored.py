@@ -1,7 +1,7 @@
-"""A part run by a worker that shares no folder with the build: it fetches what its task names, and sends its files.
+"""Run a part in a worker that shares no folder with the build: fetch what its task names, and send its files.
 
-The worker has a folder of its own for the stage under way, in its machine's cache. Nobody else writes there, and it
-goes with the process; files that it reads are links into the machine's cache of objects.
+The worker has its own folder for the unfinished stage, in its machine's cache. No other process writes there, and the
+folder is removed when the process exits. The files that the worker reads are links into the machine's object cache.
 """
 
 from __future__ import annotations
@@ -35,47 +35,51 @@ from ssmi.pipeline.remote.filesystem import RemoteFolder, open_folder
 from ssmi.pipeline.remote.stages import StoredStages, is_at_or_below
 
 UNFINISHED_FOLDER, INPUTS_FOLDER = "unfinished", "inputs"
-"""In the storage: stages under way, and files from outside ``artifacts`` by their digests."""
+"""Folders in storage: unfinished stages, and input files from outside ``artifacts``, named by their digests."""
 
 
 @dataclass(frozen=True)
 class Index:
-    """What the tasks of one piece of work may read. It lies in the storage, for it may be large."""
+    """Everything that the tasks of one ``Work`` may read. Kept in storage, because it may be large."""
 
     stages: Mapping[str, str]
-    """``STAGE/DATASET`` → digest of its manifest."""
+    """Digests of the manifests of finished stages, by ``STAGE/DATASET``."""
     files: Mapping[str, str]
-    """Path below the folder of the stage under way → sha256."""
+    """The sha256 of files of the unfinished stage, by path below its folder."""
     inputs: Mapping[str, Mapping[str, str]]
-    """Name of a file or folder from elsewhere → path below it, empty for the file itself → sha256."""
+    """For each input file or folder by name, the sha256 of its files by path below it; empty path for a file itself."""
 
     def body(self) -> bytes:
-        """The content of its file."""
+        """Serialize the index to the content of its file."""
         return json.dumps(asdict(self), ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass")
 
 
 @dataclass(frozen=True)
 class StoredPart(Generic[Task, Result]):
-    """A part whose files lie in storage."""
+    """A part whose files are in storage."""
 
     function: Callable[[Task], Result]
     task: Task
-    """With symbolic paths."""
+    """The task, with symbolic paths."""
     url: str
+    """URL of the storage."""
     place: str
-    """Of the stage under way, below the storage's folder."""
+    """Path of the unfinished stage's folder in storage."""
     mark: str
-    """The mark's file, below the folder of the stage under way."""
+    """Path of the mark's file below the unfinished stage's folder."""
     index: str
-    """The index's file there; it is named by its digest."""
+    """Path of the index's file below the same folder; the file is named by its digest."""
 
 
 def run_stored_part(stored: StoredPart[Task, Result]) -> str | None:
-    """Fetch what the part reads, run it, and publish its files and then its mark; returns what ``run_part`` does.
+    """Fetch the files that the part reads, run it, and publish its files and then its mark.
+
+    Returns:
+        The result of ``run_part``.
 
     Raises:
-        MissingResourceError: What it reads is not there any more, or the storage cannot be used.
-        StaleArtifactError: What it reads is not what was written.
+        MissingResourceError: A file that the part reads is gone, or the storage cannot be used.
+        StaleArtifactError: A file that the part reads is not what was written.
     """
     remote = open_folder(stored.url)
     index = _index(remote, f"{stored.place}/{stored.index}")
@@ -105,31 +109,31 @@ def publish_part(remote: RemoteFolder, place: str, part: Part[Task, Result]) -> 
 
 
 def input_name(digest: str) -> str:
-    """Where a file from outside ``artifacts`` lies in the storage."""
+    """Return the path in storage of an input file, given its digest."""
     return f"{INPUTS_FOLDER}/{digest}"
 
 
 def stage_of(name: str) -> tuple[str, str]:
-    """``STAGE/DATASET`` of a path below ``artifacts``, and the rest of the path."""
+    """Split a path below ``artifacts`` into ``STAGE/DATASET`` and the rest."""
     parts = name.split("/")
     n = 2 if STAGES[parts[0]].per_dataset else 1
     return "/".join(parts[:n]), "/".join(parts[n:])
 
 
 def _local(path: Path, folder: Path) -> Path:
-    """Where a symbolic path lies in a worker's folder."""
+    """Resolve a symbolic path in a worker's folder."""
     if (name := below(path, ARTIFACTS)) is not None:
         return folder / ARTIFACTS_FOLDER / name
     return folder / path
 
 
 def _fetch(remote: RemoteFolder, index: Index, place: str, path: Path, folder: Path) -> None:
-    """Have on this machine what a symbolic path leads to, if there is anything yet, and the folder that it is in."""
+    """Fetch the files of a symbolic path, if there are any yet, and create its parent folder."""
     local = _local(path, folder)
     local.parent.mkdir(parents=True, exist_ok=True)
     if (name := below(path, UNFINISHED)) is not None:
         for file, digest in index.files.items():
-            # A task may name several files by what their names have in common.
+            # A task may name several files by a common prefix.
             if is_at_or_below(file, name) or file.startswith(f"{name}."):
                 objects.link(remote, f"{place}/{file}", digest, folder / UNFINISHED / file)
     elif (name := below(path, ARTIFACTS)) is not None:
@@ -150,14 +154,14 @@ def _index(remote: RemoteFolder, name: str) -> Index:
             next_step="run the same again: another build of this stage may have been finished meanwhile",
         )
     index = TypeAdapter(Index).validate_json(body)
-    # Storage may have been written by somebody else.
+    # Storage may have been written by someone else.
     if not all(map(stays_below, chain(index.stages, index.files, *index.inputs.values()))):
         raise StaleArtifactError(f"{remote}/{name}: names files elsewhere", next_step="run the same again")
     return index
 
 
 class _Folders:
-    """The folders of this process for stages under way: gone with the process, or when it works on another stage."""
+    """The process's folders for unfinished stages, removed at exit or when the process works on another stage."""
 
     def __init__(self) -> None:
         self._open: dict[str, tuple[Path, ExitStack]] = {}
@@ -166,7 +170,7 @@ class _Folders:
 
     @contextmanager
     def using(self, name: str) -> Iterator[Path]:
-        """The folder of a stage under way; those of others go, unless another thread is at work in them."""
+        """Yield the folder of an unfinished stage; folders of other stages are removed unless a thread uses them."""
         with self._lock:
             self._users[name] += 1
             for other in [other for other in self._open if not self._users[other]]:
@@ -181,7 +185,7 @@ class _Folders:
                 self._users[name] -= 1
 
     def close(self) -> None:
-        """Remove all of them."""
+        """Remove all folders."""
         while self._open:
             self._open.popitem()[1][1].close()
 
@@ -190,7 +194,7 @@ def _new_folder(name: str) -> tuple[Path, ExitStack]:
     make_cache_root()
     stack = ExitStack()
     path = stack.enter_context(replacing.temporary_folder(cache_root() / "workers" / name))
-    # After those of dead processes have gone: what only they used may go now.
+    # After the folders of dead processes are removed: objects that only they used may be removed too.
     objects.tidy()
     for inner in ("output", "scratch"):
         (path / UNFINISHED / inner).mkdir(parents=True)

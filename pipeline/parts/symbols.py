@@ -1,4 +1,4 @@
-"""Tasks without the folders of one machine: each path by what it means, so that another process can put in its own."""
+"""Tasks without machine-specific paths: paths become symbolic, and each process substitutes its own folders."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 
 Value = TypeVar("Value")
 UNFINISHED, ARTIFACTS, INPUTS = "@unfinished", "@artifacts", "@inputs"
-"""First parts of symbolic paths: below the folder of the stage under way, below ``artifacts``, and all others."""
+"""First parts of symbolic paths: below the unfinished stage's folder, below ``artifacts``, and anywhere else."""
 
 
 def with_paths(value: Value, replaced: Callable[[Path], Path]) -> Value:
-    """A task with each path in it replaced, also those in tuples and dataclasses that it holds."""
+    """Return a copy of a task with each path replaced, including paths in nested tuples and dataclasses."""
     changed: Value = _with_paths(value, replaced)
     return changed
 
 
 def paths_in(value: object) -> list[Path]:
-    """The paths that a task holds, in order."""
+    """Return the paths in a task, in order."""
     found: list[Path] = []
 
     def noted(path: Path) -> Path:
@@ -31,7 +31,7 @@ def paths_in(value: object) -> list[Path]:
 
 
 def symbolic(path: Path, *, unfinished: Path, artifacts: Path | None) -> Path:
-    """A path by what it means; of one from elsewhere the name alone, for its content is told by the stage's inputs."""
+    """Make a path symbolic. A path from elsewhere keeps only its name: the stage's inputs identify its content."""
     if path.is_relative_to(unfinished):
         return Path(UNFINISHED) / path.relative_to(unfinished)
     if artifacts is not None and path.is_relative_to(artifacts):
@@ -40,7 +40,7 @@ def symbolic(path: Path, *, unfinished: Path, artifacts: Path | None) -> Path:
 
 
 def below(path: Path, symbol: str) -> str | None:
-    """The rest of a symbolic path that begins so, with slashes; None for another."""
+    """Return the rest of a symbolic path after ``symbol``, with slashes; None if it begins with another symbol."""
     return "/".join(path.parts[1:]) if path.parts[:1] == (symbol,) else None
 
 

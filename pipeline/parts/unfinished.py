@@ -1,7 +1,7 @@
-"""A stage under way: its output so far, its scratch files and the marks of its finished parts.
+"""An unfinished stage: its output so far, its scratch files and the marks of its finished parts.
 
-It lies outside ``artifacts``, in a folder named by the digest of all that the output is made from. So a run that is
-killed leaves what it has done to the next one of the same parameters and inputs, and to no other.
+Its folder is outside ``artifacts`` and named by the digest of everything that the output is made from. So the work of a
+killed run is resumed by the next run with the same parameters and inputs, and by no other.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 
 class UnfinishedStage:
-    """The folder of one stage under way, and its parts.
+    """The folder of an unfinished stage, and its parts.
 
     Attributes:
-        output: What will be the stage's output.
-        scratch: What parts leave to one another.
+        output: Folder of the files that become the stage's output.
+        scratch: Folder of the files that parts write for other parts.
 
     """
 
@@ -42,14 +42,14 @@ class UnfinishedStage:
         artifacts: Path | None = None,
         remote: RemoteFolder | None = None,
     ) -> None:
-        """Name it; nothing is made yet.
+        """Name the stage's folders; nothing is created yet.
 
         Args:
-            home: Of this stage of this data set.
-            key: A digest of all that it is made from.
-            share: Which parts are this process's to do; None for all.
-            artifacts: Where the stages lie that it reads.
-            remote: Storage that holds its parts too, for processes that do not share this folder.
+            home: Folder of all unfinished builds of this stage of this data set.
+            key: Digest of everything that the output is made from.
+            share: The share of the parts that this process runs; None for all.
+            artifacts: Folder of the finished stages that the parts read.
+            remote: Storage that holds the parts too, for processes that do not share this folder.
         """
         self._home = home
         self._artifacts = artifacts
@@ -66,54 +66,54 @@ class UnfinishedStage:
         )
 
     def begin(self) -> None:
-        """Make its folders, and remove what processes that were killed were writing there."""
+        """Create the folders, and remove the temporary files of killed processes."""
         self.make_folders()
         replacing.sweep_below(self._folder)
 
     def make_folders(self) -> None:
-        """Make the empty folders that a stage finds."""
+        """Create the folders for output and scratch files."""
         self.output.mkdir(parents=True, exist_ok=True)
         self.scratch.mkdir(exist_ok=True)
 
     def is_there(self) -> bool:
-        """Whether no other process has finished and removed it."""
+        """Whether the folder exists, that is, no other process has finished and removed it."""
         return self.output.is_dir()
 
     def move_output(self, target: Path) -> None:
-        """Move the output's files to where the stage keeps its own."""
+        """Move the files of the output to the stage's folder ``target``."""
         for path in sorted(path for path in self.output.rglob("*") if path.is_file()):
-            # A lost worker may still be writing what another has done meanwhile.
+            # A lost worker may still be writing a file that another worker has finished meanwhile.
             if not fnmatchcase(path.name, ".*.tmp"):
                 place = target / path.relative_to(self.output)
                 place.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(path, place)  # a rename, but where scratch files lie on another file system
+                shutil.move(path, place)  # a rename, unless the folder is on another file system
 
     def remove(self) -> None:
-        """Remove it, with what runs of other parameters have left here; in storage it alone."""
+        """Remove the stage's home with all builds on this machine, and this build from storage."""
         self.remove_here()
         if self._mirror is not None:
             self._mirror.remove()
 
     def remove_here(self) -> None:
-        """``remove``, but from this machine alone."""
-        # What cannot be removed makes a finished stage no failure.
+        """Remove the stage's home with all builds, from this machine only."""
+        # The stage is finished even if its folder cannot be removed.
         shutil.rmtree(self._home, ignore_errors=True)
 
     def map(self, executor: Executor, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
-        """Run the parts that are not finished, and give the results of all.
+        """Run the unfinished parts, and yield the results of all parts.
 
         Args:
-            executor: Runs them.
-            work: All parts.
-            reporter: Told of progress, and how many parts are there already.
+            executor: The executor that runs the parts.
+            work: All tasks, one per part.
+            reporter: Reporter of the progress and of the number of parts already finished.
 
         Returns:
-            The results, in the order of the tasks; of a share not before all shares have done theirs.
+            The results, in the order of the tasks; with a share, only once all shares have run their parts.
 
         Raises:
-            OthersMissingError: This is a share, and others have not done theirs.
+            OthersMissingError: This process runs a share, and other shares are not finished.
         """
-        # By the call's number too: a stage may do two things of one name.
+        # Numbered by call, because a stage may have two works with the same label.
         folder = self._marks / f"{self._n_calls:02d}-{work.label.replace(' ', '-')}"
         self._n_calls += 1
         parts = [
@@ -142,22 +142,22 @@ class UnfinishedStage:
         if share is not None:
             for _ in done:
                 pass
-            # Asked again: other shares have worked meanwhile.
+            # Checked again, because other shares may have finished parts meanwhile.
             if self._mirror is not None:
                 self._mirror.take_finished(parts, reporter=reporter)
             found = [finished(part) if text is None else text for part, text in zip(parts, found, strict=True)]
             if n_missing := sum(text is None for text in found):
                 raise OthersMissingError(label, n_missing)
         for part, text in zip(parts, found, strict=True):
-            # Of the parts just run in turn; what was too large to travel is read from the file.
+            # Results of parts just run come in turn; a result too large to send is read from the part's mark.
             yield result_of(part, text or next(done) or kept_result(part))
-        # To its end, where progress is closed.
+        # Exhaust the iterator, which closes the progress display.
         next(done, None)
 
     def _run(
         self, executor: Executor, work: Work[Part[Task, Result], str | None], reporter: Reporter
     ) -> Iterator[str | None]:
-        """Run parts, and keep their copies in storage where there are any; gives what ``run_part`` returns of each."""
+        """Run parts, synchronize them with storage if there is one, and yield each result of ``run_part``."""
         mirror = self._mirror
         if mirror is None:
             yield from executor.map(work, reporter)
@@ -179,7 +179,7 @@ class UnfinishedStage:
 
 
 def joined_meanwhile(stage: str) -> SsmiError:
-    """The error of a share whose stage was finished while it was at work."""
+    """Make the error for a share whose stage was finished by another process while the share was running."""
     return SsmiError(
         f"{stage}: another process has put its parts together while this share was at work",
         next_step="start the call without a part only when all shares have ended",

@@ -1,4 +1,4 @@
-"""Raw file → sentences, one format per file; ``read_sentences`` is the doorway."""
+"""Read the sentences of raw files in many formats; ``read_sentences`` is the entry point."""
 
 from __future__ import annotations
 

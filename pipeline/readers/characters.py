@@ -1,4 +1,4 @@
-"""Tokens of a raw file → characters, one Unicode code point each, so that training sees what raw text will be."""
+"""Split the tokens of raw files into characters, one Unicode code point each, so that training data equals raw text."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ JOINED_WORDS = "words-without-blank"
 WORD_PIECE = "word-piece"
 
 LONGEST_WORD = 15
-"""Chinese characters in one token; more are a text."""
+"""Maximum number of Chinese characters in a token; a token with more is a text."""
 WORDS_IN_A_TOKEN = 4
-"""Parts of a token that blanks separate; more are a text."""
+"""Maximum number of parts of a token separated by blanks; a token with more is a text."""
 LONGEST_MEAN = 5.0
-"""Chinese characters in a token, on the average of a file; words have less than two."""
+"""Maximum mean number of Chinese characters per token of a file; words have less than two on average."""
 _WRITTEN_APART = re.compile(rf"(?![{WITHOUT_BLANKS}])[^\W_]")
 """A letter or digit of a script that is written with blanks between words."""
 _ENDING = frozenset(".,;:!?)")
@@ -31,7 +31,7 @@ _MARKS = frozenset("。！？；，")
 
 
 class TokenCensus:
-    """Sees every token of a file once and refuses those that are a text, as a tool writes them that cuts at blanks."""
+    """Examines every token of a file once, and refuses tokens that are texts, as tools that split at blanks write."""
 
     def __init__(self, path: Path | str) -> None:
         self._path = path
@@ -39,10 +39,10 @@ class TokenCensus:
         self._longest = (0, 0, 0)  # Chinese characters, characters, line
         self._before = self._before_that = ""
         self.writes_blanks = False
-        """Blanks between Latin words are tokens of the file themselves."""
+        """Whether the file has tokens for the blanks between Latin words."""
 
     def add(self, token: str, line: int) -> None:
-        """Look at one token; raises InputDataError with ``file:line`` for a text and for control characters."""
+        """Examine a token; raises InputDataError with ``file:line`` if it is a text or contains control characters."""
         if len(token) > 1:
             self._check(token, line)
         elif token in " \xa0":
@@ -56,18 +56,18 @@ class TokenCensus:
         self._before_that, self._before = self._before, token
 
     def add_sentence(self, text: str) -> None:
-        """Look at a whole sentence of which each character is a token, and none of them a blank."""
-        # Between them no blank stands, and a sentence's end is forgotten: only the counts are left to do.
+        """Examine a whole sentence whose tokens are its characters, none of them a blank."""
+        # Without blanks, and with the state reset at the end of a sentence, only the counts must be updated.
         n_chinese = len(text) - len(text.encode("ascii", "ignore"))
         self._n_tokens += n_chinese
         self._n_chinese += n_chinese
 
     def end(self) -> None:
-        """A sentence ends here."""
+        """Mark the end of a sentence."""
         self._before = self._before_that = ""
 
     def finish(self) -> None:
-        """The file ends here; raises InputDataError when its tokens are pieces of text on the whole."""
+        """Mark the end of the file; raises InputDataError if its tokens are too long on average to be words."""
         if self._n_chinese > LONGEST_MEAN * self._n_tokens:
             _, length, line = self._longest
             raise self._text(length, line)
@@ -111,21 +111,32 @@ def in_characters(
     report: ReadReport,
     writes_blanks: bool = False,
 ) -> Sentence:
-    """Entities over tokens of any length → a sentence of characters, the entities over these.
+    """Convert tokens of any length, with entities over them, to a sentence of characters.
 
-    Every token of several characters is counted as a repair. Between two Latin words or numbers side by side, at least
-    one of them of several characters, stands one U+0020, as in the text that they were cut from, counted too; inside an
-    entity it belongs to it. ``writes_blanks``: the file has tokens for its blanks, so none is added. Words that may
-    have been apart in the text and get no blank (``joins_words``) are counted. A piece of a word
-    as BERT's tokenizers write it (``##er`` after ``dock``) is joined to it without its marks, counted too.
+    The following are counted as repairs:
 
-    ``line`` is where the first token stands, ``step`` how many lines further each next one does (1 or 0).
+    * Every token of several characters.
+    * A U+0020 inserted between two adjacent Latin words or numbers, at least one of them of several characters, as in
+      the text that they were cut from. Inside an entity, the blank belongs to the entity.
+    * Words joined without a blank that may have been separate in the text (``joins_words``).
+    * Word pieces as written by BERT's tokenizers (``##er`` after ``dock``), which are joined without the ``##``.
+
+    Args:
+        tokens: The tokens of the sentence.
+        spans: The entities, as spans of tokens.
+        line: The line of the first token.
+        step: The number of lines from each token to the next: 1 or 0.
+        report: The report in which repairs are counted.
+        writes_blanks: Whether the file has tokens for blanks, so that no blank is inserted.
+
+    Returns:
+        The sentence, with entities as spans of characters.
     """
     if len("".join(tokens)) == len(tokens):
         return Sentence(tuple(tokens), tuple(spans), line)
     pieces, lengths = _pieces(tokens, line=line, step=step, report=report, writes_blanks=writes_blanks)
     ends = list(accumulate(map(len, pieces), initial=0))
-    # A piece may begin with an inserted blank, which belongs to an entity only when it lies inside.
+    # A piece may begin with an inserted blank, which belongs to an entity only if it is inside the entity.
     starts = [end - length for end, length in zip(ends[1:], lengths, strict=True)]
     entities = tuple(Span(starts[span.start], ends[span.end], span.label) for span in spans)
     return Sentence(tuple("".join(pieces)), entities, line)
@@ -134,7 +145,7 @@ def in_characters(
 def _pieces(
     tokens: Sequence[str], *, line: int, step: int, report: ReadReport, writes_blanks: bool
 ) -> tuple[list[str], list[int]]:
-    """What each token adds to the text, an inserted blank first; and its length without that blank."""
+    """Return the text of each token, preceded by an inserted blank if any, and its length without that blank."""
     pieces: list[str] = []
     lengths: list[int] = []
     before = ""
@@ -159,10 +170,10 @@ def _pieces(
 
 
 def joins_words(left: str, right: str) -> bool:
-    """Whether two tokens side by side, not both of one character, are words that a text would mostly write apart.
+    """Whether two adjacent tokens, not both of one character, are words that are usually written with a blank between.
 
-    So are words and numbers of scripts with blanks (``MH`` and ``370``), and a word after a mark that ends one
-    (``U.S.`` and ``Army``). Where no blank is written between them, that is told, for it may be wrong.
+    These are words and numbers of scripts with blanks (``MH`` and ``370``), and a word after punctuation that ends a
+    word (``U.S.`` and ``Army``). Joining them without a blank is reported, because it may be wrong.
     """
     if not left or len(left) + len(right) <= 2 or _WRITTEN_APART.match(right) is None:
         return False
@@ -170,12 +181,12 @@ def joins_words(left: str, right: str) -> bool:
 
 
 def is_chinese(mark: str) -> bool:
-    """Whether a character is a Chinese one (Han, whatever block)."""
+    """Whether a character is Chinese (Han, in any block)."""
     return "\u3400" <= mark <= "\u9fff" or "\uf900" <= mark <= "\ufaff" or "\U00020000" <= mark <= "\U0003ffff"
 
 
 def _meet(left: str, right: str) -> bool:
-    """Whether a Latin word or number would run into the next one."""
+    """Whether two tokens are Latin words or numbers that would run together if joined."""
     return _is_latin(left[-1:]) and _is_latin(right[:1])
 
 

@@ -1,4 +1,4 @@
-"""The lines of a character-per-line file, and what stands in each: a token and its tag, a comment or nothing."""
+"""The lines of a character-per-line file: each holds a token and its tag, a comment or nothing."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _FIELD = re.compile(r"#\s*\S+\s*=\s")
 
 
 class ColumnLine(NamedTuple):
-    """One token and its tag; an empty tag marks a line that holds no token: -DOCSTART- or a comment."""
+    """A token and its tag; an empty tag marks a line without a token: -DOCSTART- or a comment."""
 
     token: str
     tag: str
     second: str = ""
-    """What stands between the first column and the last, up to the next separator; nothing in a file of two columns."""
+    """The second column of a line of three or more columns; empty with two columns."""
 
 
 @lru_cache(maxsize=1 << 16)
 def split_row(line: str) -> ColumnLine | None:
-    """Split one line into token and tag; None when it is blank.
+    """Split a line into token and tag; None for a blank line.
 
-    Columns are separated by tabs where there is one after the first character, else by spaces, so the token itself
+    Columns are separated by tabs if there is a tab after the first character, otherwise by spaces, so the token itself
     may be a space, a tab, U+3000 or U+00A0.
 
     Raises:
-        ValueError: Telling what is missing.
+        ValueError: The token or the tag is missing; the message names what is missing.
     """
     kept = line.rstrip(" \t")
     if not kept:
@@ -56,7 +56,10 @@ def split_row(line: str) -> ColumnLine | None:
 
 
 def stretches(path: Path, *, encoding: str | None) -> Iterator[tuple[int, list[str]]]:
-    """The lines of a file with the number of the first: up to an empty one and with it, or many if none comes."""
+    """Yield the lines of a file in stretches, each with the number of its first line.
+
+    A stretch ends with an empty line, at the end of the file, or after more than ``LONGEST_KNOWN`` lines.
+    """
     held: list[str] = []
     for number, lines in numbered_blocks(path, encoding=encoding):
         start = 0
@@ -76,14 +79,14 @@ def stretches(path: Path, *, encoding: str | None) -> Iterator[tuple[int, list[s
 def rows_of(
     path: Path, first: int, lines: Sequence[str], *, is_inside: bool, is_numbered: bool
 ) -> Iterator[tuple[int, ColumnLine | None]]:
-    """The number of each of some lines and what it holds; None for a blank one.
+    """Yield the number and the content of each line; None for a blank line.
 
     Args:
         path: The file, for errors.
         first: The number of the first line.
-        lines: As ``stretches`` gives them.
-        is_inside: The line before them is a row of the same sentence.
-        is_numbered: The token stands in the second column.
+        lines: The lines of a stretch, as yielded by ``stretches``.
+        is_inside: Whether the line before them is a row of the same sentence.
+        is_numbered: Whether the token is in the second column.
 
     Raises:
         InputDataError: With ``file:line`` for a row without token or tag.
@@ -104,10 +107,10 @@ def rows_of(
 
 
 def _is_comment(line: str) -> bool:
-    """Whether a line before a sentence is a comment; ``# O`` is a row, and so is ``# SYM O``."""
+    """Whether a line before a sentence is a comment; ``# O`` and ``# SYM O`` are rows."""
     if line[:2] not in ("# ", "#\t"):
         return False
     columns = line.split()
     tag = plain_tag(columns[-1])
-    # in CoNLL-U's `# sent_id = 0` the last column only looks like a tag
+    # In CoNLL-U's `# sent_id = 0`, the last column only looks like a tag.
     return len(columns) > 1 and (tag is None or _FIELD.match(line) is not None or (tag[1] != "" and len(columns) > 2))

@@ -1,7 +1,7 @@
-r"""Bytes → lines of any encoding: the one implementation, for files of data sets and for texts to be tagged alike.
+r"""Decode bytes into lines in any encoding; the only implementation, for files of data sets and texts to be tagged.
 
-A line ends at ``\n`` (or at ``\r``, where the caller says so) and nowhere else: U+0085, U+2028 and their like are
-characters of the text. Nothing here opens a file, chooses an encoding or words an error: callers do.
+A line ends at ``\n`` (or at ``\r``, if the caller requests it) and nowhere else: U+0085, U+2028 and similar are
+characters of the text. Opening files, choosing the encoding and wording errors are left to the callers.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 
 GZIP_MAGIC = b"\x1f\x8b"
 NEED_A_MARK = ("utf-16", "utf-32")
-"""Encodings that do not say their byte order: Python would take the machine's, or stop."""
+"""Encodings without a byte order: Python would assume the machine's byte order, or fail."""
 
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # before UTF-16, whose mark it begins with
@@ -25,24 +25,24 @@ _MARKS = (
 )
 _CHUNK = 1 << 16
 _BLOCK = io.DEFAULT_BUFFER_SIZE
-"""What a buffered stream reads by itself for a line, so that of a broken file just as much is read."""
+"""The size that a buffered stream reads for a line, so that exactly as much of a broken file is read."""
 LONGEST_LINE = 1 << 24
-"""Bytes of a line. A packed file of a few kilobytes may hold one that no memory does."""
+"""Maximum number of bytes of a line. A packed file of a few kilobytes may hold a line that exceeds any memory."""
 
 
 class Line(NamedTuple):
     """One line of a stream."""
 
     number: int
-    """From 1."""
+    """Number of the line, from 1."""
     text: str
-    """With its line end."""
+    """The line with its line end."""
     n_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class BadBytes:
-    """Where a line is not of its encoding."""
+    """The location of bytes that do not have the encoding."""
 
     number: int
     """Number of the line, from 1."""
@@ -56,7 +56,7 @@ class BadBytes:
 
 
 def byte_order_mark(head: bytes) -> tuple[bytes, str | None]:
-    """The byte order mark that a stream begins with, and the encoding that it names; ``(b"", None)`` without one."""
+    """Return the byte order mark at the start of a stream and its encoding; ``(b"", None)`` without a mark."""
     return next(((mark, codec) for mark, codec in _MARKS if head.startswith(mark)), (b"", None))
 
 
@@ -70,19 +70,19 @@ def decoded_lines(
     refuse: Callable[[BadBytes], Exception],
     too_long: Callable[[int], Exception],
 ) -> Iterator[Line]:
-    """Decode a stream line by line, in constant memory but for the longest line, which has ``LONGEST_LINE`` bytes.
+    """Decode a stream line by line, holding no more than a line of at most ``LONGEST_LINE`` bytes in memory.
 
     Args:
-        stream: At its start.
-        codec: An encoding that ``contract.encodings.text_encoding`` allows, with its byte order.
+        stream: The stream, at its start.
+        codec: An encoding allowed by ``contract.text.encodings.text_encoding``, with its byte order.
         mark: The byte order mark, which is left out.
-        end: What ends a line.
-        errors: ``replace`` puts U+FFFD where bytes are not of the encoding.
-        refuse: Makes the exception for bytes that are not of the encoding.
-        too_long: Makes the exception for a line over ``LONGEST_LINE`` of this number.
+        end: The character that ends a line.
+        errors: Error handling; ``replace`` replaces bytes that do not have the encoding by U+FFFD.
+        refuse: Makes the exception for bytes that do not have the encoding.
+        too_long: Makes the exception for a line over ``LONGEST_LINE``, given its number.
 
     Yields:
-        The lines. A stream of nothing but a byte order mark has none.
+        The lines. A stream of only a byte order mark has no lines.
     """
     offset = 0
     for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):
@@ -105,20 +105,20 @@ def decoded_blocks(
     refuse: Callable[[BadBytes], Exception],
     too_long: Callable[[int], Exception],
 ) -> Iterator[tuple[int, list[str]]]:
-    r"""Decode a stream of UTF-8 many lines at once: what ``decoded_lines`` tells, at a small part of the time.
+    r"""Decode a UTF-8 stream many lines at once; equivalent to ``decoded_lines`` but much faster.
 
     Args:
-        stream: At its start.
-        refuse: As ``decoded_lines`` takes it.
-        too_long: As ``decoded_lines`` takes it.
+        stream: The stream, at its start.
+        refuse: As for ``decoded_lines``.
+        too_long: As for ``decoded_lines``.
 
     Yields:
-        The number of a line, and it and some that follow, each without its ``\n`` or ``\r\n``. A byte order mark
-        stays in the first line. All lines before one that is refused are given.
+        The number of a block's first line, and the lines of the block without ``\n`` or ``\r\n``. A byte order mark
+        remains in the first line. All lines before a refused line are yielded.
     """
     number, offset = 1, 0
     for raw in _whole_lines(stream):
-        # Only the first line of a block may have begun before it.
+        # Only the first line of a block may have begun in an earlier chunk.
         if (raw.find(b"\n") + 1 or len(raw)) > LONGEST_LINE:
             raise too_long(number)
         try:
@@ -137,10 +137,10 @@ def decoded_blocks(
 
 
 def _whole_lines(stream: io.BufferedReader[Any] | io.BytesIO) -> Iterator[bytes]:
-    """Some lines at a time, with their ends; of one over ``LONGEST_LINE`` no more than tells so."""
+    """Yield whole lines, some at a time, with their ends; stop just over ``LONGEST_LINE`` bytes into a longer line."""
     begun: list[bytes] = []
     length = 0
-    # Not read: where packed data break off, it would lose what was read before.
+    # ``read1``, because ``read`` would lose data already read where packed data is truncated.
     while chunk := stream.read1(_BLOCK):
         end = chunk.rfind(b"\n") + 1
         if end:
@@ -164,9 +164,9 @@ def _without_ends(text: str) -> list[str]:
 
 
 def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Lines as bytes, with their ends; of one over ``LONGEST_LINE`` no more than tells so.
+    """Yield lines as bytes, with their ends; only just over ``LONGEST_LINE`` bytes of a longer line are read.
 
-    Line feeds are read as they come, so that a pipe's line is not held back.
+    Lines that end at a line feed are yielded as they arrive, so that a line from a pipe is not held back.
     """
     if end == b"\n":
         while line := stream.readline(LONGEST_LINE + 1):
@@ -178,10 +178,10 @@ def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
 
 
 def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Lines of UTF-16 or UTF-32, where the byte of a line feed is also a part of other characters."""
+    """Yield lines of UTF-16 or UTF-32, in which the byte of a line feed also occurs in other characters."""
     width = len(end)
     n_after = width - 1 - end.index(b"\n")
-    pieces: list[bytes] = []  # joined once: other characters may hold many bytes of line feeds
+    pieces: list[bytes] = []  # joined once, because other characters may contain many line feed bytes
     length = 0
     while piece := stream.readline(LONGEST_LINE + 1):
         if n_after and piece.endswith(b"\n") and (length + len(piece)) % width == 1:
@@ -196,7 +196,7 @@ def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
 
 
 def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Lines with any other end, cut at whole characters only."""
+    """Yield lines with any other end, cut only at whole characters."""
     buffer, searched = b"", 0
     while chunk := stream.read(_CHUNK):
         buffer += chunk
@@ -210,7 +210,7 @@ def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
         buffer = buffer[start:]
         if len(buffer) > LONGEST_LINE:
             break
-        # A line's end may lie across two chunks, so its first bytes are searched again.
+        # A line end may span two chunks, so the last bytes are searched again.
         searched = max(0, len(buffer) - len(end) + 1)
     if buffer:
         yield buffer

@@ -1,4 +1,4 @@
-"""What the fields of a row must be, whatever file it comes from."""
+"""Check the fields of a row, for all file formats."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _NEXT = "write entities with whole numbers as offsets, and texts and types that 
 
 
 def text_field(given: Any, *, name: str, where: str) -> str:
-    """A string that can be written as UTF-8; raises InputDataError beginning with ``where`` for all else."""
+    """Return a string that can be encoded as UTF-8; raises InputDataError, beginning with ``where``, for all else."""
     if not isinstance(given, str):
         raise InputDataError(f"{where}: no string under {name!r}", next_step=_NEXT)
     try:
@@ -24,13 +24,13 @@ def text_field(given: Any, *, name: str, where: str) -> str:
 
 
 def raw_span(start: Any, end: Any, label: Any, *, quoted: Any = None, where: str) -> RawSpan:
-    """An entity whose offsets are whole numbers and whose type is a string, nothing else checked.
+    """Make an entity from integer offsets and a string type, without further checks.
 
     Raises:
-        InputDataError: Beginning with ``where``.
+        InputDataError: Beginning with ``where``: an offset is not an integer, or the type is not a valid string.
     """
     shown = show([start, end, label])
-    # Not isinstance, for which JSON's true would be 1.
+    # Not isinstance, which accepts JSON's true as 1.
     if type(start) is not int or type(end) is not int or not isinstance(label, str):
         raise InputDataError(f"{where}: entity {shown} needs two whole numbers and a type", next_step=_NEXT)
     text_field(label, name="label", where=where)
@@ -38,5 +38,5 @@ def raw_span(start: Any, end: Any, label: Any, *, quoted: Any = None, where: str
 
 
 def show(item: Any) -> str:
-    """A piece of JSON, cut short, for messages."""
+    """Format a JSON value for messages, truncated."""
     return json.dumps(item, ensure_ascii=False, default=str).encode("utf-8", "backslashreplace").decode()[:80]

@@ -1,4 +1,4 @@
-"""JSON as files hold it, a value at a time: a value a line, or one array over any number of lines."""
+"""Read JSON files one value at a time: files with one value per line, or with one array over any number of lines."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ssmi.pipeline.readers.lines import numbered_lines, text_pieces
 from ssmi.pipeline.readers.sentence import ReadReport
 
 LONGEST_VALUE = 1 << 28
-"""Characters of one value of an array; a longer one is refused rather than held."""
+"""Maximum number of characters of one value of an array; a longer value is refused rather than held in memory."""
 
 BLANK_LINE = "blank-line"
 
 _PIECE = 1 << 18
-"""Characters that are decoded together; more only where one value is longer."""
+"""Number of characters decoded at once, unless a single value is longer."""
 _LONGEST_WORD = 16
-"""Only strings are longer among JSON's tokens, so an error further from the end is not that of a text cut short."""
+"""JSON tokens other than strings are shorter, so an error further from the end is not caused by truncated text."""
 _ARRAY = re.compile(r"\[\s*(?:[{\]]|$)")
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
@@ -30,13 +30,13 @@ _DECODER = json.JSONDecoder()
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """One value of a file and where it stands."""
+    """One value of a file and its location."""
 
     body: Any
     number: int
-    """Its line, from 1; in an array its index there, from 1."""
+    """Line number of the value, or its index in an array; from 1."""
     where: str
-    """For messages: ``file:line``, in an array with the row beside it."""
+    """Location for messages: ``file:line``, followed by the row in an array."""
     in_array: bool = False
 
 
@@ -45,11 +45,12 @@ def json_values(
 ) -> Generator[Value, None, None]:
     """Yield the values of a file of JSON lines or of one JSON array; blank lines are counted in ``report``.
 
-    The first characters that are not blanks tell which it is. Memory holds one line, or one value of the array with a
-    piece of text around it, however the array is written.
+    The first non-blank characters determine which it is. Memory holds one line, or one value of the array with some
+    text around it, regardless of the array's layout.
 
     Raises:
-        InputDataError: With ``file:line`` for what is not JSON, and whatever ``numbered_lines`` raises.
+        MissingResourceError: The file does not exist.
+        InputDataError: With ``file:line`` for text that is not JSON, and as in ``numbered_lines``.
     """
     if begins_an_array(path, encoding=encoding):
         with closing(text_pieces(path, encoding=encoding)) as pieces:
@@ -70,7 +71,7 @@ def json_values(
 
 
 def first_value(path: Path, *, encoding: str | None = None) -> Any:
-    """The first value of a file; None where it holds none, or something else than JSON."""
+    """Return the first value of a file; None if the file has no value or is not JSON."""
     try:
         with closing(json_values(path, encoding=encoding)) as values:
             first = next(values, None)
@@ -80,7 +81,7 @@ def first_value(path: Path, *, encoding: str | None = None) -> Any:
 
 
 def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
-    """Whether the first characters that are not blanks open an array, of objects or of nothing."""
+    """Whether the first non-blank characters open an array of objects or an empty array."""
     head = ""
     try:
         with closing(text_pieces(path, encoding=encoding)) as pieces:
@@ -88,13 +89,13 @@ def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
                 head = (head + piece).lstrip()
                 if len(head.replace(" ", "")) > _LONGEST_WORD:
                     break
-    except InputDataError:  # reported with its line by the reader of the file
+    except InputDataError:  # reported with the line by the reader of the file
         return False
     return _ARRAY.match(head) is not None
 
 
 def not_json(where: str, why: object) -> InputDataError:
-    """The refusal of what is not JSON."""
+    """Make the error for text that is not JSON."""
     return InputDataError(
         f"{where}: not JSON ({why})",
         next_step="write an object a line, or one array of objects: "
@@ -103,7 +104,7 @@ def not_json(where: str, why: object) -> InputDataError:
 
 
 class _Array:
-    """Decodes an array from a growing buffer, from which what was decoded is cut off."""
+    """Decodes an array from a buffer that is refilled and from which decoded text is discarded."""
 
     def __init__(self, path: Path, pieces: Iterator[str], *, at_once: int = _PIECE) -> None:
         self._path = path
@@ -132,21 +133,21 @@ class _Array:
             raise not_json(at_line(self._path, self._line_here()), "something stands after the array's end")
 
     def _value(self) -> Any:
-        """The value that begins here; more text is taken until it is whole."""
+        """Decode the value at the current place, reading more text until the value is complete."""
         while True:
             try:
                 body, self._place = _DECODER.raw_decode(self._buffer, self._place)
             except json.JSONDecodeError as error:
                 cut_short = error.msg.startswith("Unterminated") or error.pos + _LONGEST_WORD >= len(self._buffer)
                 length = len(self._buffer) - self._place
-                # At least doubled each time: a long value is then decoded anew a few times, not once for each piece.
+                # At least doubled each time, so that a long value is decoded a few times, not once for each piece.
                 if cut_short and length <= LONGEST_VALUE and self._more(max(self._at_once, length)):
                     continue
                 where = at_line(self._path, self._line_at(error.pos))
                 if cut_short and length > LONGEST_VALUE:
                     raise not_json(where, f"one value is longer than {LONGEST_VALUE} characters") from None
                 raise not_json(where, error.msg) from None
-            # ValueError: a number of more digits than Python reads.
+            # ValueError: a number with more digits than Python parses.
             except (RecursionError, ValueError) as error:
                 raise not_json(at_line(self._path, self._line_here()), error) from None
             return body
@@ -161,7 +162,7 @@ class _Array:
         return character
 
     def _peek(self) -> str:
-        """The next character that is not a blank, or nothing at the end of the file."""
+        """Skip blanks and return the next character without consuming it; empty at the end of the file."""
         while True:
             blank = _BLANK.match(self._buffer, self._place)
             self._place = blank.end() if blank else self._place
@@ -169,7 +170,7 @@ class _Array:
                 return self._buffer[self._place : self._place + 1]
 
     def _more(self, n_characters: int) -> bool:
-        """Read at least ``n`` characters more, where there are; False at the end of the file."""
+        """Read at least ``n_characters`` more characters, or up to the end of the file; False if already at the end."""
         if self._ended:
             return False
         self._line, self._counted = self._line_here(), 0

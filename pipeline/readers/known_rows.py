@@ -1,7 +1,8 @@
-"""Rows of a character-per-line file that were read before, so that a sentence of none but these is read as one piece.
+"""Cache of the rows of a character-per-line file, so that a sentence of only known rows is read in one step.
 
-A file has few different rows: the 2.2 million of MSRA's train file are 12,929. Each is read by itself once; then a
-sentence is its characters and a *code* of its tags, one letter each, in which ``O`` is what stands outside entities.
+A file has few distinct rows: the 2.2 million rows of MSRA's train file have 12,929 distinct values. Each is parsed
+once; then a sentence is represented by its characters and a *code* for each tag, a single letter, with ``O`` for tags
+outside entities.
 """
 
 from __future__ import annotations
@@ -18,23 +19,23 @@ from ssmi.pipeline.readers.schemes import Notation, breaks_of
 from ssmi.pipeline.readers.sentence import ReadReport
 
 MOST_ROWS = 1 << 16
-"""Different rows that are kept; in a file of more, sentences with others are read row by row."""
+"""Maximum number of distinct rows that are kept; sentences with other rows are read row by row."""
 LONGEST_KNOWN = 512
-"""Lines of a sentence that is read as one piece; few are longer."""
+"""Maximum number of lines of a sentence that is read in one step; few sentences are longer."""
 
 _RUN = re.compile(f"[^{OUTSIDE}]+")
 _FIRST_CODE = 0x100
 
 
 class KnownSentence(NamedTuple):
-    """The rows of a sentence, all of one character."""
+    """The rows of a sentence whose tokens are all single characters."""
 
     text: str
     codes: str
-    """The tag of each character, as ``KnownRows`` writes it."""
+    """The code of each character's tag (see ``KnownRows``)."""
 
     def runs(self) -> Iterator[tuple[int, str]]:
-        """The codes between two ``O`` or ends of the sentence, each run with its place."""
+        """Yield each maximal run of codes other than ``O``, with its position."""
         # Most sentences have no entity.
         if self.codes.strip(OUTSIDE):
             for run in _RUN.finditer(self.codes):
@@ -43,28 +44,28 @@ class KnownSentence(NamedTuple):
 
 @dataclass(slots=True)
 class KnownRows:
-    """Learns the rows of one file."""
+    """The known rows of one file."""
 
     _codes: dict[str, str] = field(default_factory=dict)
-    """Tag → its code."""
+    """Codes by normalised tag."""
     _tags: dict[str, str] = field(default_factory=dict)
-    """Code → a tag that is read like all that have it."""
-    # An empty line, which ends a sentence, adds nothing to it.
+    """By code, one of the tags as written that have this code; all of them are read alike."""
+    # An empty line, which ends a sentence, contributes nothing.
     _rows: dict[str, str] = field(default_factory=lambda: {"": ""})
-    """Line → character and code of its tag, two letters in all."""
+    """By line, a string of two letters: the character and the code of its tag."""
 
     def unknown(self, lines: Iterable[str]) -> list[str]:
-        """Those of some lines that may yet be learned."""
+        """Return the lines that are not known; none if no more rows can be learned."""
         return list(itertools.filterfalse(self._rows.__contains__, lines)) if len(self._rows) < MOST_ROWS else []
 
     def learn(self, line: str, token: str, tag: str, *, plain: str) -> None:
-        """Keep a row.
+        """Add a row.
 
         Args:
-            line: As it stands in the file. It must mean the same wherever in a sentence it stands.
-            token: One character.
-            tag: Its tag.
-            plain: What the tag is read as; ``O`` is outside.
+            line: The line as written in the file. It must mean the same at every position in a sentence.
+            token: The token, a single character.
+            tag: The tag as written.
+            plain: The normalised tag; ``O`` is outside.
         """
         code = OUTSIDE
         if plain != OUTSIDE:
@@ -73,7 +74,7 @@ class KnownRows:
         self._rows[line] = token + code
 
     def sentence(self, lines: Sequence[str]) -> KnownSentence | None:
-        """A sentence of these lines; None where one was not learned, all are empty, or they are very many."""
+        """Return the sentence of the lines; None if a line is unknown, all are empty, or there are too many."""
         if len(lines) > LONGEST_KNOWN:
             return None
         try:
@@ -83,14 +84,14 @@ class KnownRows:
         return KnownSentence(rows[::2], rows[1::2]) if rows else None
 
     def tags(self, run: str) -> list[str]:
-        """The tags of a run of codes, as they are written somewhere in the file."""
+        """Return the tags of a run of codes, in a spelling that occurs in the file."""
         return [self._tags[code] for code in run]
 
 
 def read_known(
     sentence: KnownSentence, rows: KnownRows, *, notation: Notation, line: int, report: ReadReport
 ) -> tuple[Span, ...]:
-    """The entities of a sentence, as ``schemes.read_tags`` reads them; ``line`` is where its first row stands."""
+    """Return the entities of a sentence like ``schemes.read_tags``; ``line`` is the line of its first row."""
     entities: list[Span] = []
     for place, run in sentence.runs():
         tags = tuple(notation.plain[tag] for tag in rows.tags(run))
@@ -104,5 +105,5 @@ def read_known(
 
 @lru_cache(maxsize=4096)
 def _read_run(tags: tuple[str, ...], scheme: TagScheme) -> tuple[list[Span], list[tuple[int, str]]]:
-    """What stands between two ``O``, beyond which no entity and no break reaches; few runs are different."""
+    """Read the tags between two ``O``, which no entity or break crosses. Cached, because few runs are distinct."""
     return repair_spans(tags), list(breaks_of(tags, scheme))

@@ -1,4 +1,4 @@
-"""Whether what is given as text without labels is a labelled file, whose tags would be read as text."""
+"""Detect labelled files that are given as unlabelled text, because their tags would be read as text."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from ssmi.pipeline.readers.schemes import plain_tag
 Form = Literal["columns", "slash"]
 
 ENDINGS = (*columns.ENDINGS, ".conllu", ".iob", brat.ANNOTATIONS)
-"""Names that only labelled files have."""
+"""File name endings that only labelled files have."""
 WHAT: Mapping[Form, str] = {"columns": "a token and its tag on each line", "slash": "words with a slash and a tag"}
-"""What the lines of a labelled file hold, for messages."""
+"""Descriptions of the lines of a labelled file, for messages."""
 
 _FEWEST_WORDS_IN_ROWS = 5
-"""Rows that show a file of words; fewer lines may end in an O and a B-SIDE by chance."""
+"""Minimum number of rows of a file of words; fewer lines may end in ``O`` or ``B-SIDE`` by chance."""
 _FEWEST_OUTSIDE = 20
-"""Rows that show a file without an entity; fewer lines of one character and an O may be a list with ticks."""
+"""Minimum number of rows of a file without entities; fewer lines of one character and ``O`` may be a list of ticks."""
 _FEWEST_WORDS = 4
-"""Words with a slash that show a tagged text: a text may begin with ``TCP/IP``."""
+"""Minimum number of words with a slash in a tagged text; an untagged text may begin with ``TCP/IP``."""
 _COMMENT = ("# ", "#\t")
 _USUAL_TAG = re.compile(r"[BSU]-[A-Z]{2}.*")
 _OPENS = re.compile(r"[BI]-[^\W\d_]\w.*")
-"""B-12, B-X and M-1 are names of things."""
+"""Tags that open or continue an entity; excludes B-12, B-X and M-1, which are names of things."""
 _USUAL_PART_OF_SPEECH = re.compile(r"n[rstzhix]?|vn?|p|uj?|wp?|r|[oO]|AD|DE[CG]|N[NRT]|P[NU]|V[CV]|PER|LOC|ORG|GPE")
-"""Tags of half the words of any text that has tags; units (kg, m, h) and translations (``苹果/apple``) are none."""
+"""Common tags, which half the words of any tagged text have; excludes units (kg, m, h) and words (``苹果/apple``)."""
 _BRACKET_TYPE = re.compile(r"\|[A-Z][A-Z0-9_.-]*\]$")
 _TOKEN_KEYS: tuple[tuple[str, type, str], ...] = (
     ("tokens", list, "tags"),
@@ -45,14 +45,14 @@ _TOKEN_KEYS: tuple[tuple[str, type, str], ...] = (
     ("sentence", list, "ner"),
     ("data", dict, "annotations"),
 )
-"""Keys that only rows of labelled data have, and no ``text``; the last one holds a list."""
+"""Keys that only rows of labelled data without ``text`` have: a key, its type, and a second key that holds a list."""
 
 
 def labelled_form(lines: Sequence[str]) -> Form | None:
-    """What the first lines of a file are if they are labelled, None for a text.
+    """Return the form of a file if its first lines are labelled; None for a text.
 
-    Every line must look labelled, but for blank ones and comments, and the tags must be such as labelled files have: a
-    text that holds a blank, a slash or an O stays a text.
+    Every line except blank lines and comments must look labelled, and the tags must be typical of labelled files: a
+    text that contains blanks, slashes or an ``O`` remains a text.
     """
     shown = [line for line in lines if line.strip() and not line.startswith((*_COMMENT, DOCSTART))]
     if _are_columns(shown):
@@ -76,7 +76,7 @@ def _are_columns(lines: Sequence[str]) -> bool:
     tokens_are_characters = all(len(token) == 1 for token in tokens)
     n_outside = tags.count(OUTSIDE)
     if n_outside == len(tags):
-        # Not 0: a text may well be marks of a game.
+        # ``0`` is not accepted as ``O`` here, because a text may be the scores of a game.
         spelt = all(line.rstrip().endswith(OUTSIDE) for line in lines)
         return n_outside >= _FEWEST_OUTSIDE and tokens_are_characters and spelt and any(map(is_chinese, tokens))
     if not tokens_are_characters and (not n_outside or len(tags) < _FEWEST_WORDS_IN_ROWS):
@@ -89,7 +89,7 @@ def _are_columns(lines: Sequence[str]) -> bool:
 
 def _are_tagged_words(lines: Sequence[str]) -> bool:
     words = [word for line in lines for word in line.split()]
-    # A word a line with what it is: a dictionary.
+    # With fewer than two words per line, the file is a dictionary: words and their parts of speech.
     if len(words) < max(_FEWEST_WORDS, 2 * len(lines)) or not any(map(is_chinese, "".join(words))):
         return False
     tags = [word.rpartition("/")[2].partition("]")[0] for word in words]
@@ -98,9 +98,9 @@ def _are_tagged_words(lines: Sequence[str]) -> bool:
 
 
 def bracketed(lines: Sequence[str]) -> str | None:
-    """The first entity in brackets, such as ``[李明|PER]``; None where there is none.
+    """Return the first entity in brackets, such as ``[李明|PER]``; None if there is none.
 
-    A text may hold such brackets too, so this is a reason for a note only.
+    Unlabelled text may contain such brackets too, so this justifies only a note.
     """
     for line in lines:
         for match in ENTITY.finditer(line):
@@ -111,7 +111,7 @@ def bracketed(lines: Sequence[str]) -> str | None:
 
 
 def entity_key(row: Mapping[str, Any]) -> str | None:
-    """The key under which a row holds entities beside its text; None where it holds none."""
+    """Return the key under which a row holds entities beside its text; None if it holds none."""
     for key in SPAN_KEYS:
         value = row.get(key)
         if isinstance(value, str) and value.lstrip()[:1] == "[":  # in a cell of a table
@@ -119,7 +119,7 @@ def entity_key(row: Mapping[str, Any]) -> str | None:
                 value = json.loads(value)
             except (ValueError, RecursionError):
                 continue
-        # `label` may be one of the whole text, and `labels` a list of such, with a name and a number each.
+        # `label` may be the label of the whole text, and `labels` a list of those, each with a name and a number.
         if isinstance(value, list) and any(map(_is_span, value)):
             return key
         if isinstance(value, dict) and any(isinstance(named, dict) for named in value.values()):  # CLUENER
@@ -134,14 +134,14 @@ def _is_span(item: object) -> bool:
 
 
 def is_labelled_row(row: Mapping[str, Any]) -> bool:
-    """Whether a row holds tokens and their tags, or a task and its annotations, in place of a text."""
+    """Whether a row holds tokens and their tags, or a task and its annotations, instead of a text."""
     return any(
         isinstance(row.get(first), kind) and isinstance(row.get(second), list) for first, kind, second in _TOKEN_KEYS
     )
 
 
 def ways_out(file: str | Path) -> str:
-    """What to do with a labelled file in place of reading it as text."""
+    """Describe what to do with a labelled file instead of reading it as text."""
     name = quote(str(file))
     return (
         f"`ssmi-cli evaluate --file {name}` scores a run on it; "

@@ -1,4 +1,4 @@
-"""Numbered lines and whole texts of a file, plain or gzip, in any encoding that is said; for all formats of text."""
+"""Read lines or the whole text of a file, plain or gzip, in a given encoding; used by all text formats."""
 
 from __future__ import annotations
 
@@ -24,29 +24,29 @@ from ssmi.pipeline.readers.decoding import (
 )
 
 LARGEST_WHOLE = 1 << 26
-"""Bytes, unpacked, of a file that is read as one text."""
+"""Maximum unpacked size in bytes of a file that is read whole."""
 
 _BOM = "\ufeff"
 _LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 _RARE_NUL = 10
-"""More than one NUL byte in this many: not UTF-8 text. In UTF-16 every second byte of ASCII letters is one."""
+"""With more than one NUL byte in this many bytes, a file is not UTF-8. In UTF-16, half the bytes of ASCII are NUL."""
 
 
 def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
-    r"""Yield ``(number, line)`` from 1, without line ends, in constant memory.
+    r"""Yield each line as ``(number, line)``, numbered from 1 and without its line end, in constant memory.
 
-    A line ends at ``\n``, less one ``\r`` before it; U+0085, U+2028 and their like are characters of the text. A file
-    whose beginning has ``\r`` and no ``\n`` has ``\r`` line ends. Gzip is recognised by its first bytes.
+    A line ends at ``\n`` or ``\r\n``; U+0085, U+2028 and similar are characters of the text. If the beginning of the
+    file has ``\r`` but no ``\n``, lines end at ``\r``. Gzip is recognised by its first bytes.
 
     Args:
         path: The file.
-        encoding: Of a file without a byte order mark; None is UTF-8. It is never guessed.
+        encoding: Encoding of a file without a byte order mark; None means UTF-8. It is never guessed.
 
     Raises:
         MissingResourceError: The file does not exist.
-        InputDataError: With ``file:line``: bytes are not of the encoding, a line is over ``LONGEST_LINE`` long, UTF-16
-            has neither its mark nor a byte order, or the gzip data is broken.
+        InputDataError: With ``file:line``: bytes do not have the encoding, a line is longer than ``LONGEST_LINE``,
+            UTF-16 has neither a byte order mark nor a named byte order, or the gzip data is broken.
     """
     with closing(numbered_blocks(path, encoding=encoding)) as blocks:
         for first, lines in blocks:
@@ -54,15 +54,15 @@ def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tupl
 
 
 def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, list[str]], None, None]:
-    """Yield the number of a line, and it and some that follow: those of ``numbered_lines``, as many as are read."""
+    """Yield the lines of ``numbered_lines`` in blocks: the number of the first line, and the lines of the block."""
     with _opened(path) as (stream, reached):
         head = _head(stream)
         codec = _codec(head, encoding, path)
         if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
             raise _undecodable(head, head.index(0), codec, where=at_line(path, 1))
-        # The head may end inside a character; what is wrong in it is reported below, with its line.
+        # The head may end inside a character; wrong bytes in it are reported below, with their line.
         beginning = head.decode(codec, "ignore")
-        # Not by the last character: the line feed after it may just not be in the head.
+        # The last character does not count, because the line feed after it may be outside the head.
         end: Literal["\n", "\r"] = "\r" if "\r" in beginning[:-1] and "\n" not in beginning else "\n"
 
         def refuse(bad: BadBytes) -> InputDataError:
@@ -87,20 +87,20 @@ def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tup
 
 
 def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
-    r"""Read the whole of a file that can only be read as one.
+    r"""Read the whole text of a file.
 
     Args:
         path: The file.
         encoding: As for ``numbered_lines``.
-        keep_ends: Leave ``\r\n`` and lone ``\r`` as they are; else they become ``\n``.
+        keep_ends: Whether to keep ``\r\n`` and lone ``\r``; otherwise they become ``\n``.
 
     Raises:
         MissingResourceError: The file does not exist.
-        InputDataError: As ``numbered_lines`` raises it, and for more than ``LARGEST_WHOLE`` bytes.
+        InputDataError: As in ``numbered_lines``, and for more than ``LARGEST_WHOLE`` bytes.
     """
     with _opened(path) as (stream, _):
         head = _head(stream)
-        # One byte more than allowed tells a file that is too long, without reading all of it.
+        # One byte more than allowed detects a file that is too large without reading all of it.
         raw = stream.read(LARGEST_WHOLE + 1)
     if len(raw) > LARGEST_WHOLE:
         raise InputDataError(
@@ -118,9 +118,9 @@ def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = Fals
 
 
 def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, None, None]:
-    """Yield a file's text in pieces of steady size, for what may hold the whole of it on one line.
+    """Yield the text of a file in pieces of bounded size, for files that may have their whole text on one line.
 
-    Raises what ``numbered_lines`` raises.
+    Raises the same errors as ``numbered_lines``, except for long lines.
     """
     with _opened(path) as (stream, reached):
         codec = _codec(_head(stream), encoding, path)
@@ -141,13 +141,16 @@ def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, No
 
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[io.BufferedReader[Any], list[int]]]:
-    """The bytes of a file, unpacked; the caller keeps in the list how many lines it has read, for errors."""
+    """Open a file and unpack it; yield its stream, and a list in which the caller keeps the number of lines read.
+
+    The number is used in error messages.
+    """
     reached = [0]
     require_file(path)
     try:
         with path.open("rb") as plain:
             packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
-        # buffered, because gzip's readline is several times slower
+        # Buffered, because gzip's own readline is several times slower.
         with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
             yield stream, reached
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
@@ -162,7 +165,7 @@ def _head(stream: io.BufferedReader[Any]) -> bytes:
     try:
         head = stream.read(_CHUNK)
     except (gzip.BadGzipFile, EOFError, zlib.error):
-        head = b""  # raised again while lines are read, with its line
+        head = b""  # raised again while lines are read, with the line number
     stream.seek(0)
     return head
 
@@ -181,7 +184,10 @@ def _codec(head: bytes, said: str | None, path: Path) -> str:
 
 
 def _undecodable(raw: bytes, index: int | None, codec: str, *, where: str) -> InputDataError:
-    """Say what the bytes are not, and which encoding they may be; ``place`` is where in the line they are wrong."""
+    """Make the error for bytes that do not have the encoding, which suggests encodings that the line may have.
+
+    ``index`` is the position of the first wrong byte in ``raw``; None if ``raw`` begins with it.
+    """
     wrong = raw[index or 0]
     at = f"byte {index + 1} of the line is 0x{wrong:02x}" if index is not None else f"byte 0x{wrong:02x}"
     line = raw.partition(b"\n")[0].rstrip(b"\r")

@@ -1,4 +1,4 @@
-"""What a file cannot say of itself: given by ``dataset.yaml`` beside a data set's files, or on the command line."""
+"""Options that a file cannot express itself: given in ``dataset.yaml`` beside the files, or on the command line."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from ssmi.pipeline.contract.text.encodings import text_encoding
 Offsets = Literal["auto", "code-points", "utf-16"]
 
 ENCODINGS = ("utf-8", "gb18030", "gbk", "gb2312", "big5", "big5hkscs", "utf-16", "utf-16-le", "utf-16-be", "shift_jis")
-"""Encodings that errors name; every other text encoding of Python is read as well."""
+"""Encodings that errors suggest; every other text encoding of Python is accepted too."""
 
 
 def offsets_named(name: object) -> object:
-    """A unit of offsets as a person writes it (``utf16``, ``UTF-16``, ``codepoints``), as ``Offsets`` spells it."""
+    """Normalise the name of an offset unit (``utf16``, ``UTF-16``, ``codepoints``) to the spelling of ``Offsets``."""
     if not isinstance(name, str):
         return name
     plain = name.casefold().replace("-", "").replace("_", "").replace(" ", "")
@@ -32,7 +32,7 @@ def _encoding(name: object) -> object:
 
 
 def _name(name: str) -> str:
-    """Of a type or a tag: what no reader would take from a file is not taken here."""
+    """Validate the name of a type or tag by the same rule as readers of files."""
     if not is_label(name):
         raise ValueError(f"{name!r} is empty or holds a control character or white space around it")
     return name
@@ -42,24 +42,24 @@ Name = Annotated[str, AfterValidator(_name)]
 
 
 class ReadOptions(BaseModel):
-    """How a raw file is read; every field may be left out, and unknown ones are refused."""
+    """Options for reading a raw file. Every field is optional; unknown fields are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     format: str | None = None
-    """A name of ``registry.FORMATS``; None takes the ending, else the look of the first lines."""
+    """The name of a format in ``registry.FORMATS``; None to recognise it by the file's ending or its first lines."""
     encoding: Annotated[str | None, BeforeValidator(_encoding)] = None
-    """As Python's codecs name it, ``gb18030`` for example; a byte order mark goes before it; None takes UTF-8."""
+    """A codec name of Python, such as ``gb18030``; None means UTF-8. A byte order mark takes precedence."""
     offsets: Annotated[Offsets, BeforeValidator(offsets_named)] = "auto"
-    """What entity offsets count. ``auto``: code points, unless the text that entities quote says UTF-16 units."""
+    """What entity offsets count. ``auto``: code points, unless the entities show that they count UTF-16 units."""
     labels: Annotated[tuple[Name, ...], Field(min_length=1)] | None = None
-    """The names of tags that are written as numbers, in their order."""
+    """The names of tags that are written as numbers, in the order of the numbers."""
     tag_map: Mapping[str, Name] | None = None
-    """Type or part-of-speech tag as it is written → entity type; a tag that is not named is not an entity."""
+    """Entity types by type or part-of-speech tag as written in the file; tags that are not listed are not entities."""
 
 
 DEFAULT = ReadOptions()
-"""Everything as the file itself says."""
+"""Options that leave everything to the file itself."""
 
 
 def options_from(
@@ -69,19 +69,19 @@ def options_from(
     others: Iterable[str] = (),
     refusal: type[SsmiError] = InputDataError,
 ) -> ReadOptions:
-    """Check the options that a user gave.
+    """Validate the options given by a user.
 
     Args:
-        tree: Key → value.
-        source: What errors call them.
-        others: Keys that belong to another reader.
-        refusal: The error to raise; ParameterError for the command line.
+        tree: The options by key.
+        source: The name of their source, for errors.
+        others: Keys that another reader accepts, which may be suggested for an unknown key.
+        refusal: The type of error to raise; ParameterError for the command line.
 
     Returns:
         The options.
 
     Raises:
-        InputDataError: Or ``refusal``: every mistake at once, as ``key: what is wrong``.
+        InputDataError: Or ``refusal``: options are invalid. The message lists all mistakes as ``key: what is wrong``.
     """
     try:
         return ReadOptions.model_validate(tree)

@@ -1,9 +1,9 @@
-"""Any raw file → sentences, whatever its format.
+"""Registry of file formats: read the sentences of a raw file of any format.
 
-To add a format, write one file in ``formats/`` with ``read_<name>(path, options, report) -> Iterator[Sentence]`` and
-add one line to ``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for what it repairs or
-leaves out, and raises InputDataError with ``file:line``; opening, counting and the refusal of empty files are done here
-and in ``lines``.
+To add a format, write a module in ``formats/`` with ``read_<name>(path, options, report) -> Iterator[Sentence]`` and
+add a line to ``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for everything that it
+repairs or leaves out, and raises InputDataError with ``file:line``. Counting, the refusal of empty files (here) and
+opening files (``lines``) need no code in the reader.
 """
 
 from __future__ import annotations
@@ -41,20 +41,22 @@ _TAG = re.compile(r"O|[A-Z]-\S+")
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A file format: how it is recognised and who reads it."""
+    """A file format: its name, how it is recognised and the function that reads it."""
 
     name: str
     suffixes: tuple[str, ...]
-    """Endings that decide (``.gz`` after them is ignored)."""
+    """File name endings that determine the format (a final ``.gz`` is ignored)."""
     recognises: Callable[[list[str]], bool]
-    """Whether the first lines that are neither blank nor begin with ``#`` look like it; asked in this order."""
+    """Whether the first lines, without blank lines and lines that begin with ``#``, look like this format.
+
+    Formats are tried in the order of ``FORMATS``."""
     read: Callable[[Path, ReadOptions, ReadReport], Iterator[Sentence]]
     endings: tuple[str, ...] = ()
-    """Other endings under which such files come, which do not decide."""
+    """Other usual endings of such files, which do not determine the format."""
     files: Callable[[Path], list[Path]] | None = None
-    """Of a format that may be a folder: the files that are read for a path, none if it is not of this format."""
+    """For a format that may be a folder: the files read for a path; empty if the path does not have the format."""
     maps_types: bool = False
-    """The reader itself applies ``options.tag_map``."""
+    """Whether the reader itself applies ``options.tag_map``."""
 
 
 def _looks_like_rows(lines: list[str]) -> bool:
@@ -66,7 +68,7 @@ def _looks_like_rows(lines: list[str]) -> bool:
 
 
 def _looks_like_brackets(lines: list[str]) -> bool:
-    # the first sentence may hold no entity, but a file of rows shows itself in its first line
+    # The first sentence may have no entity, but a file of rows is recognised by its first line.
     return not _looks_like_rows(lines) and any(ENTITY.search(line) for line in lines)
 
 
@@ -83,13 +85,13 @@ def _is_none(_: object) -> bool:
 
 
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
-"""What such a file holds is told by its first row."""
+"""Endings of JSON files, whose format is determined by the first row."""
 JSON_FORMATS: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "label-studio": looks_like_label_studio,
     "cluener": looks_like_cluener,
     "w2ner": looks_like_w2ner,
 }
-"""Formats of JSON lines that the first row tells; any other is ``jsonl``."""
+"""Formats of JSON files that are recognised by the first row; any other row means ``jsonl``."""
 
 FORMATS: tuple[Format, ...] = (
     Format("label-studio", (), _is_none, read_label_studio),
@@ -106,13 +108,13 @@ FORMATS: tuple[Format, ...] = (
 
 
 def endings() -> tuple[str, ...]:
-    """Every ending that a raw file may have, the usual ones first."""
+    """Return every ending that a raw file may have, the usual ones first."""
     known = (ending for entry in reversed(FORMATS) for ending in (*entry.suffixes, *entry.endings))
     return tuple(dict.fromkeys((*known, ".txt")))
 
 
 def format_named(name: str, *, source: str) -> Format:
-    """The format of a name; raises InputDataError beginning with ``source`` where there is none."""
+    """Return the format of a name; raises InputDataError, beginning with ``source``, for an unknown name."""
     formats = {entry.name: entry for entry in FORMATS}
     if name not in formats:
         raise InputDataError(
@@ -123,7 +125,7 @@ def format_named(name: str, *, source: str) -> Format:
 
 
 def files_of(path: Path) -> list[Path]:
-    """The files that are read for a path: those of a folder's format, else the path itself."""
+    """Return the files that are read for a path: those of a folder's format, otherwise the path itself."""
     of_folder = (entry.files(path) for entry in FORMATS if entry.files is not None)
     return next(filter(None, of_folder), None) or [path]
 
@@ -131,11 +133,11 @@ def files_of(path: Path) -> list[Path]:
 def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Iterator[Sentence], ReadReport]:
     """Read a raw file of any known format.
 
-    The format is what ``options`` say, else what the ending says, else what the first lines look like.
+    The format is taken from ``options``, otherwise from the ending of the file, otherwise from its first lines.
 
     Args:
         path: The file, or a folder of a format that has folders.
-        options: How the file is read.
+        options: The options for reading.
 
     Returns:
         The sentences, which stream in constant memory, and a report that is complete when they are exhausted.
@@ -164,7 +166,7 @@ def _format_of(path: Path, options: ReadOptions) -> Format:
         suffixes.pop()
     if suffixes[-1:] == [".parquet"]:  # no lines to look at
         return format_named("parquet", source=str(path))
-    if begins_an_array(path, encoding=options.encoding):  # the whole of it may stand on the first line
+    if begins_an_array(path, encoding=options.encoding):  # the whole array may be on the first line
         return _json_format(path, options)
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         head = [line for _, line in islice(lines, _SNIFFED_LINES) if line.strip() and not line.startswith("#")]

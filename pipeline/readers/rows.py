@@ -1,8 +1,8 @@
-"""Rows of any file, as objects: ``text`` with character spans, or ``tokens`` with tags.
+"""Rows of any file as objects: ``text`` with character spans, or ``tokens`` with tags.
 
-Spans stand under ``entities``, ``labels``, ``label`` or ``spans``, each ``[start, end, type]`` or an object with
-``start``/``end`` (``start_offset``, ``start_idx``, ...) and ``label`` or ``type``. Offsets are half-open and count
-Unicode code points, or UTF-16 units where the file or its data set says so.
+Spans are in a list under ``entities``, ``labels``, ``label`` or ``spans``. Each is ``[start, end, type]`` or an object
+with ``start``/``end`` (``start_offset``, ``start_idx``, ...) and ``label`` or ``type``. Offsets are half-open and count
+Unicode code points, or UTF-16 units if the file or its data set indicates so.
 """
 
 from __future__ import annotations
@@ -29,29 +29,35 @@ START_KEYS = ("start", "start_offset", "start_idx", "begin")
 END_KEYS = ("end", "end_offset", "end_idx")
 TYPE_KEYS = ("label", "type", "entity_type", "category", "tag", "entity")
 QUOTE_KEYS = ("text", "entity", "word", "mention", "value", "name")
-"""Fields of an entity that repeat its text; ``entity`` is its type where no other field is."""
+"""Fields of an entity that may repeat its text; ``entity`` is the type instead if no other field holds one."""
 LOST_KEYS = {"relations": "relation", "cats": "category-of-a-text", "Comments": "comment", "comments": "comment"}
-"""Lists beside the entities, of which none is one → as what each item is counted."""
+"""Lists beside the entities that hold other things, with the reason under which their items are counted as skipped."""
 
 _FORM = 'write rows as {"text": "李明在京", "entities": [[0, 2, "PER"]]} or {"tokens": [...], "tags": [...]}'
 
 Rows = Callable[[ReadReport | None], Iterator[Value]]
-"""Reads a file from the start; what is skipped on the way is counted where a report is given."""
+"""Function that reads a file from the start, and counts what it skips in the report if one is given."""
 
 
 def read_rows(
     rows: Rows, *, path: Path, options: ReadOptions, report: ReadReport, labels: tuple[str, ...] | None = None
 ) -> Iterator[Sentence]:
-    """Yield one sentence for each row; the first row tells whether the file holds spans or tags.
+    """Yield one sentence per row; the first row determines whether the file holds spans or tags.
 
-    Of entities that overlap or nest the longer stays (of equals the earlier); the others are counted as skipped, and so
-    are rows without characters and what ``LOST_KEYS`` names. Text is taken as it is, line breaks included. Tokens of
-    several characters are cut into characters. ``labels``: the file's names of tags that are numbers, where the
-    options give none.
+    Of entities that overlap or nest the longest is kept (of equal lengths the first); the others are counted as
+    skipped, as are rows without characters and the items under ``LOST_KEYS``. Text is taken unchanged, including line
+    breaks. Tokens of several characters are split into characters.
+
+    Args:
+        rows: Function that reads the rows; called for each pass over the file.
+        path: The file, for messages.
+        options: The options for reading.
+        report: The report to fill.
+        labels: The file's own names of tags that are numbers, used if the options have none.
 
     Raises:
-        InputDataError: With the row's number for rows that are not such objects, different entities under two keys,
-            offsets outside the text and entities that quote another text than stands there.
+        InputDataError: With the number of the row: it is not such an object, has different entities under two keys,
+            offsets outside the text, or an entity that quotes a different text.
     """
     with closing(_objects(rows, None)) as objects:
         first = next(objects, None)
@@ -76,7 +82,7 @@ def _read_tagged(
     rows: Rows, *, place: Path | str, labels: tuple[str, ...] | None, report: ReadReport
 ) -> Iterator[Sentence]:
     census, token_census = TagCensus(place, labels=labels), TokenCensus(place)
-    # Without a report, or the second pass would count everything again.
+    # Without a report, because the second pass would count everything again.
     for value in _objects(rows, None):
         for token, tag in zip(*_tokens_and_tags(value), strict=True):
             token_census.add(token, value.number)
@@ -114,7 +120,7 @@ def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:
             next_step="if nobody marked entities here (CLUENER's test file is such), take it out of the folder, "
             f"else {_FORM}",
         )
-    key, *others = [key for key in present if row[key]] or present  # one that holds nothing says nothing
+    key, *others = [key for key in present if row[key]] or present  # keys with empty values are ignored
     items = row[key] if row[key] is not None else []
     if not isinstance(items, list):
         raise _wrong(where, f"{key!r} is not a list")
@@ -128,7 +134,7 @@ def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:
 
 
 def _are_spans(value: Any) -> bool:
-    """Whether a field holds entities: ``label`` may be that of the whole text, ``labels`` a list of such."""
+    """Whether a field holds entities; ``label`` may be the label of the whole text, and ``labels`` a list of those."""
     return isinstance(value, list) and any(isinstance(item, (list, dict)) for item in value)
 
 
@@ -155,12 +161,12 @@ def _span(item: Any, *, where: str) -> RawSpan:
 
 
 def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:
-    """The first of the keys that an object has, and its value."""
+    """Return the first of the keys that an object has, and its value."""
     return next(((key, item[key]) for key in keys if key in item), ("", None))
 
 
 def _tokens_and_tags(value: Value) -> tuple[list[str], list[str]]:
-    """Tokens and tags of a row; tags that are numbers come as their digits."""
+    """Return the tokens and tags of a row; tags that are numbers are returned as digits."""
     row, where = value.body, value.where
     tokens = row.get("tokens")
     tags = next((row[key] for key in TAG_KEYS if key in row), None)

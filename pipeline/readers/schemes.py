@@ -1,4 +1,4 @@
-"""How a file writes its tags: which scheme, which spelling, and where the tags break that scheme."""
+"""The tags of a file: detect their scheme and spelling, and find where they break the scheme."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ORPHAN_CONTINUATION = "orphan-continuation"
 UNCLOSED_ENTITY = "unclosed-entity"
 
 Spelling = Literal["", "outside", "case", "separator", "suffix"]
-"""In what a tag differs from the usual ``B-ORG``: o or 0 for O, b- for B-, B_ for B-, ORG-B for B-ORG."""
+"""How a tag deviates from the usual form (``B-ORG``): o or 0 for O, b- for B-, B_ for B-, ORG-B for B-ORG."""
 
 _ROLES = "BIMESLU"
 _MOST_DIGITS = 9
@@ -38,18 +38,18 @@ _SPELT = {
 
 @dataclass(frozen=True, slots=True)
 class Notation:
-    """How a file writes its tags."""
+    """The notation of a file's tags."""
 
     scheme: TagScheme
     plain: Mapping[str, str]
-    """Tag as written → as the scheme has it."""
+    """The normalised tag of the scheme, by tag as written."""
     opens_with_inside: bool
-    """IOB1: entities begin with I-, and with B- only where one of the same type stands before them."""
+    """Whether the tags are IOB1: entities begin with I-, and with B- only directly after one of the same type."""
 
 
 @lru_cache(maxsize=4096)
 def plain_tag(tag: str) -> tuple[str, Spelling] | None:
-    """A tag as ``O`` or ``<role>-<type>``, and how it was spelt; None for what is not a tag."""
+    """Return a tag normalised to ``O`` or ``<role>-<type>``, and its spelling; None if it is not a tag."""
     if tag == OUTSIDE:
         return OUTSIDE, ""
     if tag in ("o", "0"):
@@ -63,7 +63,7 @@ def plain_tag(tag: str) -> tuple[str, Spelling] | None:
 
 
 def may_be_tag(tag: str) -> bool:
-    """Whether a tag is read as one: a word of characters that show, and not several tags."""
+    """Whether a string may be a tag: a word of printable characters, and not several tags in one."""
     return _is_word(tag) and not _SEVERAL.fullmatch(tag)
 
 
@@ -72,21 +72,26 @@ def _is_word(tag: str) -> bool:
 
 
 class TagCensus:
-    """Sees every tag of a file once, in order, refuses those that are none, then says how they are written."""
+    """Collects every tag of a file once, in order, refuses invalid tags, and determines the notation."""
 
     def __init__(self, path: Path | str, *, labels: Sequence[str] | None = None) -> None:
-        """``labels``: the tags' names by number, for files that give numbers."""
+        """Start without tags.
+
+        Args:
+            path: The file, for messages.
+            labels: The names of tags by number, for files with numbers as tags.
+        """
         self._path = path
         self._labels = labels
         self._plain: dict[str, str] = {}
-        self._spelt: dict[Spelling, tuple[str, int]] = {}  # the first tag so spelt and its line
+        self._spelt: dict[Spelling, tuple[str, int]] = {}  # the first tag of each spelling, and its line
         self._first_lines: dict[str, int] = {}
         self._counts: Counter[str] = Counter()
         self._before = OUTSIDE
         self._n_opened_inside = self._n_parting = 0
 
     def add(self, tag: str, line: int) -> None:
-        """Count a tag; raises InputDataError where it cannot be read as ``O`` or ``<role>-<type>``."""
+        """Count a tag; raises InputDataError if it cannot be read as ``O`` or ``<role>-<type>``."""
         plain = self._plain.get(tag)
         if plain is None:
             plain = self._plain[tag] = self._read(tag, line)
@@ -94,11 +99,11 @@ class TagCensus:
         self._count(plain, times=1)
 
     def seen(self, tag: str) -> str | None:
-        """A tag that was added as ``O`` or ``<role>-<type>``; None for another."""
+        """Return the normalised form of a tag that was added; None for any other tag."""
         return self._plain.get(tag)
 
     def add_run(self, tags: Iterable[str], *, times: int) -> None:
-        """Count tags that stand between two ``O`` or ends of a sentence, so often; all of them were added before."""
+        """Count ``times`` occurrences of a run of tags between ``O`` or sentence ends; all tags were added before."""
         self._before = OUTSIDE
         for tag in tags:
             self._count(self._plain[tag], times=times)
@@ -113,18 +118,19 @@ class TagCensus:
             self._before = plain
 
     def end(self) -> None:
-        """A sentence ends here."""
+        """Mark the end of a sentence."""
         self._before = OUTSIDE
 
     def notation(self, report: ReadReport) -> Notation:
-        """The scheme, which is put into ``report``, and the spelling, with a note there for each that is unusual.
+        """Determine the notation, and write the scheme and a note for each unusual spelling into ``report``.
 
-        BIO, BMES or BIOES, from the roles seen. Files without M and I fit several schemes: with E or S they are BMES,
-        else BIO. BILOU is BIOES with other letters. A file in which entities begin with I-, and with B- only where one
-        of the same type stands before them, is IOB1.
+        The scheme is BIO, BMES or BIOES, depending on the roles that occur. Files without M and I fit several schemes:
+        with E or S they are read as BMES, otherwise as BIO. BILOU is BIOES with other letters. A file in which entities
+        begin with I-, and with B- only directly after an entity of the same type, is IOB1.
 
         Raises:
-            InputDataError: For mixtures, naming the first line of each party, and for numbers instead of names.
+            InputDataError: Schemes are mixed (the message names the first line of each), spellings contradict each
+                other, or tags are numbers without names.
         """
         self._check_spellings()
         counts: Counter[str] = Counter()
@@ -155,13 +161,13 @@ class TagCensus:
         closing = [role for role in "ES" if role in lines]
         if not closing:
             return "BIO"
-        # In BIOES every B has its E, so far fewer E than B means some foreign tags in a BIO file.
+        # In BIOES every B has an E, so far fewer E than B means some foreign tags in a BIO file.
         if counts["E"] == 0 or counts["E"] * 2 < counts["B"]:
             raise self._mixture("I", min(closing, key=lambda role: lines[role]), lines)
         return "BIOES"
 
     def _as_bioes(self, counts: Counter[str], lines: dict[str, int]) -> None:
-        """Rename BILOU's roles; refuse them beside those of other schemes."""
+        """Rename the roles of BILOU; raise InputDataError if roles of other schemes occur too."""
         mixed = next((role for role in "MES" if role in lines), None)
         if mixed is not None:
             raise self._mixture(min(lines.keys() & _BIOES_ROLE.keys()), mixed, lines)
@@ -170,7 +176,7 @@ class TagCensus:
                 counts[other], lines[other] = counts.pop(role), lines.pop(role)
 
     def _read(self, tag: str, line: int) -> str:
-        """Read a tag that occurs for the first time; return it as ``<role>-<type>``."""
+        """Read a tag that occurs for the first time; return it as ``O`` or ``<role>-<type>``."""
         where = at_line(self._path, line)
         if tag.isdecimal() and (self._labels is not None or tag != "0"):
             return self._named(tag, line, where)
@@ -195,7 +201,7 @@ class TagCensus:
     def _named(self, tag: str, line: int, where: str) -> str:
         if self._labels is None:
             raise _number(tag, where)
-        # Of its length first: Python reads no number of more than 4300 digits.
+        # The length is checked first, because Python refuses to parse integers of more than 4300 digits.
         if len(tag) > _MOST_DIGITS or int(tag) >= len(self._labels):
             raise InputDataError(
                 f"{where}: tag {tag[:40]}, but `labels` names {len(self._labels)} (0 to {len(self._labels) - 1})",
@@ -216,7 +222,7 @@ class TagCensus:
         )
 
     def _check_spellings(self) -> None:
-        """Refuse what could be read in two ways."""
+        """Raise InputDataError for tags that could be read in two ways."""
         last = self._spelt.get("suffix")
         first = next((self._spelt[kind] for kind in ("", "case", "separator") if kind in self._spelt), None)
         if last is not None and first is not None:
@@ -247,10 +253,19 @@ def _number(tag: str, where: str) -> InputDataError:
 
 
 def read_tags(tags: Sequence[str], *, notation: Notation, line: int, step: int, report: ReadReport) -> tuple[Span, ...]:
-    """Gold tags of one sentence → entities; every break of the scheme is counted in ``report``.
+    """Convert the gold tags of one sentence to entities; every break of the scheme is counted in ``report``.
 
-    ``line`` is where the first tag stands, ``step`` how many lines further each next one does (1, or 0 when the
-    sentence is on one line). IOB1 has nothing to break.
+    IOB1 cannot be broken.
+
+    Args:
+        tags: The tags as written.
+        notation: The notation of the file.
+        line: The line of the first tag.
+        step: The number of lines from each tag to the next: 1, or 0 if the sentence is on one line.
+        report: The report in which breaks are counted.
+
+    Returns:
+        The entities.
     """
     plain = [notation.plain[tag] for tag in tags]
     if plain.count(OUTSIDE) == len(plain):
@@ -262,7 +277,7 @@ def read_tags(tags: Sequence[str], *, notation: Notation, line: int, step: int, 
 
 
 def breaks_of(tags: Sequence[str], scheme: TagScheme) -> Iterator[tuple[int, str]]:
-    """Place and reason of every break of the scheme in tags as it has them."""
+    """Yield the position and the reason of every break of the scheme in normalised tags."""
     for index, (left, right) in enumerate(pairwise((OUTSIDE, *tags, OUTSIDE))):
         if left == right == OUTSIDE:
             continue
@@ -275,7 +290,7 @@ def breaks_of(tags: Sequence[str], scheme: TagScheme) -> Iterator[tuple[int, str
 
 @lru_cache(maxsize=4096)
 def _faults(left: str, right: str, scheme: TagScheme) -> tuple[bool, bool]:
-    """Whether an entity stays unclosed after ``left``, and whether ``right`` continues what is not open."""
+    """Return whether ``left`` leaves an entity unclosed, and whether ``right`` continues an entity that is not open."""
     left_role, left_label = split_tag(left)
     right_role, right_label = split_tag(right)
     inside = INSIDE_ROLE[scheme]

@@ -1,7 +1,7 @@
-"""Entities given as offsets into a text: in which unit, whether the text agrees, and what to do where they overlap.
+"""Entities given as offsets into a text: detect the unit, check them against the text, and resolve overlaps.
 
-A reader of such a format yields ``Marked`` texts and gives them to ``marked_sentences``, which reads them twice: once
-to find out what the offsets of the file count, once for the sentences.
+A reader of such a format gives ``marked_sentences`` a function that yields ``Marked`` texts. The texts are read twice:
+once to find out what the offsets of the file count, and once for the sentences.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _LAST_OF_PLANE_0 = "\uffff"
 
 
 class RawSpan(NamedTuple):
-    """An entity as a file gives it, nothing checked."""
+    """An entity as given in a file, unchecked."""
 
     start: int
     end: int
     label: str
     quoted: tuple[str, ...] = ()
-    """Every string by which the file itself says the entity's text."""
+    """Every string that the file gives as the entity's text."""
     shown: str = ""
-    """How errors show it."""
+    """The entity as shown in errors."""
 
 
 class Marked(NamedTuple):
@@ -44,23 +44,27 @@ class Marked(NamedTuple):
     text: str
     spans: Sequence[RawSpan]
     where: str = ""
-    """What errors call the location; by default ``file:line`` of the file that is read."""
+    """Location for errors; if empty, ``file:line`` of the file that is read."""
 
 
 def marked_sentences(
     read: Callable[[ReadReport], Iterable[Marked]], *, path: Path, options: ReadOptions, report: ReadReport
 ) -> Iterator[Sentence]:
-    """Yield a sentence for each text that ``read`` yields; texts without a character are skipped and counted.
+    """Yield a sentence for each text that ``read`` yields; empty texts are skipped and counted.
 
-    ``read`` is called once or twice, each time from the start, with the report that it should count in.
+    Args:
+        read: Function that reads the texts from the start, counting in the given report; called once or twice.
+        path: The file, for messages.
+        options: The options for reading.
+        report: The report to fill.
 
     Raises:
-        InputDataError: As ``OffsetCensus`` and ``checked_spans`` do.
+        InputDataError: As in ``OffsetCensus`` and ``checked_spans``.
     """
     unit: Unit = "code-points"
     if options.offsets == "auto":
         census = OffsetCensus()
-        with suppress(InputDataError):  # raised again below, after the sentences before it
+        with suppress(InputDataError):  # raised again below, after the preceding sentences
             for marked in read(ReadReport(path, report.format)):
                 census.add(marked.text, marked.spans, where=marked.where or at_line(path, marked.line))
         unit = census.unit(report)
@@ -77,20 +81,20 @@ def marked_sentences(
 
 
 class OffsetCensus:
-    """Finds out whether the offsets of a file count code points or UTF-16 units (JavaScript's and Java's).
+    """Finds out whether the offsets of a file count code points or UTF-16 units (as in JavaScript and Java).
 
-    The two differ only after a character beyond U+FFFF, an emoji for example, so most texts do not tell.
+    The two differ only after a character beyond U+FFFF, such as an emoji, so most texts do not show the difference.
     """
 
     def __init__(self) -> None:
         self._points = ""  # the first location where only code points agree with the quoted text
-        self._units = ""  # the same of UTF-16 units
-        self._inside = ""  # the first location where an entity lies inside the text only if UTF-16 units are counted
+        self._units = ""  # the first location where only UTF-16 units agree with the quoted text
+        self._inside = ""  # the first location where an entity is inside the text only if UTF-16 units are counted
         self._whole = False  # some entity would begin or end inside a character if UTF-16 units were counted
-        self._open = ""  # the first location where either may be meant
+        self._open = ""  # the first location where either unit is possible
 
     def add(self, text: str, spans: Iterable[RawSpan], *, where: str) -> None:
-        """Look at one text and its entities."""
+        """Examine one text and its entities."""
         if not text or max(text) <= _LAST_OF_PLANE_0:
             return
         code_point_of = _utf16_places(text)
@@ -99,7 +103,7 @@ class OffsetCensus:
             begin, end = code_point_of.get(span.start), code_point_of.get(span.end)
             units = text[begin:end] if begin is not None and end is not None and begin < end else None
             if begin == span.start and end == span.end:
-                continue  # nothing beyond U+FFFF before its end
+                continue  # no character beyond U+FFFF before the entity's end
             if span.quoted and (units in span.quoted) != (points in span.quoted):
                 if units in span.quoted:
                     self._units = self._units or where
@@ -113,10 +117,10 @@ class OffsetCensus:
                 self._open = self._open or where
 
     def unit(self, report: ReadReport) -> Unit:
-        """What the offsets count, with a note in ``report`` wherever that is not plain.
+        """Return what the offsets count, with a note in ``report`` if that is not obvious.
 
         Raises:
-            InputDataError: Quoted texts say both.
+            InputDataError: Some quoted texts agree only with code points, others only with UTF-16 units.
         """
         if self._units and self._points:
             raise InputDataError(
@@ -149,11 +153,13 @@ class OffsetCensus:
 def checked_spans(
     items: Iterable[RawSpan], *, text: str, unit: Unit, where: str, line: int, report: ReadReport
 ) -> tuple[Span, ...]:
-    """The entities of one text in code points, sorted; of those that overlap the longer stays, the others are counted.
+    """Check the entities of one text; return them in code points, sorted and without overlaps.
+
+    Overlaps are resolved and counted by ``without_overlaps``.
 
     Raises:
-        InputDataError: Beginning with ``where``, for empty or outside stretches, offsets inside a character, a
-            quoted text that does not stand there, and types that cannot be.
+        InputDataError: Beginning with ``where``: a span is empty, is outside the text, begins or ends inside a
+            character or differs from its quoted text, or a type is invalid.
     """
     code_point_of = _utf16_places(text) if unit == "utf-16" and text and max(text) > _LAST_OF_PLANE_0 else None
     spans = [_checked(item, text=text, unit=unit, code_point_of=code_point_of, where=where) for item in items]
@@ -161,9 +167,9 @@ def checked_spans(
 
 
 def without_overlaps(spans: Iterable[Span], *, line: int, report: ReadReport) -> tuple[Span, ...]:
-    """Of spans that overlap or nest the longer stays (of equals the earlier); the others are counted as skipped."""
+    """Keep the longest of spans that overlap or nest (of equal lengths the first); count the others as skipped."""
     kept: list[Span] = []
-    # sorted() is stable, so of two entities on one stretch the one written first stays
+    # sorted() is stable, so of two entities with the same offsets the one written first is kept.
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
         index = bisect_left(kept, span.end, key=lambda other: other.start)  # the last that starts before its end
         if index and kept[index - 1].end > span.start:
@@ -174,7 +180,7 @@ def without_overlaps(spans: Iterable[Span], *, line: int, report: ReadReport) ->
 
 
 def check_label(label: str, *, where: str) -> None:
-    """Refuse an entity type that is empty, holds a control character, or has white space around it."""
+    """Raise InputDataError for an entity type that is empty, contains a control character or is not stripped."""
     if is_label(label):
         return
     raise InputDataError(
@@ -210,7 +216,7 @@ def _checked(item: RawSpan, *, text: str, unit: Unit, code_point_of: dict[int, i
 
 
 def _utf16_places(text: str) -> dict[int, int]:
-    """UTF-16 offset → code-point offset, at every border of a character."""
+    """Map the UTF-16 offset of every character boundary to its code point offset."""
     lengths = (2 if mark > _LAST_OF_PLANE_0 else 1 for mark in text)
     return {units: points for points, units in enumerate(accumulate(lengths, initial=0))}
 
@@ -221,7 +227,7 @@ def _other_unit(text: str, start: int, end: int, unit: Unit) -> str:
 
 
 def _why(text: str, start: int, end: int, quoted: str) -> str:
-    """The likely cause of a quoted text that stands elsewhere."""
+    """Explain the likely cause if a quoted text is found at slightly different offsets; otherwise empty."""
     if text[start : end + 1] == quoted:
         return "; the end seems to be that of the last character itself: it must be one more"
     if start > 0 and text[start - 1 : end] == quoted:
@@ -232,7 +238,7 @@ def _why(text: str, start: int, end: int, quoted: str) -> str:
 
 
 def _short(where: str, report: ReadReport) -> str:
-    """A location without its folder: notes must not hold a path of this machine."""
+    """Return a location without its folder, because notes must not contain paths of this machine."""
     return where.removeprefix(f"{report.path.parent}/")
 
 

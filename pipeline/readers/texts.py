@@ -1,8 +1,9 @@
-r"""Text without labels, one text after the other: lines, JSON lines or a column of a Parquet table.
+r"""Read unlabelled texts one by one: from lines, JSON lines or a column of a Parquet table.
 
-By its name a file ending in ``.jsonl`` or ``.ndjson`` holds an object a line, one in ``.parquet`` a table, any other
-plain text with a text a line; only ``\n`` and ``\r\n`` end a line, as on line. Plain text and JSON lines may be packed
-with gzip or zstd, which their first bytes tell. Memory holds a line, or some rows of a table.
+A file ending in ``.jsonl`` or ``.ndjson`` holds one object per line, a file ending in ``.parquet`` a table, and any
+other file plain text with one text per line; only ``\n`` and ``\r\n`` end a line, as online. Plain text and JSON lines
+may be packed with gzip or zstd, which are recognised by the first bytes. Memory holds one line, or some rows of a
+table.
 """
 
 from __future__ import annotations
@@ -25,9 +26,9 @@ from ssmi.pipeline.readers import labelled
 from ssmi.pipeline.readers.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
 
 ROWS_AT_ONCE = 1000
-"""Rows of a table that are in memory at once."""
+"""Number of rows of a table that are in memory at once."""
 ENDINGS = (".txt", ".jsonl", ".ndjson", ".parquet")
-"""Names of the files of a folder that are read; ``.gz`` and ``.zst`` after them are left out, a table has none."""
+"""Endings of the files of a folder that are read, apart from a final ``.gz`` or ``.zst``, which a table cannot have."""
 
 _PACKED = (".gz", ".zst")
 _JSON_LINES = (".jsonl", ".ndjson")
@@ -35,39 +36,40 @@ _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 _MARK_BYTES = 4
 _LINES_LOOKED_AT = 100
 _LONG_LINE = 1000
-"""Characters; no row of a labelled file has so many."""
+"""Number of characters that no row of a labelled file reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A text, and where it stands."""
+    """A text and its location."""
 
     line: int
-    """Its line, or its row in a table, from 1."""
+    """Line number, or row number in a table; from 1."""
     text: str
 
 
 def holds_texts(path: Path) -> bool:
-    """Whether a file of a folder is read, by its name."""
+    """Whether a file of a folder is read, judging by its name."""
     return _ending(path) in ENDINGS
 
 
 def holds_rows(path: Path) -> bool:
-    """Whether a file holds rows with fields, by its name, and not plain text."""
+    """Whether a file holds rows with fields rather than plain text, judging by its name."""
     return _ending(path) in (*_JSON_LINES, ".parquet")
 
 
 def read_texts(path: Path, *, field: str) -> Iterator[Text]:
-    """Yield the texts of a file; empty lines of plain text are texts too, blank lines between JSON objects are not.
+    """Yield the texts of a file; empty lines of plain text are texts, blank lines between JSON objects are not.
 
     Args:
         path: The file.
-        field: Where an object or a table holds its text.
+        field: The key of an object, or the column of a table, that holds the text.
 
     Raises:
-        MissingResourceError: The file is not there.
-        InputDataError: With ``file:line``: it is not UTF-8 (UTF-16 and 32 need their mark), not such an object, or has
-            no such field; or it cannot be unpacked, is no table, or is a labelled file, whose tags are no text.
+        MissingResourceError: The file does not exist.
+        InputDataError: With ``file:line``: a line is not UTF-8 (UTF-16 and UTF-32 need a byte order mark), is not a
+            JSON object, or has no text in the field. Or the file cannot be unpacked, is not a table, or is labelled,
+            so that its tags would be read as text.
     """
     require_file(path)
     ending = _ending(path)
@@ -109,7 +111,7 @@ def _lines(path: Path) -> Iterator[Text]:
 
 
 def _unlabelled(lines: Iterator[Text], path: Path) -> Iterator[Text]:
-    """The lines of a text, refused where the first ones hold tokens and tags."""
+    """Yield the lines of a text; raise InputDataError if the first lines hold tokens and tags."""
     head: list[Text] = []
     for line in lines:
         head.append(line)
@@ -129,7 +131,7 @@ def _labelled(path: Path, what: str) -> InputDataError:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
-    """The bytes of a file, unpacked where gzip or zstd packed it."""
+    """Open a file, unpacked if it is packed with gzip or zstd."""
     try:
         with path.open("rb") as stream:
             packed = _unpacking(stream, stream.peek(_MARK_BYTES)[:_MARK_BYTES])
@@ -140,11 +142,11 @@ def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
 
 
 def _unpacking(stream: BinaryIO, head: bytes) -> Any:
-    """What unpacks a stream that begins with ``head``; None for one that is not packed."""
+    """Return an unpacking stream for a stream that begins with ``head``; None if it is not packed."""
     if head.startswith(GZIP_MAGIC):
         return gzip.GzipFile(fileobj=stream)
     if head.startswith(_ZSTD_MAGIC):
-        import pyarrow as pa  # Python has no zstd before 3.14, and pyarrow is here anyway
+        import pyarrow as pa  # Python has no zstd before 3.14, and pyarrow is a dependency anyway
 
         return pa.CompressedInputStream(stream, "zstd")
     return None
@@ -200,7 +202,7 @@ def _rows(path: Path, field: str) -> Iterator[Text]:
                     if text is None:
                         raise _not_text(at_line(path, number), field, json_kind(text))
                     yield Text(number, text)
-    # Of bytes that were not written so, Arrow also tells in Python's own words.
+    # For damaged files, Arrow also raises Python's built-in exceptions.
     except (OSError, pa.ArrowException, ValueError, KeyError, OverflowError) as error:
         what = " ".join(str(error).split())
         raise InputDataError(

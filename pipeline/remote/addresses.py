@@ -1,4 +1,4 @@
-"""URLs of storage: which words are one, and those that are refused before anything is opened."""
+"""URLs of storage: which strings are URLs, and which URLs are refused before anything is opened."""
 
 from __future__ import annotations
 
@@ -12,35 +12,34 @@ _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _SIGNED = re.compile(
     r"[?&;](x-amz-|x-goog-|sig=|signature=|(access_|api_)?(token|key)=|password=|secret=)", re.IGNORECASE
 )
-"""What presigned URLs of S3 and Google, SAS tokens of Azure and keys of other services look like."""
+"""Parameters of presigned S3 and Google URLs, of Azure's SAS tokens and of other services' keys."""
 
 
 def is_url(text: str) -> bool:
-    """Whether a parameter means storage by URL, and not a name or a path of this machine."""
+    """Whether a parameter is a URL of storage, as opposed to a name or a path on this machine."""
     return _URL.match(text) is not None
 
 
 def scheme_of(url: str) -> str:
-    """``s3`` of ``s3://bucket/folder``."""
+    """Return the scheme of a URL in lower case: ``s3`` of ``s3://bucket/folder``."""
     return url.partition("://")[0].lower()
 
 
 def name_of(url: str) -> str:
-    """The last part of a URL's path: what its file or folder is called."""
+    """Return the last part of a URL's path: the name of its file or folder."""
     return url.rstrip("/").rpartition("/")[2]
 
 
 def check_url(url: str, *, what: str) -> str:
-    """A URL with its scheme in small letters and without slashes at its end.
+    """Check a URL, and return it with its scheme in lower case and without trailing slashes.
 
     Args:
-        url: As given.
-        what: Whose value it is, for the message: ``--storage``.
+        url: The URL as given.
+        what: The parameter that it is the value of, for messages, such as ``--storage``.
 
     Raises:
-        ParameterError: It is not one, names no place, is several in one, is a relative path of this machine, or holds a
-            password or signature: what is given as a parameter stands in manifests, in messages and in lists of
-            processes.
+        ParameterError: The string is not a URL, names no place, is a chain of URLs, is a relative path on this machine,
+            or contains a password or signature, which would appear in manifests, messages and process lists.
     """
     if not is_url(url):
         raise ParameterError(f"{what} {url}: not a URL", next_step="for example s3://BUCKET/FOLDER or file:///FOLDER")
@@ -72,10 +71,10 @@ def check_url(url: str, *, what: str) -> str:
 
 
 def check_writable(url: str, *, what: str) -> str:
-    """A URL that may be one of storage.
+    """Check that a URL's scheme can be written to, and return the URL.
 
     Raises:
-        ParameterError: Nothing can be written by this scheme.
+        ParameterError: The scheme is read-only.
     """
     if scheme_of(url) in _READ_ONLY:
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""Texts and word vectors that a parameter names by URL: copied to this machine, and again when they change."""
+"""Download texts and word vectors that a parameter names by URL, again whenever they change."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from ssmi.pipeline.remote.filesystem import open_folder
 
 
 def download(url: str, *, what: str, reporter: Reporter) -> Path:
-    """The file or folder at a URL, under its own name in the machine's cache.
+    """Copy the file or folder at a URL into the machine's cache, under its own name.
 
-    It is asked for each time whether size, time or tag of a file has changed since it was copied; that is all that
-    storage tells without sending the file.
+    An existing copy is used if no file has changed in size, time or tag, which is all that storage reports about a
+    file without sending it.
 
     Args:
-        url: Of a file, or of a folder, which then comes with all that lies below it.
-        what: Whose value it is, for messages: ``vocab.vectors``.
-        reporter: Told of the copying.
+        url: URL of a file, or of a folder, which is copied with everything below it.
+        what: The parameter that names the URL, for messages, such as ``vocab.vectors``.
+        reporter: Reporter of the progress.
 
     Returns:
         The file or folder on this machine.
 
     Raises:
-        MissingResourceError: There is nothing, or the storage cannot be used.
+        MissingResourceError: Nothing exists at the URL, or the storage cannot be used.
         InputDataError: The name of a file leads out of the folder.
         ParameterError: The URL cannot be opened.
     """
@@ -48,7 +48,7 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
         reporter.task(f"fetch {name_of(remote.url)}", total=len(versions), unit="files") as advance,
     ):
         for name in versions:
-            # Keys of an object store may hold anything, also a way out of this folder.
+            # Keys of an object store may be any string, even a path out of this folder.
             if not stays_below(name):
                 raise InputDataError(f"{remote}/{name}: no name for a file here", next_step="rename it")
             file = fresh / target.name / name
@@ -57,7 +57,7 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
                 raise MissingResourceError(f"{remote}/{name}: not there any more", next_step="run the same again")
             advance(1)
     for older in copies.iterdir():
-        # What another process is writing is held by it; one that still reads an older copy has its files open.
+        # Copies that another process is writing are held by it; readers of an older copy have its files open.
         if older != home:
             replacing.remove_unheld(older)
     return target

@@ -1,7 +1,7 @@
-"""Files of one folder in any storage that fsspec has a driver for. The only importer of fsspec.
+"""Access to the files of a folder in any storage that fsspec has a driver for. The only module that imports fsspec.
 
-Names of files are relative to the folder, with slashes. Keys and passwords are the driver's matter, which reads them
-from its own environment variables and files (``AWS_ACCESS_KEY_ID``, ``GOOGLE_APPLICATION_CREDENTIALS``, ...).
+Names of files are relative to the folder, with slashes. Drivers read keys and passwords themselves, from their own
+environment variables and files (``AWS_ACCESS_KEY_ID``, ``GOOGLE_APPLICATION_CREDENTIALS``, ...).
 """
 
 from __future__ import annotations
@@ -34,40 +34,48 @@ PACKAGES: Mapping[str, str] = {
     "http": "aiohttp",
     "https": "aiohttp",
 }
-"""Scheme → what pip installs for it, of those whose error does not name it so that pip understands it."""
+"""Driver packages by scheme, for the schemes whose error message does not name a package that pip can install."""
 _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl", "oss", "oci", "memory"})
-"""Schemes where a file appears whole or not at all, and needs no folder. Elsewhere it is written under another name."""
+"""Schemes whose writes are atomic and need no parent folder. Elsewhere files are written to a temporary name first."""
 _BY_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb"})
-"""Schemes with folders. Drivers leave out those that cannot be read when they list all below one, so this is done here.
-"""
+"""Schemes with folders. Their recursive listings omit unreadable folders silently, so ``_walk`` lists each folder."""
 _VERSION_KEYS = ("size", "ETag", "etag", "md5Hash", "generation", "content_md5", "mtime", "LastModified", "created")
-"""What drivers tell of a file that changes when the file does."""
+"""Metadata keys of the drivers whose values change when the file changes."""
 
 
 class RemoteFolder:
-    """A folder in storage. Every method raises MissingResourceError where the storage cannot be used."""
+    """A folder in storage. Every method raises MissingResourceError if the storage cannot be used."""
 
     def __init__(self, url: str, *, what: str = "storage") -> None:
-        """``what``: whose value the URL is, for messages. Raises ParameterError for one that cannot be opened."""
+        """Open the folder.
+
+        Args:
+            url: URL of the folder.
+            what: The parameter that names the URL, for messages.
+
+        Raises:
+            ParameterError: The URL is refused by ``check_url``, or no storage has its scheme.
+            MissingResourceError: The driver is not installed, or the storage cannot be opened.
+        """
         self.url = check_url(url, what=what)
         self._scheme = scheme_of(self.url)
         self._fs, self._path = _open(self.url, self._scheme, what)
 
     def __str__(self) -> str:
-        """The URL."""
+        """Return the URL."""
         return self.url
 
     def check(self, *, for_workers: bool) -> None:
-        """Refuse storage before hours of work for it.
+        """Check that the storage is writable, before hours of work are spent on it.
 
         Args:
-            for_workers: Whether other machines are to use it too.
+            for_workers: Whether workers on other machines must be able to use it too.
 
         Raises:
-            ParameterError: Other processes do not see it.
-            MissingResourceError: Nothing can be written there.
+            ParameterError: Other processes cannot see the storage.
+            MissingResourceError: The storage cannot be written to.
         """
-        probe = f".ssmi-probe-{secrets.token_hex(8)}"  # a name that no file of the user's has
+        probe = f".ssmi-probe-{secrets.token_hex(8)}"  # a name that no file of the user has
         with self._explaining(""):
             with self._target(probe) as path:
                 self._fs.pipe_file(path, b"")
@@ -79,10 +87,10 @@ class RemoteFolder:
             )
 
     def check_there(self) -> None:
-        """Refuse storage that holds nothing before it is taken for a whole one.
+        """Check that the folder exists, so that a wrong URL is not taken for empty storage.
 
         Raises:
-            MissingResourceError: There is no such folder, it is a file, or it cannot be used.
+            MissingResourceError: The folder does not exist, is a file, or cannot be used.
         """
         with self._explaining(""):
             info = self._info()
@@ -93,7 +101,7 @@ class RemoteFolder:
             )
 
     def read(self, name: str) -> bytes | None:
-        """The content of a file; None where there is none."""
+        """Return the content of a file; None if it does not exist."""
         with self._explaining(name):
             try:
                 content: bytes = self._fs.cat_file(self._join(name))
@@ -102,7 +110,7 @@ class RemoteFolder:
             return content
 
     def read_many(self, names: Iterable[str]) -> dict[str, bytes]:
-        """The contents of several files, fetched at once where the driver can; without those that are not there."""
+        """Return the contents of the existing files among ``names``, fetched concurrently if the driver can."""
         by_path = {self._join(name): name for name in names}
         if not by_path:
             return {}
@@ -118,17 +126,17 @@ class RemoteFolder:
         return contents
 
     def write(self, name: str, content: bytes) -> None:
-        """Write a file, whole or not at all."""
+        """Write a file atomically."""
         with self._explaining(name), self._target(name) as path:
             self._fs.pipe_file(path, content)
 
     def put(self, file: Path, name: str) -> None:
-        """Copy a file of this machine there, whole or not at all."""
+        """Copy a local file to storage atomically."""
         with self._explaining(name), self._target(name) as path:
             self._fs.put_file(str(file), path)
 
     def get(self, name: str, file: Path) -> bool:
-        """Copy a file to one of this machine; False where there is none."""
+        """Copy a file to a local file; False if it does not exist."""
         with self._explaining(name):
             try:
                 self._fs.get_file(self._join(name), str(file))
@@ -137,30 +145,33 @@ class RemoteFolder:
         return True
 
     def sizes(self, below: str = "") -> dict[str, int]:
-        """Every file below a folder: name, relative to this one, → bytes."""
+        """Return the size in bytes of every file below a folder, by name relative to this folder."""
         return {name: int(info["size"]) for name, info in self._find(below).items()}
 
     def versions(self, below: str = "") -> dict[str, str]:
-        """Every file below a folder, or the file of this name: name → what changes with it, as the driver tells it."""
+        """Return, by name, a version string of every file below a folder, or of the file of that name.
+
+        The string holds the driver's metadata that changes when the file does (``_VERSION_KEYS``).
+        """
         return {
             name: " ".join(f"{key}={info[key]}" for key in _VERSION_KEYS if info.get(key) is not None)
             for name, info in self._find(below).items()
         }
 
     def remove(self, below: str) -> None:
-        """Remove a folder with all that lies below it; what is not there is no error."""
+        """Remove a folder with everything below it; a missing folder is no error."""
         with self._explaining(below), suppress(FileNotFoundError):
             self._fs.invalidate_cache()
             self._fs.rm(self._join(below), recursive=True)
 
     def remove_file(self, name: str) -> None:
-        """Remove one file, and nothing where a folder is called so; what is not there is no error."""
+        """Remove a single file; a missing file is no error, and a folder of that name is not removed."""
         with self._explaining(name), suppress(FileNotFoundError):
             self._fs.rm_file(self._join(name))
 
     def _find(self, below: str) -> dict[str, Mapping[str, Any]]:
         with self._explaining(below):
-            self._fs.invalidate_cache()  # others write there too
+            self._fs.invalidate_cache()  # other processes write there too
             found = self._walk(self._join(below))
         return {path.removeprefix(self._path).lstrip("/"): found[path] for path in sorted(found)}
 
@@ -170,11 +181,11 @@ class RemoteFolder:
             with suppress(FileNotFoundError):
                 found = self._fs.find(path, detail=True)
             if not found:
-                self._info()  # of a driver that takes its own failures for an empty folder, this raises
+                self._info()  # raises if the driver reports a failure as an empty folder
             return found
         folders = [path]
         while folders:
-            with suppress(FileNotFoundError):  # others remove folders meanwhile
+            with suppress(FileNotFoundError):  # other processes may remove folders meanwhile
                 for info in self._fs.ls(folders.pop(), detail=True):
                     if info["type"] == "directory":
                         folders.append(info["name"])
@@ -211,7 +222,7 @@ class RemoteFolder:
 
     @contextmanager
     def _explaining(self, name: str) -> Iterator[None]:
-        """Each driver has errors of its own: one line for all of them."""
+        """Convert the errors of any driver to MissingResourceError, with a message of one line."""
         try:
             yield
         except SsmiError:
@@ -227,14 +238,14 @@ class RemoteFolder:
 
 @lru_cache(maxsize=16)
 def open_folder(url: str, *, what: str = "storage") -> RemoteFolder:
-    """The folder, opened once a process; raises as ``RemoteFolder``."""
+    """Open a folder, once per process; raises like ``RemoteFolder``."""
     return RemoteFolder(url, what=what)
 
 
 def _open(url: str, scheme: str, what: str) -> tuple[Any, str]:
     try:
         fsspec.get_filesystem_class(scheme)
-        # Not from lists that were fetched once: other processes write there too.
+        # Without cached listings, because other processes write there too.
         filesystem, path = url_to_fs(url, use_listings_cache=False)
     except ImportError as error:
         if scheme in ("s3", "s3a"):

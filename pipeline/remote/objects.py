@@ -1,8 +1,8 @@
-"""Files of storage on this machine: fetched by digest, once, and shared by its processes.
+"""Local cache of files in storage: each is fetched once, by digest, and shared by the processes of this machine.
 
-``<cache>/objects/DIGEST`` holds each. Where a process needs one under a name, the name is a hard link to it: a file
-that is mapped into memory is in memory once. What no name leads to any more goes when there is too much, the oldest
-first; the folder may be deleted at any time.
+An object is the file ``<cache>/objects/DIGEST``. A process that needs it under a name makes a hard link, so that a
+memory-mapped file is in memory only once. Objects without links are removed when they take too much space, the oldest
+first. The folder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -19,20 +19,26 @@ from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 MOST_BYTES = 32 << 30
-"""Of objects that no process uses."""
+"""Maximum total size of the objects that no process uses."""
 
 
 class LostError(MissingResourceError):
-    """A file that was named is not in the storage; the storage itself answers."""
+    """A named file does not exist in storage, although the storage itself can be reached."""
 
 
 def fetch(remote: RemoteFolder, name: str, digest: str, target: Path) -> None:
-    """Copy a file to this machine, unless the one at ``target`` has this content already.
+    """Copy a file from storage, unless ``target`` has the content already.
+
+    Args:
+        remote: The storage.
+        name: Name of the file in storage.
+        digest: The expected digest of its content.
+        target: The local file.
 
     Raises:
-        LostError: It is not there.
+        LostError: The file does not exist in storage.
         MissingResourceError: The storage cannot be used.
-        StaleArtifactError: Its content is another.
+        StaleArtifactError: The content does not have the digest.
     """
     if _is(target, digest):
         return
@@ -42,7 +48,7 @@ def fetch(remote: RemoteFolder, name: str, digest: str, target: Path) -> None:
 
 
 def link(remote: RemoteFolder, name: str, digest: str, target: Path) -> None:
-    """As ``fetch``, by way of the machine's cache; ``target`` must be in a folder of the cache."""
+    """Do ``fetch`` by way of the machine's object cache; ``target`` must be inside the cache folder."""
     if _is(target, digest):
         return
     make_cache_root()
@@ -54,28 +60,28 @@ def link(remote: RemoteFolder, name: str, digest: str, target: Path) -> None:
         target.hardlink_to(kept)
     except FileExistsError:
         pass  # another thread of this process was faster, with the same content
-    except OSError:  # a file system without links, or the object went in this moment
+    except OSError:  # a file system without hard links, or the object has just been removed
         fetch(remote, name, digest, target)
 
 
 def holds(remote: RemoteFolder, name: str, digest: str) -> bool:
-    """Whether a file that is there has this content; it is fetched, and not kept."""
+    """Whether a file in storage exists and has the digest; it is fetched to a temporary file for this check."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "file"
         return remote.get(name, file) and digest_file(file) == digest
 
 
 def objects_folder() -> Path:
-    """Where objects lie."""
+    """Return the folder of the object cache."""
     return cache_root() / "objects"
 
 
 def tidy(*, most_bytes: int = MOST_BYTES) -> None:
-    """Remove the oldest objects that no process uses until the others have at most so many bytes."""
+    """Remove the oldest objects that no process uses, until the remaining unused ones take at most ``most_bytes``."""
     try:
         with os.scandir(objects_folder()) as entries:
             unused = [(one.stat(), Path(one.path)) for one in entries if one.is_file(follow_symlinks=False)]
-    except OSError:  # there are none, or another process tidies too
+    except OSError:  # there are no objects, or another process is removing them too
         return
     unused = [(status, path) for status, path in unused if status.st_nlink == 1]
     n_bytes = sum(status.st_size for status, _ in unused)
@@ -87,7 +93,7 @@ def tidy(*, most_bytes: int = MOST_BYTES) -> None:
 
 
 def copy_or_fetch(remote: RemoteFolder, name: str, digest: str, target: Path, *, present: Path) -> None:
-    """As ``fetch``, from a file of this machine where that has the content."""
+    """Do ``fetch``, but copy the local file ``present`` instead if it has the content."""
     if _is(present, digest):
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(present, target)

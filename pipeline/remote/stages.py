@@ -1,9 +1,9 @@
 """Finished stages in storage: published whole, fetched whole or file by file.
 
-``STAGE/DATASET/manifest.json`` says what the present version is. The files, and a copy of the manifest, lie in
-``STAGE/DATASET/VERSION/``, where ``VERSION`` is the beginning of the manifest's digest, and are there before. So
-whoever reads finds one version or the other and never some files of each, and a process that is killed while it
-publishes has changed nothing. The version that was there before goes last.
+``STAGE/DATASET/manifest.json`` is the manifest of the current version. The files and a copy of the manifest are in
+``STAGE/DATASET/VERSION/``, where ``VERSION`` is the beginning of the manifest's digest, and are written first. So
+readers find either the old or the new version, never a mixture, and a process killed while it publishes has changed
+nothing. The old version is removed last.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ from ssmi.pipeline.remote import objects
 from ssmi.pipeline.remote.filesystem import RemoteFolder
 
 _DIGITS = 16
-"""Of a manifest's digest that name a version."""
+"""Number of digits of a manifest's digest that name a version."""
 
 
 class StoredStages:
-    """The finished stages of a project in storage. ``place`` is ``STAGE/DATASET``, as below ``artifacts``."""
+    """The finished stages of a project in storage. A ``place`` is ``STAGE/DATASET``, as below ``artifacts``."""
 
     def __init__(self, remote: RemoteFolder) -> None:
         self.remote = remote
 
     def manifest(self, place: str) -> StoredManifest | None:
-        """The present manifest; None where there is none, or one that this version of the program does not read."""
+        """Return the current manifest; None if there is none or this version of the program cannot read it."""
         body = self.remote.read(f"{place}/{MANIFEST_NAME}")
         return None if body is None else manifests.parse(body)
 
     def publish(self, folder: Path, place: str, *, reporter: Reporter) -> None:
-        """Make a stage's folder the present version; what is there already is not sent again."""
+        """Publish a stage's folder as the current version; files already in storage are not sent again."""
         stored = manifests.read(folder)
         before = self.remote.read(f"{place}/{MANIFEST_NAME}")
         self.publish_version(folder, place, reporter=reporter)
@@ -45,12 +45,12 @@ class StoredStages:
             return
         self.remote.write(f"{place}/{MANIFEST_NAME}", stored.body)
         old = None if before is None else manifests.parse(before)
-        # Asked again: where somebody has just published the old version anew, it is not old.
+        # Read again, because another process may just have published the old version anew.
         if old is not None and self.remote.read(f"{place}/{MANIFEST_NAME}") == stored.body:
             self.remote.remove(version_folder(place, old.digest))
 
     def publish_version(self, folder: Path, place: str, *, reporter: Reporter) -> str:
-        """Send the files of a version that are not there; returns the manifest's digest."""
+        """Send the files of a version that are missing from storage, and return the manifest's digest."""
         stored = manifests.read(folder)
         below = version_folder(place, stored.digest)
         there = self.remote.sizes(below)
@@ -66,11 +66,11 @@ class StoredStages:
         return stored.digest
 
     def fetch(self, place: str, folder: Path, *, reporter: Reporter) -> None:
-        """Replace a folder of this machine by the present version.
+        """Replace a local folder by the current version.
 
         Raises:
-            MissingResourceError: A file is not there, or the storage cannot be used.
-            StaleArtifactError: A file, or the manifest, is not what was written.
+            MissingResourceError: A file does not exist, or the storage cannot be used.
+            StaleArtifactError: A file or the manifest is not what was written.
         """
         body = self.remote.read(f"{place}/{MANIFEST_NAME}")
         if body is None:
@@ -84,7 +84,7 @@ class StoredStages:
         try:
             self._fetch(stored, place, folder, reporter=reporter)
         except objects.LostError as error:
-            # Where the manifest is another now, somebody has built the stage anew, and the error says so.
+            # If the manifest has changed meanwhile, another process has rebuilt the stage, as the error says.
             if self.remote.read(f"{place}/{MANIFEST_NAME}") != body:
                 raise
             raise MissingResourceError(
@@ -111,20 +111,20 @@ class StoredStages:
         return f"ssmi-cli --storage {quote(str(self.remote))} features build{option} sends it again"
 
     def withdraw(self, place: str, digest: str) -> None:
-        """Remove the files of a version that is damaged: the next one to publish it sends them anew."""
+        """Remove the files of a damaged version, so that the next process that publishes it sends them again."""
         self.remote.remove(version_folder(place, digest))
 
     def link(self, place: str, digest: str, folder: Path, *, names: Iterable[str]) -> None:
-        """Have some files of a version in a folder of the machine's cache, with its manifest.
+        """Link some files of a version, and its manifest, into a folder inside the machine's cache.
 
         Args:
-            place: Of the stage.
-            digest: Of the version's manifest.
-            folder: Where they are to lie.
-            names: Files, and folders that stand for all files in them; the empty name stands for all.
+            place: Place of the stage.
+            digest: Digest of the version's manifest.
+            folder: Folder of the links.
+            names: Names of files, and of folders for all files in them; the empty name means all files.
 
         Raises:
-            MissingResourceError: A file is not there, or the storage cannot be used.
+            MissingResourceError: A file does not exist, or the storage cannot be used.
             StaleArtifactError: A file is not what was written.
         """
         below = version_folder(place, digest)
@@ -134,22 +134,24 @@ class StoredStages:
             objects.link(self.remote, f"{below}/{name}", files[name].sha256, folder / name)
 
     def places(self) -> list[str]:
-        """Every stage that is there, in order."""
+        """Return the places of all stages in storage, in order."""
         there = [name.rpartition("/")[0] for name in self.remote.sizes() if name.endswith(f"/{MANIFEST_NAME}")]
-        # Those of versions lie deeper.
+        # Manifests of versions are one level deeper.
         return [
             name for name in there if (one := STAGES.get(name.split("/")[0])) and name.count("/") == one.per_dataset
         ]
 
     def examine(self, place: str, *, deep: bool) -> dict[str, FileState]:
-        """What has become of every file of a stage since it was published; its manifest is looked at like a file.
+        """Compare every file of a stage, including its manifest, with what was published.
 
-        Names are as below ``place``: ``VERSION/train/part-00000.parquet``. Files of versions that are not the present
-        one, which a process that was killed leaves, are foreign; so are those that one publishes at the moment.
+        Files of other versions are foreign: those left by a killed process, or being published at the moment.
 
         Args:
-            place: Of the stage.
-            deep: Whether every file is fetched and its bytes are compared, and not its size alone.
+            place: Place of the stage.
+            deep: Whether to fetch every file and compare its content, instead of only its size.
+
+        Returns:
+            The state of each file, by name below ``place``, such as ``VERSION/train/part-00000.parquet``.
 
         Raises:
             MissingResourceError: The storage cannot be used.
@@ -170,10 +172,10 @@ class StoredStages:
 
 
 def version_folder(place: str, digest: str) -> str:
-    """Where the files of a version lie."""
+    """Return the path in storage of a version's folder."""
     return f"{place}/{digest[:_DIGITS]}"
 
 
 def is_at_or_below(name: str, asked: str) -> bool:
-    """Whether a file is the one that was asked for, or lies in that folder."""
+    """Whether a file is the requested file or is below the requested folder; an empty request means all files."""
     return not asked or name == asked or name.startswith(f"{asked}/")

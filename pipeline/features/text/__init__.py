@@ -1,1 +1,1 @@
-"""A text as features see it: its characters without idle blanks, its segments, its tokens, its windows."""
+"""A text as features see it: characters without meaningless blanks, segments, tokens and windows."""

@@ -1,14 +1,14 @@
-r"""Which characters of a text are seen: blanks that separate no words, and marks without width, are left out.
+r"""Normalization of blanks: the characters of a text that features see, without zero-width marks and idle blanks.
 
-* A **mark** (category Cf, such as U+200B, U+FEFF, U+00AD and what turns the reading order; category Cc, but for those
-  that are blanks) is never seen.
-* A **blank** is what ``str.isspace`` says: space, tab, U+00A0, U+3000, line ends. A run of blanks and marks is seen as
-  one U+0020 where it stands between two characters that keep blanks (``_KEEPS_BLANKS``), and otherwise not at all.
-* A **blank line** (two line ends or more, with nothing but blanks and marks between them) and U+2029 end a sentence.
+* A **mark** is never seen: category Cf (such as U+200B, U+FEFF, U+00AD and the bidirectional controls) and category
+  Cc, except the characters that are blanks.
+* A **blank** is a character for which ``str.isspace`` is true: space, tab, U+00A0, U+3000, line ends. A run of blanks
+  and marks is seen as one U+0020 between two characters that keep blanks (``_KEEPS_BLANKS``), and otherwise not at all.
+* A **blank line** (two or more line ends with only blanks and marks between them) and U+2029 end a sentence.
 
 So "Apple Inc", "Apple\u00a0 Inc" and "Apple\nInc" are seen alike, and so are "陈思远", "陈 思 远" and "\u3000陈思\n远".
-``seen_stretches`` of what is seen changes nothing. Off line and on line use these functions, so that a network reads
-a text as it learned to read sentences.
+``seen_stretches`` is idempotent. Offline and online code share these functions, so that a network reads a text in the
+form in which it was trained.
 """
 
 from __future__ import annotations
@@ -37,35 +37,35 @@ _MARKS = (
     "\u202a-\u202e\u2060-\u2064\u2066-\u206f\ufeff\ufff9-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f"
     "\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0001\U000e0020-\U000e007f"
 )
-"""Written out, so that every Python says the same."""
+"""Written out, so that the set does not depend on the Unicode version of the Python in use."""
 _RUN = re.compile(rf"[\s{_MARKS}]+")
 _LINE_END = re.compile("\r\n|[\n\r\x85\u2028]")
 
 _KEEPS_BLANKS = re.compile(rf"[!-~]|(?![{WITHOUT_BLANKS}])[^\W_]")
-"""Letters and digits of all other scripts (full-width forms too), whatever combines with them, ASCII punctuation."""
+"""ASCII letters, digits and punctuation; letters and digits of other scripts with blanks, full-width forms too."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """What is seen of a text, or of a part of it that a blank line ends."""
+    """The seen characters of a text, or of a part of it between blank lines."""
 
     text: str
     positions: Sequence[int]
-    """The position of each of its characters in the text as given, ascending."""
+    """The position of each character of ``text`` in the original text, ascending."""
 
     def given(self, start: int, end: int) -> tuple[int, int]:
-        """The stretch of the text as given, end not included, whose first and last characters are these."""
+        """Map a half-open span of ``text`` to the half-open span of the original text that it covers."""
         return self.positions[start], self.positions[end - 1] + 1
 
 
 def seen_stretches(text: str) -> list[Stretch]:
-    """What is seen of a text, cut at blank lines; none is empty, so there is none of a text of nothing but blanks."""
+    """Return the seen characters of a text, cut at blank lines; no stretch is empty, so a blank text has none."""
     if _RUN.search(text) is None:
-        # Nothing is left out, so nothing is copied, and a range needs no memory for the positions.
+        # Every character is seen: the text is not copied, and a range holds the positions without memory.
         return [Stretch(text, range(len(text)))] if text else []
     stretches: list[Stretch] = []
     pieces: list[str] = []
-    # An array, since a list would hold an object for each character.
+    # An array, because a list would hold one object per character.
     positions = array("q")
     done = 0
     for run in _RUN.finditer(text):
@@ -76,7 +76,7 @@ def seen_stretches(text: str) -> list[Stretch]:
         if positions and _ends_sentence(run[0]):
             stretches.append(Stretch("".join(pieces), positions))
             pieces, positions = [], array("q")
-        # Before the first and after the last character a blank separates nothing.
+        # A blank before the first or after the last character separates nothing.
         elif positions and end < len(text) and _separates(text, start, end):
             pieces.append(" ")
             positions.append(next(position for position in range(start, end) if text[position].isspace()))
@@ -92,10 +92,10 @@ def _ends_sentence(run: str) -> bool:
 
 
 def _separates(text: str, start: int, end: int) -> bool:
-    """Whether the run of blanks and marks from ``start`` to ``end`` stands between two words."""
+    """Whether the run of blanks and marks from ``start`` to ``end`` separates two words."""
     before = start - 1
     while before and unicodedata.category(text[before]).startswith("M"):
-        before -= 1  # accents and vowel signs that combine belong to the letter before them
+        before -= 1  # combining accents and vowel signs belong to the letter before them
     return (
         _KEEPS_BLANKS.match(text, before) is not None
         and _KEEPS_BLANKS.match(text, end) is not None
@@ -104,13 +104,15 @@ def _separates(text: str, start: int, end: int) -> bool:
 
 
 def pieces_of(text: str) -> Iterator[Stretch]:
-    """Cut what is seen of a text into sentences: at blank lines, and after a mark where ``LONGEST_SENTENCE`` is passed.
+    """Cut the seen characters of a text into sentences: at blank lines, and to at most ``LONGEST_SENTENCE`` characters.
+
+    Sentences that are too long are cut as ``window_starts`` does, after punctuation if possible.
 
     Args:
-        text: As it was given.
+        text: The original text.
 
     Yields:
-        The sentences in order, none of them empty; there is none of a text of nothing but blanks.
+        The sentences in order. No sentence is empty; a text of only blanks has none.
     """
     for seen in seen_stretches(text):
         starts = window_starts(seen.text, max_window=LONGEST_SENTENCE)
@@ -119,17 +121,17 @@ def pieces_of(text: str) -> Iterator[Stretch]:
 
 
 def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:
-    """Turn labelled sentences into what is seen of them, so that features are made of the same characters as on line.
+    """Reduce labelled sentences to their seen characters, so that features are made of the same characters as online.
 
-    A sentence is cut at its blank lines. Gold entities move along and lose the blanks at their edges; those of nothing
-    but blanks or across a blank line are left out, and so are sentences of nothing but blanks.
+    A sentence is cut at its blank lines. Gold entities are shifted accordingly and trimmed of blanks at their edges.
+    Entities of only blanks, entities across a blank line and sentences of only blanks are left out.
 
     Args:
-        sentences: As they were read.
-        report: The reader's; what changes is counted in it, and its totals become those of what is yielded.
+        sentences: The sentences as read.
+        report: The reader's report. Changes are counted in it, and its totals become those of the yielded sentences.
 
     Yields:
-        The sentences as they are seen.
+        The sentences with only their seen characters.
     """
     for sentence in sentences:
         if _RUN.search(sentence.text) is None:
@@ -140,7 +142,7 @@ def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterato
             report.skip(NOTHING_BUT_BLANKS, sentence.line)
         elif sum(len(one.characters) for one in parts) < len(sentence.characters):
             report.repair(LEFT_OUT, sentence.line)
-        # The reader has counted the sentence as it stood in the file: only differences are added.
+        # The reader has already counted the original sentence, so only differences are added.
         report.n_sentences += len(parts) - 1
         report.n_characters += sum(len(one.characters) for one in parts) - len(sentence.characters)
         report.n_entities += sum(len(one.entities) for one in parts) - len(sentence.entities)

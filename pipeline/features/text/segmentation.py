@@ -1,4 +1,4 @@
-"""Word segmentation that tiles the sentence exactly, whatever the text holds."""
+"""Word segmentation whose segments tile the sentence exactly, for any text."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from ssmi.pipeline.features.text.windows import window_starts
 Cut = Callable[[str], Iterable[str]]
 
 LONGEST_PIECE = 2048
-"""Code points given to an engine at once. On a long run of single characters jieba's time grows with the square of its
-length (100,000 of them: a minute and a half); longer texts are cut after marks, across which no engine joins characters
-into a word, and elsewhere only where a run of that length has no mark."""
+"""The most code points given to an engine at once.
+
+jieba's time grows with the square of the length of a run of single characters (100,000 take a minute and a half).
+Longer texts are cut after punctuation, across which no engine forms words, and elsewhere only if a stretch of that
+length has none."""
 
 
 def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], list[int]]:
@@ -21,10 +23,10 @@ def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], li
 
     Args:
         characters: One code point each.
-        cut: Text → its words, in order.
+        cut: Function from a text to its words, in order.
 
     Returns:
-        The segments, and the position of each one's first character.
+        The segments, and the position of the first character of each.
 
     Raises:
         InputDataError: The segmenter lost or changed text.
@@ -34,9 +36,9 @@ def segment_sentence(characters: Sequence[str], cut: Cut) -> tuple[list[str], li
 
 
 def segments_of(text: str, cut: Cut) -> list[str]:
-    """Cut the text of a sentence into segments that tile it; raises InputDataError as ``segment_sentence`` does."""
+    """Cut the text of a sentence into segments that tile it; raises InputDataError like ``segment_sentence``."""
     words = [word for piece in _pieces(text) for word in cut(piece) if word]
-    # Entities and tokens are positions in this text: one character lost would shift all that follow.
+    # Entities and tokens are positions in this text: one lost character would shift all that follow.
     if "".join(words) != text:
         raise InputDataError(
             f"the segmenter changed the text {text[:40]!r}", next_step="report this text; use the other segment.engine"
@@ -52,6 +54,6 @@ def _pieces(text: str) -> list[str]:
 
 
 def segment_of_each(segments: Sequence[str], starts: Sequence[int], *, n_characters: int) -> list[str]:
-    """The segment around each character. Length: ``n_characters``."""
+    """Return the segment that contains each character. Length: ``n_characters``."""
     ends = [*starts, n_characters][1:]
     return [segment for segment, start, end in zip(segments, starts, ends, strict=True) for _ in range(start, end)]

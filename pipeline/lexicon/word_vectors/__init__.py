@@ -1,10 +1,11 @@
-"""Word-vector files → blocks of words with their vectors, read one by one and never held whole.
+"""Read word-vector files block by block, without holding a whole file in memory (except fastText ``.bin``).
 
-Recognised by their first bytes, not their names: word2vec text and binary, fastText ``.vec`` (text) and ``.bin``; text
-and word2vec binary also packed (gzip, bzip2, xz, zip, tar). One file here a format. What real files get wrong is
-repaired where the meaning is clear, dropped where it is not, and counted; what cannot be trusted is refused with its
-line or byte. A pickle, such as gensim saves, is refused without being opened. Duplicates are left in: the vocabulary
-decides.
+Formats are recognised by their first bytes, not by file names: word2vec text and binary, fastText ``.vec`` (text) and
+``.bin``; text and word2vec binary also packed (gzip, bzip2, xz, zip, tar). Each format has its own module.
+
+Common faults of real files are repaired if the meaning is clear, otherwise their rows are dropped; both are counted. A
+file that cannot be trusted is refused with the line or byte. A pickle, such as gensim saves, is refused without being
+opened. Duplicate words are not removed here but by the vocabulary.
 """
 
 from __future__ import annotations
@@ -36,19 +37,19 @@ _CONVERT = (
 
 @contextmanager
 def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReader]:
-    """Open a vector file of any known format and container; read its ``blocks``, all of them or the first few.
+    """Open a vector file of any known format and container.
 
     Args:
         path: The file.
-        encoding: Of its words; a byte order mark of UTF-8 has precedence.
+        encoding: Encoding of the words; a UTF-8 byte order mark takes precedence.
 
     Yields:
-        The reader.
+        The reader, whose ``blocks`` may be read in full or in part.
 
     Raises:
-        InputDataError: The file is none of the formats, truncated or damaged, over 1 % of its rows differ from the
-            others, or its words are not of the encoding. The message names the line or the byte. Raised here, while
-            blocks are read, and when the ``with`` ends.
+        InputDataError: The file does not exist, has none of the formats, is truncated or damaged, over 1 % of its rows
+            differ from the others, or its words do not have the encoding. The message names the line or the byte if
+            there is one. Raised here, while blocks are read, and when the ``with`` block ends.
     """
     with ExitStack() as stack:
         try:
@@ -59,7 +60,7 @@ def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReade
         except DAMAGE as error:
             raise InputDataError(f"{path}: truncated or damaged ({error})", next_step="fetch it again") from error
         yield reader
-        # Also where reading stopped early: the rows read so far are what is used.
+        # Judged even if reading stopped early, because the rows read so far are used.
         reader.judge()
 
 

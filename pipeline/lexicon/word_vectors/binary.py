@@ -1,4 +1,4 @@
-"""word2vec binary: a header line, then each word, a blank and its little-endian float32 numbers."""
+"""word2vec binary: a header line, then for each word its text, a blank and its little-endian float32 numbers."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.lexicon.word_vectors.format_detection import header_of
 from ssmi.pipeline.lexicon.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, VectorReader
 
-# Longer than the longest word with the widest vector, so that one read always completes a row.
+# Longer than the longest word with the widest vector, so that a single read always completes a row.
 _CHUNK = 1 << 20
 _LONGEST_WORD = 1 << 12
 _WIDEST = 1 << 16
 
 
 class BinaryReader(VectorReader):
-    """Some writers end a row with a newline, some do not: those before a word do not belong to it."""
+    """Reader of word2vec binary. Some writers end rows with a newline, so newlines before a word are skipped."""
 
     format = "word2vec binary"
 
     def _blocks(self) -> Iterator[Block]:
         stream = self.file.stream
-        # Bounded: binary data without a line feed would be read whole.
+        # Bounded, because binary data without a line feed would be read whole.
         first = stream.readline(_LONGEST_WORD)
         n_words, self.width = header_of(first) or (0, 0)
         self.n_in_header = n_words
@@ -32,7 +32,7 @@ class BinaryReader(VectorReader):
                 f"{self.file.shown}: holds no vectors (header {n_words} {self.width})", next_step=f"name {FORMATS}"
             )
         n_bytes = self.file.path.stat().st_size
-        # Told before any row is read; of a packed file the size does not tell.
+        # Detected before any row is read; the size of a packed file does not tell.
         if not self.file.container and n_words * (4 * self.width + 1) > n_bytes:
             raise self._truncated()
         self._buffer, self._at, self._before = b"", 0, len(first)
@@ -49,11 +49,11 @@ class BinaryReader(VectorReader):
 
     @property
     def _place(self) -> int:
-        """Bytes of the unpacked file that were read."""
+        """Number of bytes of the unpacked file consumed so far."""
         return self._before + self._at
 
     def _row(self) -> tuple[str, bytes]:
-        """The next word and its numbers as bytes."""
+        """Read the next word, and its numbers as bytes."""
         blank = self._buffer.find(b" ", self._at, self._at + _LONGEST_WORD)
         if blank < 0 or len(self._buffer) < blank + 1 + 4 * self.width:
             self._before += self._at

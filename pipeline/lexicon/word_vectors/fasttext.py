@@ -1,7 +1,8 @@
-"""fastText's ``.bin``, through gensim: a word's vector is the mean of its entry and those of its character n-grams.
+"""fastText ``.bin``, read by gensim: a word's vector is the mean of its own vector and those of its character n-grams.
 
-The only importer of gensim. gensim holds the whole model in memory: (words + n-gram buckets) x width x 4 bytes, and the
-words' part three times. The ``.vec`` beside a ``.bin`` holds the same vectors as text and is read row by row.
+The only module that imports gensim. gensim holds the whole model in memory: (words + n-gram buckets) x width x 4 bytes,
+and the words' part three times. The ``.vec`` file beside a ``.bin`` holds the same vectors as text and is read row by
+row.
 """
 
 from __future__ import annotations
@@ -23,15 +24,18 @@ _HEADER = struct.Struct("<2i12id")
 _COUNTS = struct.Struct("<3iqq")
 _SHAPE = struct.Struct("<?2q")
 _NAMES = 8 + 1
-"""Bytes after a word: its count and its kind."""
+"""Number of bytes after a word's terminating zero: its count and its kind."""
 _LONGEST_WORD = 1 << 12
 _LONGEST_NGRAM = 1 << 6
-"""Characters. gensim makes every n-gram of every word, so its work grows with both."""
+"""Characters. gensim makes every n-gram of every word, so its work grows with the lengths of words and n-grams."""
 _UNDECODED = re.compile(r"(\\x[0-9a-f]{2})+")
 
 
 class FastTextReader(VectorReader):
-    """The file is checked against its counts first: gensim trusts them, and never returns where a word does not end."""
+    """Reader of fastText ``.bin``. Checks the file against its counts first, because gensim trusts them.
+
+    On a word without an end gensim would never return.
+    """
 
     format = "fastText binary"
 
@@ -47,7 +51,7 @@ class FastTextReader(VectorReader):
         try:
             with _quiet("gensim", "smart_open"):
                 table = load_facebook_vectors(str(self.file.path), encoding=self.encoding)
-        except Exception as error:  # its loader holds a damaged file to nothing but assertions
+        except Exception as error:  # gensim's loader checks a damaged file by assertions only
             raise self._damaged(str(error) or type(error).__name__) from error
         words, self.width = list(table.index_to_key), int(table.vector_size)
         self.n_in_header = len(words)
@@ -57,7 +61,7 @@ class FastTextReader(VectorReader):
             yield block, np.array(table.vectors[start : start + ROWS_AT_ONCE], dtype=np.float32)
 
     def _word(self, word: str, row: int) -> str:
-        """Gensim escapes bytes that are not text; here they become U+FFFD, as in every other format."""
+        """Replace bytes that are not text, which gensim escapes, by U+FFFD, as in every other format."""
         if "\\x" not in word:
             return word
         self.repairs["bad bytes"] += 1
@@ -65,7 +69,7 @@ class FastTextReader(VectorReader):
         return _UNDECODED.sub("\ufffd", word)
 
     def _check(self) -> None:
-        # Mapped, so that a large model is walked through without being held.
+        # Memory-mapped, so that a large model is scanned without being loaded.
         with self.file.path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             try:
                 _, version, dim, *rest = _HEADER.unpack_from(data)
@@ -82,7 +86,7 @@ class FastTextReader(VectorReader):
                     if end < 0:
                         raise self._damaged(f"no word ends after byte {place}")
                     place = end + 1 + _NAMES
-                # Pruned n-grams stand before the matrix; their number is negative where there are none.
+                # Pruned n-grams precede the matrix; their number is negative if there are none.
                 quantised, n_rows, width = _SHAPE.unpack_from(data, place + 8 * max(0, n_pruned))
             except struct.error as error:
                 raise self._damaged("it ends within its words") from error
@@ -105,7 +109,7 @@ class FastTextReader(VectorReader):
 
 @contextmanager
 def _quiet(*names: str) -> Iterator[None]:
-    """Keep libraries from writing a line for each word they cannot read to the terminal."""
+    """Keep libraries from logging a line for each word that they cannot decode."""
     loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     try:

@@ -1,4 +1,4 @@
-"""Which format a vector file has, from its first bytes."""
+"""Detect the format of a vector file from its first bytes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Literal
 Format = Literal["text", "binary", "pickle", "fasttext"]
 
 START = 1 << 16
-"""How many bytes are looked at."""
+"""Number of bytes examined."""
 
 _ROWS_ASKED = 6
 BOM = b"\xef\xbb\xbf"
@@ -15,7 +15,11 @@ _FASTTEXT = (793712314).to_bytes(4, "little")
 
 
 def format_of(start: bytes) -> Format | None:
-    """Text when the first row reads as numbers; else control characters decide: float bytes all but surely hold one."""
+    """Return the format of a file that begins with ``start``, or None if it is none of them.
+
+    A file is text if its first row reads as numbers. Otherwise it is binary if it contains control characters, which
+    the bytes of floats almost certainly do.
+    """
     if start.startswith(_FASTTEXT):
         return "fasttext"
     if start[:1] == b"\x80" and start[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05"):
@@ -31,7 +35,7 @@ def format_of(start: bytes) -> Format | None:
 
 
 def holds_vectors(start: bytes) -> bool:
-    """Whether a file among others may be the one: text without rows of numbers, such as a README, is not."""
+    """Whether a member of an archive may hold vectors: text without rows of numbers, such as a README, does not."""
     format_name = format_of(start)
     if format_name != "text":
         return format_name is not None
@@ -40,7 +44,7 @@ def holds_vectors(start: bytes) -> bool:
 
 
 def header_of(line: bytes) -> tuple[int, int] | None:
-    """(words, width) from the first line of a word2vec file, None when it is a row."""
+    """Return (words, width) from the first line of a word2vec file; None if the line is not a header."""
     fields = line.removeprefix(BOM).split()
     if len(fields) == 2 and all(field.isdigit() and len(field) < 12 for field in fields):
         return int(fields[0]), int(fields[1])
@@ -48,7 +52,7 @@ def header_of(line: bytes) -> tuple[int, int] | None:
 
 
 def trailing_numbers(fields: list[bytes]) -> int:
-    """How many numbers a row ends with; its first field is its word, whatever it looks like."""
+    """Count the numbers at the end of a row; the first field is the word, even if it looks like a number."""
     for count, field in enumerate(reversed(fields[1:])):
         if not is_number(field):
             return count
@@ -56,7 +60,7 @@ def trailing_numbers(fields: list[bytes]) -> int:
 
 
 def is_number(field: bytes) -> bool:
-    """Whether Python reads it as a float."""
+    """Whether Python parses the field as a float."""
     try:
         float(field)
     except ValueError:

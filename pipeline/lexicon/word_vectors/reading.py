@@ -1,4 +1,4 @@
-"""What readers of vector files share: the facts they gather, the words they decode, and when a file is refused."""
+"""Base of the vector file readers: statistics of the rows, decoding of words, and refusal of bad files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Block = tuple[list[str], Matrix]
 ROWS_AT_ONCE = 1024
 FORMATS = "word2vec text or binary or fastText .vec (.gz, .bz2, .xz, .zip, .tar too), or fastText .bin"
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
-"""What the libraries raise for containers that are cut, damaged or packed in a way they do not know."""
+"""Errors that the libraries raise for containers that are truncated, damaged or packed in an unknown way."""
 
 _MOST_WRONG = 0.01
 _FEW = 10
@@ -31,7 +31,7 @@ _HOPELESS_FROM = 8 * ROWS_AT_ONCE
 
 
 class VectorReader(ABC):
-    """A vector file that is being read. The counts are those of the rows read so far."""
+    """Reader of a vector file. All counts refer to the rows read so far."""
 
     format: str
 
@@ -40,24 +40,24 @@ class VectorReader(ABC):
         self.encoding = encoding
         self.width = 0
         self.n_rows = 0
-        """Rows read, dropped ones too."""
+        """Number of rows read, including dropped rows."""
         self.n_in_header: int | None = None
-        """Rows that the file says it has."""
+        """Number of rows that the file declares; None without a header."""
         self.ended = False
-        """Whether all were read."""
+        """Whether all rows were read."""
         self.repairs: Counter[str] = Counter()
-        """What was repaired, by reason; empty for a clean file."""
+        """Number of repairs, by reason; empty for a clean file."""
         self.dropped: Counter[str] = Counter()
-        """Rows that are not in the blocks, by reason."""
+        """Number of rows left out of the blocks, by reason."""
         self._wrong_at = ""
         self._bad_at = ""
         self._n_foreign = self._n_utf8 = 0
 
     def blocks(self) -> Iterator[Block]:
-        """Every row in the file's order, a block at a time. May be left at any time."""
+        """Yield all rows in the order of the file, a block at a time. Reading may stop at any block."""
         try:
             for block in self._blocks():
-                if self.n_rows >= _HOPELESS_FROM:  # a large file is not read to its end to be refused
+                if self.n_rows >= _HOPELESS_FROM:  # refuse a large hopeless file without reading it to its end
                     self._judge(most=0.5)
                 yield block
         except DAMAGE as error:
@@ -68,7 +68,7 @@ class VectorReader(ABC):
     def _blocks(self) -> Iterator[Block]: ...
 
     def judge(self) -> None:
-        """Refuse the file when too many of the rows read are wrong or their words are of another encoding."""
+        """Refuse the file if too many of the rows read are wrong, or if their words have another encoding."""
         self._judge(most=_MOST_WRONG)
 
     def _judge(self, *, most: float) -> None:
@@ -79,7 +79,7 @@ class VectorReader(ABC):
                 next_step="fix or fetch the file again; words and numbers are separated by spaces",
             )
         n_bad = self.repairs["bad bytes"]
-        # In a small file a word or two exceed the share without its encoding being another.
+        # In a small file one or two bad words exceed the share, although the encoding is right.
         if n_bad > most * self.n_rows and (n_bad >= _FEW or 2 * n_bad > self.n_rows):
             another = "gb18030 (GBK)" if self.encoding.lower() in ("utf-8", "utf8") else "utf-8"
             raise InputDataError(
@@ -87,7 +87,7 @@ class VectorReader(ABC):
                 next_step=f"name the file's encoding, for example -S vocab.encoding={another.split()[0]}"
                 + (", which reads GBK too" if "GBK" in another else ""),
             )
-        # A wrong encoding may well decode without an error; that all words are UTF-8 gives it away.
+        # A wrong encoding may decode without an error, but it shows if all words are valid UTF-8.
         if self._n_foreign >= _FEW and self._n_utf8 == self._n_foreign:
             raise InputDataError(
                 f"{self.file.shown}: every word is UTF-8, vocab.encoding says {self.encoding}",
@@ -95,12 +95,12 @@ class VectorReader(ABC):
             )
 
     def drop(self, reason: str, *, at: str) -> None:
-        """Count a row that cannot be used."""
+        """Count a row as dropped; ``at`` is its place, for error messages."""
         self.dropped[reason] += 1
         self._wrong_at = self._wrong_at or at
 
     def decoded(self, word: bytes, *, at: str) -> str:
-        """The word; bytes that are not text become U+FFFD, and are counted."""
+        """Decode a word; undecodable bytes become U+FFFD and the word is counted. ``at`` is its place, for errors."""
         try:
             text = word.decode(self.encoding)
         except UnicodeDecodeError:

@@ -1,4 +1,4 @@
-"""word2vec text, with its header or without, and fastText ``.vec``, which is the same."""
+"""word2vec text, with or without a header, and fastText ``.vec``, which is the same format."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ssmi.pipeline.lexicon.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Bl
 
 _LONGEST_LINE = 1 << 20
 _HEAD = 10
-"""Rows that are asked for their width."""
+"""Number of rows that determine the width."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class _Line:
 
 
 class TextReader(VectorReader):
-    """A row a line: the word, which may hold blanks, then the numbers."""
+    """Reader of text with one row per line: the word, which may contain blanks, then the numbers."""
 
     format = "word2vec text"
 
@@ -63,7 +63,7 @@ class TextReader(VectorReader):
 
     def _lines(self) -> Iterator[_Line]:
         number = 0
-        # Bounded, so that what is no text of lines is refused and not held.
+        # Bounded, so that a file without line ends is refused instead of held in memory.
         while line := self.file.stream.readline(_LONGEST_LINE):
             number += 1
             if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
@@ -74,7 +74,7 @@ class TextReader(VectorReader):
         return at_line(self.file.shown, number)
 
     def _agreed_width(self, head: list[_Line], header: tuple[int, int] | None) -> int:
-        """The header's width if some of the first rows have it or there is one row only, else that of most rows."""
+        """Return the header's width if enough of the first rows have it or there is one row, else the most common."""
         if not head:
             raise InputDataError(f"{self.file.shown}: holds no vectors", next_step=f"name {FORMATS}")
         widths = [trailing_numbers(line.text.split()) for line in head]
@@ -87,7 +87,10 @@ class TextReader(VectorReader):
         return counts.most_common(1)[0][0]
 
     def _row(self, line: _Line) -> tuple[str, list[float]] | None:
-        """Split at the first blank, or before the vector where a word holds blanks; wide spaces belong to words."""
+        """Split a line at the first blank, or before the numbers if the word contains blanks; None for a dropped row.
+
+        Wide spaces belong to words.
+        """
         word, _, rest = line.text.partition(b" ")
         values = rest.split()
         if len(values) != self.width:
@@ -102,10 +105,10 @@ class TextReader(VectorReader):
         return None
 
     def _with_blanks(self, line: bytes) -> tuple[bytes, list[bytes]]:
-        """A word that holds blanks, or ends with a tab, and its values; none where the row has another width."""
+        """Split off a word that contains blanks or ends with a tab; without values if the row has another width."""
         word, *values = line.rsplit(None, self.width)
         _, blank, last = word.rpartition(b" ")
-        # a number too many does not belong to the word, but "iPhone 4" is one
+        # A surplus number is not part of the word, except a whole number: "iPhone 4" is a word.
         if len(values) < self.width or (blank and is_number(last) and not last.isdigit()):
             return word, []
         if blank and is_number(values[0]):
@@ -114,5 +117,5 @@ class TextReader(VectorReader):
 
 
 def _matrix(numbers: list[list[float]]) -> Matrix:
-    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, which the vocabulary drops
+    with np.errstate(over="ignore"):  # a number beyond float32 becomes infinite, and the vocabulary drops its word
         return np.array(numbers, dtype=np.float64).astype(np.float32)

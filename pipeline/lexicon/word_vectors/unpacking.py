@@ -1,4 +1,4 @@
-"""Packed files: gzip, bzip2, xz, and the one member of a zip or tar that holds vectors. Nothing is written."""
+"""Read packed files without writing to disk: gzip, bzip2, xz, and the member of a zip or tar that holds vectors."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ssmi.pipeline.lexicon.word_vectors.format_detection import START
 MOST_MEMBERS = 1000
 LARGEST_RATIO = 200
 RATIO_FROM = 1 << 26
-"""Vectors shrink to a third or a tenth. What grows beyond 64 MiB and 200 times its size is made to fill a machine."""
+"""Vectors compress to a third or a tenth. A file that unpacks to over 64 MiB and over 200 times its size is a bomb."""
 
 _DEEPEST = 3
-# Above START, because a buffered reader's peek shows no more than its buffer holds.
+# Above START, because ``peek`` returns no more bytes than the buffer holds.
 _BUFFER = 1 << 18
 _NOT_READ = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"))
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -41,38 +41,42 @@ Plausible = Callable[[bytes], bool]
 
 @dataclass(frozen=True)
 class Unpacked:
-    """A stream at its start, and what it was taken from."""
+    """An unpacked stream, positioned at its start, and its origin."""
 
     path: Path
     stream: io.BufferedReader
     container: str
-    """``bzip2``, ``tar in gzip``; empty for a plain file."""
+    """How the file is packed, such as ``bzip2`` or ``tar in gzip``; empty for a plain file."""
     member: str
-    """Of a zip or tar, the name of the file that is read; else empty."""
+    """Name of the member that is read from a zip or tar; otherwise empty."""
     passed_over: tuple[str, ...] = ()
-    """The other files of it."""
+    """Names of the other members of the zip or tar."""
 
     @property
     def shown(self) -> str:
-        """What messages call it: the path, and the member in it."""
+        """The name used in messages: the path, followed by the member if there is one."""
         return f"{self.path}/{self.member}" if self.member else str(self.path)
 
     def peek(self) -> bytes:
-        """Its first bytes, as many as tell a format."""
+        """Return the first bytes, at most ``START``, without consuming them."""
         return self.stream.peek(START)[:START]
 
     def damaged(self, error: Exception) -> InputDataError:
-        """The refusal of a file that a library could not unpack."""
+        """Make the error for a file that a library could not unpack."""
         return InputDataError(f"{self.shown}: truncated or damaged ({error})", next_step="fetch it again")
 
 
 @contextmanager
 def unpacked(path: Path, *, plausible: Plausible) -> Iterator[Unpacked]:
-    """Open a file through whatever packs it; ``plausible`` tells from its first bytes whether a member may be it.
+    """Open a file, packed or plain, and yield its unpacked stream.
+
+    Args:
+        path: The file.
+        plausible: Predicate on the first bytes of a member: whether it may hold vectors.
 
     Raises:
-        InputDataError: For archives in which not exactly one file is plausible, for containers that are not read,
-            and for those that unpack to absurd sizes.
+        InputDataError: Not exactly one member of the archive is plausible, the container is not supported, or the
+            content unpacks to an absurd size.
     """
     with ExitStack() as stack:
         stream, names = _through(_plain(path, stack), path, stack)
@@ -81,7 +85,7 @@ def unpacked(path: Path, *, plausible: Plausible) -> Iterator[Unpacked]:
             if names:
                 raise _refused(path, f"a zip in {' in '.join(names)}")
             file = _from_zip(path, stack, plausible)
-        # A tar does not begin with a mark: its mark stands inside the first member's header.
+        # A tar has its signature not at the start but inside the first member's header.
         elif start[257:262] == b"ustar":
             file = _from_tar(path, names, stack, plausible)
         else:
@@ -97,7 +101,7 @@ def _plain(path: Path, stack: ExitStack) -> io.BufferedReader:
 
 
 def _through(stream: io.BufferedReader, path: Path, stack: ExitStack) -> tuple[io.BufferedReader, list[str]]:
-    """Through every compressor around a stream; also their names, the innermost first."""
+    """Unwrap every compressor around a stream; also return the compressors' names, the innermost first."""
     names: list[str] = []
     for _ in range(_DEEPEST):
         start = stream.peek(START)
@@ -110,7 +114,10 @@ def _through(stream: io.BufferedReader, path: Path, stack: ExitStack) -> tuple[i
 
 
 class _Bounded(io.RawIOBase):
-    """What a file unpacks to, up to an absurd size. Fills what it is asked to fill, so that ``peek`` sees enough."""
+    """The unpacked content of a file, refused beyond an absurd size.
+
+    Reads fill the whole buffer, except at the end of the content, so that ``peek`` sees enough bytes.
+    """
 
     def __init__(self, inner: IO[bytes], path: Path) -> None:
         self._inner = inner
@@ -170,7 +177,7 @@ def _from_named_members(path: Path, stack: ExitStack, plausible: Plausible) -> U
 
 
 def _from_tar(path: Path, around: list[str], stack: ExitStack, plausible: Plausible) -> Unpacked:
-    """A tar is read from its start twice: a list of its members stands nowhere in it."""
+    """Open the plausible member of a tar. The tar is read twice from its start, because it has no list of members."""
     starts: dict[str, bytes] = {}
     with ExitStack() as first_pass:
         stream, _ = _through(_plain(path, first_pass), path, first_pass)
@@ -188,7 +195,7 @@ def _from_tar(path: Path, around: list[str], stack: ExitStack, plausible: Plausi
 
 
 def _tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[tuple[str, IO[bytes]]]:
-    # As a stream, never going back: the tar may lie inside compressors.
+    # As a stream without seeking, because the tar may be compressed.
     archive = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))  # noqa: SIM115
     for info in archive:
         inner = archive.extractfile(info) if info.isfile() and info.size else None
@@ -203,7 +210,7 @@ def _worth_a_look(names: list[str], path: Path) -> list[str]:
 
 
 def _the_one(starts: dict[str, Callable[[str], bytes]], path: Path, plausible: Plausible) -> str:
-    """The member that holds vectors: the only one, or the only plausible one."""
+    """Return the name of the member that holds vectors: the only member, or the only plausible one."""
     candidates = list(starts)
     if len(candidates) > 1:
         candidates = [name for name, start in starts.items() if plausible(start(name))]

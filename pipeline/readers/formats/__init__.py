@@ -1,1 +1,1 @@
-"""One file format a file: each reads its format and nothing else; ``registry`` tells which is which."""
+"""File formats, one per module; ``registry`` determines the format of a file."""

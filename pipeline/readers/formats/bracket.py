@@ -1,10 +1,10 @@
-r"""One sentence a line with its entities in brackets, as the embedded sample is written.
+r"""One sentence per line with its entities in brackets; the format of the embedded sample.
 
 An example: ``[陈思远|NAME]先生，[汉族|RACE]。``
 
-Lines that begin with ``#`` are comments and blank lines are ignored. A backslash takes the next character literally:
-``\[ \] \| \\``, and ``\#``, white space or a byte order mark where a line begins with one; ``\n`` and ``\r`` are line
-ends inside a sentence. A bar outside brackets needs no backslash.
+Lines that begin with ``#`` are comments, and blank lines are ignored. A backslash makes the next character literal:
+``\[ \] \| \\``, and ``\#``, white space or a byte order mark, which need it only at the start of a line. ``\n`` and
+``\r`` are line ends inside a sentence. A bar outside brackets needs no backslash.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 from ssmi.pipeline.readers.spans import check_label
 
 ENTITY = re.compile(r"(?<!\\)\[(?:[^\[\]|\\]|\\.)+\|(?:[^\[\]|\\]|\\.)+\]")
-"""The look of an entity, by which the notation is recognised."""
+"""Pattern of an entity, by which the format is recognised."""
 
 _SPECIAL = "[]|\\"
 _LINE_ENDS = {"n": "\n", "r": "\r"}
 _Mark = tuple[int, str, bool]
-"""Place in the line, character, whether a backslash made it literal."""
+"""Position in the line, character, and whether a backslash made it literal."""
 _ESCAPES = str.maketrans({**{mark: "\\" + mark for mark in _SPECIAL}, "\n": "\\n", "\r": "\\r"})
 
 
 class _Misplaced(Exception):
-    """What is wrong, and the 0-based index in the line."""
+    """A syntax error, with its 0-based index in the line."""
 
     def __init__(self, what: str, index: int) -> None:
         super().__init__(what)
@@ -42,8 +42,8 @@ def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     """Yield the sentence of each line.
 
     Raises:
-        InputDataError: With ``file:line:column`` (both from 1) for brackets that do not pair or nest, entities
-            without text or type, and stray backslashes; with ``file:line`` for types with control characters.
+        InputDataError: With ``file:line:column`` (both from 1) for unbalanced or nested brackets, entities without text
+            or type, and stray backslashes; with ``file:line`` for invalid types.
     """
     for number, line in numbered_lines(path, encoding=options.encoding):
         if not line.strip() or line.startswith("#"):
@@ -61,7 +61,7 @@ def read_bracket(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
 
 
 def to_bracket(sentence: Sentence) -> str:
-    """Show a sentence to a person; reading the line gives its text and entities back."""
+    """Format a sentence as a readable line, from which its text and entities can be read back."""
     pieces: list[str] = []
     place = 0
     for entity in sentence.entities:
@@ -95,7 +95,7 @@ def _parse(line: str) -> tuple[list[str], list[Span]]:
 
 
 def _entity(marks: Iterator[_Mark], *, opened: int) -> tuple[list[str], str]:
-    """Read from after an opening bracket to its closing one; ``opened`` is the index of the opening one."""
+    """Read up to the closing bracket of an entity; ``opened`` is the index of its opening bracket."""
     text: list[str] = []
     label: list[str] | None = None
     for place, mark, literal in marks:

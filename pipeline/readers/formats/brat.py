@@ -1,7 +1,7 @@
 r"""brat's standoff files: ``doc.txt`` and, beside it, ``doc.ann`` with ``T1<tab>PER 0 3<tab>李建国``.
 
-A split is such a pair, or a folder of them. Offsets count over the whole text, line ends included. Each line of the
-text is a sentence; lines that an entity runs across are one.
+A split is one pair of files, or a folder of pairs. Offsets refer to the whole text, including line ends. Each line of
+the text is a sentence; lines that share an entity form one sentence.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ DISCONTINUOUS = "discontinuous-entity"
 JOINED_LINES = "entity-across-lines"
 UNANNOTATED = "text-without-annotations"
 OTHERS = {"R": "relation", "*": "relation", "E": "event", "A": "attribute", "M": "attribute", "N": "normalization"}
-"""First character of a line → what it holds besides entities."""
+"""Kinds of annotations other than entities, by the first character of their line."""
 NOTE = "note"
 
-# Python reads no number of more than 4300 digits, and a text has no place of more than 18.
+# Python refuses to parse integers of more than 4300 digits; offsets never have more than 18.
 _ENTITY = re.compile(r"T\S*\t(\S+) (-?\d{1,18} -?\d{1,18}(?:;-?\d{1,18} -?\d{1,18})*)(?:\t(.*))?")
 _LINE_END = re.compile(r"\r?\n")
 
@@ -40,11 +40,11 @@ class _Document:
     path: Path
     text: str
     spans: list[tuple[int, RawSpan]]
-    """Line of the annotations, entity."""
+    """Each entity, with its line in the annotations file."""
 
 
 def brat_files(path: Path) -> list[Path]:
-    """Every file that is read for a folder or one of a pair, by name; none where there are no annotations."""
+    """Return the files that are read for a folder or a file of a pair; empty without annotations."""
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix in (TEXTS, ANNOTATIONS))
         return files if any(file.suffix == ANNOTATIONS for file in files) else []
@@ -55,13 +55,13 @@ def brat_files(path: Path) -> list[Path]:
 def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentences of a pair of files, or of all pairs of a folder in the order of their names.
 
-    Entities of several pieces stay where only white space stands between the pieces (so brat writes what runs across
-    lines) and are counted as skipped where more does; relations, events, attributes, normalizations and notes are
-    counted as skipped, and so are texts of a folder without annotations. ``line`` is that of the text file.
+    Entities of several pieces are kept if only white space separates the pieces, which is how brat writes entities
+    across lines; otherwise they are counted as skipped. Relations, events, attributes, normalizations and notes are
+    counted as skipped, as are texts of a folder without annotations. ``line`` refers to the text file.
 
     Raises:
-        MissingResourceError: Annotations or their text are not there.
-        InputDataError: With ``file:line`` for lines of another form and entities that are not where they say.
+        MissingResourceError: The annotations or their text do not exist.
+        InputDataError: With ``file:line`` for lines of a different form and entities that do not match the text.
     """
     if not brat_files(path):
         raise MissingResourceError(
@@ -79,13 +79,13 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
         spans: list[Span] = []
         for line, span in document.spans:
             where = at_line(document.path.with_suffix(ANNOTATIONS), line)
-            # One at a time, so that an error names its own line; overlaps are settled over the whole text below.
+            # One at a time, so that an error names its line; overlaps are resolved for the whole text below.
             spans += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
         yield from _lines(document.text, without_overlaps(spans, line=1, report=report), report)
 
 
 def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[_Document]:
-    # By name: a set's order would differ from run to run.
+    # Sorted by name, because the order of a set differs between runs.
     stems = sorted({file.with_suffix("") for file in brat_files(path)})
     for stem in stems:
         texts, annotations = stem.with_name(stem.name + TEXTS), stem.with_name(stem.name + ANNOTATIONS)

@@ -1,6 +1,6 @@
 """CLUENER's rows: ``{"text": ..., "label": {type: {mention: [[first, last], ...]}}}``.
 
-A row a line, whatever the file's ending says; ``last`` is the place of the mention's last character.
+Usually one row per line, whatever the ending of the file; ``last`` is the position of the mention's last character.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ def looks_like_cluener(row: Mapping[str, Any]) -> bool:
 
 
 def read_cluener(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
-    """Yield the sentence of each row; a mention must stand where its positions say.
+    """Yield the sentence of each row; the text at a mention's positions must equal the mention.
 
     Raises:
-        InputDataError: With ``file:line`` for rows of another form (those of CLUENER's test file have no
-            ``label``).
+        InputDataError: With ``file:line`` for rows of a different form (the rows of CLUENER's test file have no
+            ``label``) and mentions that differ from the text.
     """
     return marked_sentences(partial(_rows, path, options), path=path, options=options, report=report)
 
@@ -55,7 +55,7 @@ def _spans(types: Any, *, where: str) -> Iterator[RawSpan]:
                 if not isinstance(position, list) or len(position) != 2:
                     raise _wrong(where, f"{show(position)} under {mention!r} is not [first, last]")
                 first, last = position
-                # What is not a whole number goes on as it is, for raw_span to refuse it.
+                # A value that is not an integer is passed on unchanged, for raw_span to refuse it.
                 after = last + 1 if type(last) is int else last
                 yield raw_span(first, after, kind, quoted=mention, where=where)
 

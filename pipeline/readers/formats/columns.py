@@ -1,7 +1,7 @@
-"""Character-per-line files: the token in the first column, its tag in the last, in any tag scheme.
+"""Character-per-line files: the token in the first column and its tag in the last, in any tag scheme.
 
-The LatticeLSTM family (Resume, MSRA), CoNLL-like files with more columns, files with a word a row, and Weibo's
-original form, where each character carries its place in the segmented word (``字0``).
+The format of the LatticeLSTM family (Resume, MSRA), CoNLL-like files with more columns, files with one word per row,
+and Weibo's original form, in which each character carries its position in the segmented word (``字0``).
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from ssmi.pipeline.readers.schemes import Notation, TagCensus, read_tags
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 
 ENDINGS = (".bmes", ".bio", ".bioes", ".conll")
-"""Names of files of this format."""
+"""File name endings of this format."""
 DESTROYED_EMOJI = "destroyed-emoji"
 MISSING_POSITION = "token-without-position"
 ENDING_MARKS = frozenset("。！？；!?;…")
 CLOSING_MARKS = frozenset("”’」』）》】\"')")
 LONGEST_UNBROKEN = 512
-"""A file with no blank line but the last holds one sentence if it has no more rows than this."""
+"""Maximum number of rows of a file that counts as one sentence although its only blank line is the last line."""
 
 _POSITION = re.compile(r"(.)([0-9]{1,2})", re.DOTALL)
 _EMOJI = re.compile("\ufffd\ufffd[0-9]{0,2}")
@@ -37,37 +37,38 @@ _MOST_RUNS = 4096
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What the first pass finds out about the whole file."""
+    """Properties of the whole file, determined by the first pass."""
 
     notation: Notation
     is_numbered: bool
-    """The first column counts the tokens of each sentence, as in CoNLL-U; the token stands in the second."""
+    """Whether the first column counts the tokens of each sentence, as in CoNLL-U, and the second holds the token."""
     has_positions: bool
-    """Tokens carry Weibo's position digits."""
+    """Whether tokens carry Weibo's position digits."""
     has_breaks: bool
-    """Blank lines separate the sentences."""
+    """Whether blank lines separate the sentences."""
     writes_blanks: bool
-    """Blanks between Latin words are separate rows."""
+    """Whether blanks between Latin words are separate rows."""
     known: KnownRows
-    """The rows that mean the same wherever they stand."""
+    """The rows that mean the same at every position."""
 
     @property
     def is_plain(self) -> bool:
-        """Every sentence of known rows is what stands between two empty lines, as it stands there."""
+        """Whether known rows between two empty lines form exactly one sentence, with unchanged tokens."""
         return self.has_breaks and not self.has_positions and not self.is_numbered
 
 
 def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentences of a character-per-line file; reads it twice, in constant memory.
 
-    Blank lines (spaces and tabs count as blank) end a sentence, and so does -DOCSTART-. A file that has none between
-    its rows, and either none at its end or more than ``LONGEST_UNBROKEN`` rows, is cut after 。！？；… (and closing
-    quotes after them) wherever no entity runs on; ``report.notes`` says so. Tokens of several characters are cut into
-    characters. Comments (``# id = 1``) are lines before a sentence that begin with ``#`` and a blank and end in no tag.
+    Blank lines (spaces and tabs count as blank) and -DOCSTART- end a sentence. A file without blank lines between its
+    rows, and either without one at its end or with more than ``LONGEST_UNBROKEN`` rows, is cut after 。！？；… (and
+    closing quotes after them) wherever no entity continues, with a note in ``report``. Tokens of several characters are
+    split into characters. Comments (``# id = 1``) are lines before a sentence that begin with ``#`` and a blank and do
+    not end in a tag.
 
     Raises:
-        InputDataError: With ``file:line`` for rows without a tag or token, texts in place of tokens, unknown tags
-            and mixed schemes.
+        InputDataError: With ``file:line`` for rows without a tag or token, texts instead of tokens, unknown tags and
+            mixed schemes.
     """
     layout = survey(path, options, report)
     if layout.is_numbered:
@@ -89,7 +90,7 @@ def read_columns(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
 
 
 def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered: bool = False) -> Layout:
-    """The first pass: checks every row and tells scheme, position digits and sentence breaks."""
+    """Do the first pass: check every row, and detect tag notation, position digits and sentence breaks."""
     census, token_census = TagCensus(path, labels=options.labels), TokenCensus(path)
     known = KnownRows()
     runs: Counter[str] = Counter()
@@ -97,7 +98,7 @@ def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered:
     starts_at_zero = breaks_inside = breaks_after = False
     for first, lines in stretches(path, encoding=options.encoding):
         sentence = None
-        # A place other than 0 is inside a sentence, of which a piece came before.
+        # With a place other than 0, the stretch continues a sentence.
         if place == 0 and not lines[-1] and not is_numbered:
             sentence = known.sentence(lines)
             if sentence is None and _learn(lines, known, census):
@@ -132,13 +133,13 @@ def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered:
                 n_broken += _EMOJI.fullmatch(row.token) is not None
     _count_runs(runs, known, census)
     if not is_numbered and n_numbered == n_rows > 1:
-        # The censuses have seen numbers for tokens: everything is asked again of the second column.
+        # The censuses have counted numbers as tokens: repeat the pass with tokens from the second column.
         return survey(path, options, report, is_numbered=True)
     token_census.finish()
     return Layout(
         notation=census.notation(report),
         is_numbered=is_numbered,
-        # A destroyed emoji may have lost its position digit: it says nothing of the others.
+        # A destroyed emoji may have lost its position digit, so it is not counted.
         has_positions=starts_at_zero and n_positions >= _NEARLY_ALL * (n_rows - n_broken),
         has_breaks=breaks_inside or (breaks_after and n_rows <= LONGEST_UNBROKEN),
         writes_blanks=token_census.writes_blanks,
@@ -153,15 +154,16 @@ def _count_runs(runs: Counter[str], known: KnownRows, census: TagCensus) -> None
 
 
 def _learn(lines: Sequence[str], known: KnownRows, census: TagCensus) -> bool:
-    """Learn rows of one character whose tag was seen; return False for one that must be read by itself.
+    """Learn rows of one character whose tag was seen; return False at a row that must be read individually.
 
-    So must be blanks, and what is something else at the start of a sentence or where the first column counts.
+    Rows of blanks must be read individually too, as must rows that could mean something else at the start of a
+    sentence (comments) or if the first column counts tokens.
     """
     for line in known.unknown(lines):
         try:
             row = split_row(line)
         except ValueError:
-            return False  # refused when it is read by itself
+            return False  # refused when it is read individually
         plain = census.seen(row.tag) if row is not None and len(row.token) == 1 else None
         if row is None or plain is None or row.token in " \xa0" or line[:2] in ("# ", "#\t"):
             return False
@@ -172,7 +174,7 @@ def _learn(lines: Sequence[str], known: KnownRows, census: TagCensus) -> bool:
 
 
 class _Rows(NamedTuple):
-    """The rows of a sentence, of any kind."""
+    """The rows of any sentence, as columns."""
 
     tokens: list[str]
     tags: list[str]
@@ -181,7 +183,7 @@ class _Rows(NamedTuple):
 def _sentences(
     path: Path, options: ReadOptions, layout: Layout, report: ReadReport
 ) -> Iterator[tuple[int, KnownSentence | _Rows]]:
-    """Yield the first line and the rows of each sentence, which stand on consecutive lines."""
+    """Yield the line of the first row, and the rows, of each sentence; the rows are on consecutive lines."""
     tokens: list[str] = []
     tags: list[str] = []
     start = n_characters = 0
@@ -211,7 +213,7 @@ def _sentences(
 
 
 def _ends_before(row: ColumnLine, tokens: list[str], layout: Layout) -> bool:
-    """Whether a sentence of an unbroken file ends between its ``tokens`` and ``row``."""
+    """Whether a sentence of a file without breaks ends between its ``tokens`` and ``row``."""
 
     def first(token: str) -> str:
         return token[0] if layout.has_positions else token
@@ -226,7 +228,7 @@ def _ends_before(row: ColumnLine, tokens: list[str], layout: Layout) -> bool:
 
 
 def _bare(token: str, *, line: int, report: ReadReport) -> str:
-    """A token of Weibo's original form without its position."""
+    """Remove the position from a token of Weibo's original form."""
     if _EMOJI.fullmatch(token):
         report.repair(DESTROYED_EMOJI, line)
         return "\ufffd"

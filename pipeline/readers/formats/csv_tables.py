@@ -1,7 +1,7 @@
-r"""CSV and TSV with a header: a row a token, or a row a text.
+r"""CSV and TSV with a header, with one row per token or one row per text.
 
-Columns are known by their names: a token and its tag (and the sentence it belongs to), a text and its entities as JSON,
-or a list of tokens and a list of tags. Other columns are passed over. Line ends inside a cell come as ``\n``.
+Columns are recognised by their names: a token and its tag (and optionally its sentence), a text and its entities as
+JSON, or a list of tokens and a list of tags. Other columns are ignored. Line ends inside a cell become ``\n``.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ _NEXT = "name the columns in the first line: sentence,token,tag or text,entities
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """How a file is laid out."""
+    """The layout of a file."""
 
     delimiter: str
     n_columns: int
     column_of: dict[Role, int]
-    """What a column is for → its place, from 0."""
+    """The index of the column of each role, from 0."""
 
 
 def table_of(header: str) -> Table | None:
-    """The table that a first line announces, or None where it does not name columns that are known."""
+    """Return the layout given by a header line; None if it does not name known columns."""
     for delimiter in DELIMITERS:
         try:
             names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
@@ -73,24 +73,24 @@ def table_of(header: str) -> Table | None:
 
 
 def looks_like_table(lines: list[str]) -> bool:
-    """Whether the first line is a header that is known."""
+    """Whether the first line is a header with known columns."""
     return bool(lines) and table_of(lines[0]) is not None
 
 
 def is_table_of_tokens(header: str) -> bool:
-    """Whether a first line names tokens and their tags, and no text."""
+    """Whether a header line names tokens and their tags rather than a text."""
     table = table_of(header)
     return table is not None and not {"token", "tokens"}.isdisjoint(table.column_of)
 
 
 def read_csv(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
-    """Yield the sentence of each row, or of each run of rows with one sentence id.
+    """Yield the sentence of each row, or of each run of rows with the same sentence id.
 
-    A cell without an id goes on with the sentence before it; without such a column blank rows end sentences.
+    A row with an empty id continues the sentence before it. Without a column of ids, blank rows end sentences.
 
     Raises:
-        InputDataError: With ``file:line`` for an unknown header, rows of another length, broken quoting, and what
-            is wrong in the cells.
+        InputDataError: With ``file:line`` for an unknown header, rows of a different length, broken quoting, and
+            invalid cells.
     """
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         header = next((line for _, line in lines), "")
@@ -111,13 +111,13 @@ def _plain(name: str) -> str:
 
 
 def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[int, list[str]], None, None]:
-    """The rows below the header with the line on which each begins; blank ones come empty."""
-    # Python's own limit is lower, and a cell may hold a whole text.
+    """Yield the rows below the header, each with the line on which it begins; blank rows are empty."""
+    # Python's default limit is lower, but a cell may hold a whole text.
     csv.field_size_limit(LONGEST_CELL)
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
-        # The line ends that numbered_lines takes off: inside quotes they are part of the cell.
+        # numbered_lines removes the line ends, but inside quotes they are part of the cell.
         raw = (line + "\n" for _, line in lines)
-        # a row a token with tabs between: a quote is a token, or marks both ends of its cell
+        # With one row per token and tabs, a quote is a token, or encloses its cell.
         unquoted = table.delimiter == "\t" and "token" in table.column_of
         quoting: Literal[0, 3] = csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL
         reader = csv.reader(raw, delimiter=table.delimiter, strict=True, quoting=quoting)
@@ -150,7 +150,7 @@ def _objects(path: Path, table: Table, options: ReadOptions) -> Iterator[Value]:
 
 
 def _list(cell: str, path: Path, line: int) -> Any:
-    """A list as JSON or, from pandas, as Python writes it."""
+    """Parse a list, written as JSON or, by pandas, as a Python literal."""
     if not cell.strip():
         return []
     try:
@@ -170,7 +170,7 @@ def _jsonlike(value: Any) -> Any:
 
 
 def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tuple[int, str, str]]]:
-    """The rows of each sentence: line, token, tag."""
+    """Yield the rows of each sentence as (line, token, tag)."""
     sentence = table.column_of.get("sentence")
     group: list[tuple[int, str, str]] = []
     current, parted, n_characters = "", False, 0

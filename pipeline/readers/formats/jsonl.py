@@ -1,7 +1,7 @@
-"""JSON lines, or one JSON array, whose rows hold ``text`` with spans or ``tokens`` with tags: see ``rows``.
+"""JSON lines, or one JSON array, whose rows hold ``text`` with spans or ``tokens`` with tags; see ``rows``.
 
-doccano's exports are such rows: ``label`` or ``labels`` with ``[start, end, type]``, ``entities`` with ``start_offset``
-and ``end_offset``.
+doccano exports such rows: with ``label`` or ``labels`` of ``[start, end, type]``, or with ``entities`` that have
+``start_offset`` and ``end_offset``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 
 def read_jsonl(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
-    """Yield one sentence for each row; blank lines are skipped and counted.
+    """Yield one sentence per row; blank lines are skipped and counted.
 
     Raises:
-        InputDataError: As ``json_values`` and ``read_rows`` do.
+        InputDataError: As in ``json_values`` and ``read_rows``.
     """
 
     def rows(counting: ReadReport | None) -> Iterator[Value]:

@@ -1,7 +1,7 @@
-"""Label Studio's JSON export: an array of tasks (or one a line), and the flat rows of its JSON-MIN.
+"""Label Studio's JSON export: an array of tasks (or one task per line), and the flat rows of its JSON-MIN export.
 
 A task holds its text under ``data``, and its entities under ``annotations`` → ``result`` → ``value`` with ``start``,
-``end`` (half-open) and ``labels``. Of several annotators the one marked as ground truth is taken, else the first.
+``end`` (half-open) and ``labels``. Of several annotations, the one marked as ground truth is used, otherwise the first.
 """
 
 from __future__ import annotations
@@ -32,26 +32,26 @@ UNANNOTATED = "task-without-annotation"
 PREDICTION = "prediction"
 
 _MINIMAL = ("annotation_id", "lead_time")
-"""Keys that only JSON-MIN's rows have."""
+"""Keys that only rows of JSON-MIN have."""
 _NEXT = "export the tasks from Label Studio as JSON, for a <Labels> on a <Text>"
 
 
 def looks_like_label_studio(row: Mapping[str, Any]) -> bool:
-    """Whether the first row is one of Label Studio's, of either export."""
+    """Whether the first row is from one of Label Studio's two exports."""
     if isinstance(row.get("data"), dict):
         return any(key in row for key in (*ANNOTATIONS, PREDICTIONS))
     return any(key in row for key in _MINIMAL)
 
 
 def read_label_studio(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
-    """Yield the text of each task that somebody annotated, with its entities.
+    """Yield the text of each annotated task, with its entities.
 
-    Tasks without annotations, cancelled annotations, further annotators, relations and other regions are counted as
-    skipped. A task without any list of annotations is one that ``predict`` wrote: its predictions are taken, and
-    ``report.notes`` says so; beside annotations predictions are passed over and counted.
+    Tasks without annotations, cancelled annotations, annotations of further annotators, relations and other regions
+    are counted as skipped. A task without a list of annotations was written by ``predict``: its predictions are used,
+    with a note in ``report``. Predictions beside annotations are counted as skipped.
 
     Raises:
-        InputDataError: Naming line and row for rows that are not tasks and entities outside their text.
+        InputDataError: With line and row, for rows that are not tasks and entities outside their text.
     """
     return marked_sentences(partial(_tasks, path, options), path=path, options=options, report=report)
 
@@ -82,7 +82,7 @@ def _tasks(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Mar
 
 
 def _chosen(row: dict[str, Any], value: Value, report: ReadReport) -> list[Any] | None:
-    """The regions of the annotation that counts; None where there is none."""
+    """Return the regions of the annotation that is used; None if there is none."""
     key = next((key for key in ANNOTATIONS if key in row), PREDICTIONS)
     given = _list(row.get(key) or [], key, value)
     if key != PREDICTIONS and row.get(PREDICTIONS):
@@ -106,7 +106,7 @@ def _chosen(row: dict[str, Any], value: Value, report: ReadReport) -> list[Any] 
 
 
 def _flat_regions(row: dict[str, Any], value: Value, seen: set[Any], report: ReadReport) -> list[Any] | None:
-    """The regions of a row of JSON-MIN, which has a row for each annotation of a task."""
+    """Return the regions of a JSON-MIN row, of which there is one per annotation; None except for a task's first."""
     task = row.get("id")
     if isinstance(task, int | str):
         if task in seen:

@@ -1,7 +1,7 @@
-"""Parquet files of rows as ``rows`` has them; ``datasets`` on the hub are kept so.
+"""Parquet files with the rows described in ``rows``; the format of ``datasets`` on the Hugging Face hub.
 
-Tags may be numbers: their names stand in the file's metadata where ``datasets`` wrote it, else in ``labels`` of
-dataset.yaml. Rows are counted from 1 where other formats count lines.
+Tags may be numbers. Their names are given by ``labels`` of dataset.yaml, otherwise by the file's metadata if
+``datasets`` wrote it. Rows are counted from 1 where other formats count lines.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from ssmi.pipeline.readers.rows import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 ROWS_AT_ONCE = 1000
-"""Rows that are in memory at once."""
+"""Number of rows that are in memory at once."""
 
 _DAMAGE = (OSError, ValueError, TypeError, LookupError, OverflowError, MemoryError, RecursionError)
-"""What pyarrow raises over damaged files besides its own exceptions: text that is not UTF-8, absurd sizes."""
+"""Exceptions other than its own that pyarrow raises for damaged files: text that is not UTF-8, absurd sizes."""
 _COLUMNS = ("text", "tokens", *TAG_KEYS, *SPAN_KEYS)
 
 
@@ -29,8 +29,8 @@ def read_parquet(path: Path, options: ReadOptions, report: ReadReport) -> Iterat
     """Yield the sentence of each row.
 
     Raises:
-        MissingResourceError: The file is not there.
-        InputDataError: For what is not Parquet and, with ``file:row``, as ``read_rows`` does.
+        MissingResourceError: The file does not exist.
+        InputDataError: The file is not Parquet. With ``file:row``: as in ``read_rows``.
     """
     names = _label_names(path)
     tag_names = next((names[key] for key in TAG_KEYS if key in names), None)
@@ -61,7 +61,7 @@ def _rows(path: Path, names: Mapping[str, tuple[str, ...]]) -> Iterator[Value]:
 
 
 def _spans(cell: Any, names: tuple[str, ...], *, where: str) -> Any:
-    """A cell of entities as JSON would have it: a list of rows may be kept as a row of lists, types as numbers."""
+    """Convert a cell of entities to the form of JSON: a row of lists becomes a list of rows, numbers become types."""
     if isinstance(cell, str):
         try:
             return json.loads(cell)
@@ -80,7 +80,7 @@ def _spans(cell: Any, names: tuple[str, ...], *, where: str) -> Any:
 
 
 def _label_names(path: Path) -> dict[str, tuple[str, ...]]:
-    """Column → the names of the numbers in it, as ``datasets`` keeps them in the file's metadata."""
+    """Return the names of the numbers in each column, which ``datasets`` stores in the file's metadata."""
     with _opened(path) as file:
         metadata = file.schema_arrow.metadata or {}
     try:
@@ -91,7 +91,7 @@ def _label_names(path: Path) -> dict[str, tuple[str, ...]]:
 
 
 def _names(feature: Any) -> tuple[str, ...]:
-    """The names of the first ClassLabel inside a feature."""
+    """Return the names of the first ClassLabel inside a feature."""
     if isinstance(feature, list):
         feature = dict(enumerate(feature))
     if not isinstance(feature, dict):

@@ -1,12 +1,12 @@
-"""Segmented and tagged text, a sentence a line: ``李/nr  建国/nr  在/p  [东海/ns  银行/n]nt``.
+"""Segmented and tagged text, one sentence per line: ``李/nr  建国/nr  在/p  [东海/ns  银行/n]nt``.
 
-The People's Daily corpus (PFR) and its kin, and MSRA's ``word/tag`` files. Words are joined without the blanks between
-them; brackets hold compounds; an id like ``19980101-01-001-001/m`` at the start of a line is not text. Without a tag
-map the words and compounds tagged nr…, ns… and nt… are entities of the types nr, ns and nt (``nrf`` and ``nr1`` are
-nr too).
+The format of the People's Daily corpus (PFR) and similar corpora, and of MSRA's ``word/tag`` files. Words are joined
+without the blanks between them; brackets enclose compounds; an id like ``19980101-01-001-001/m`` at the start of a line
+is not text. Without a tag map, words and compounds tagged nr…, ns… and nt… are entities of the types nr, ns and nt
+(``nrf`` and ``nr1`` are nr too).
 
-A family name and the given name after it are one person: two words side by side, both tagged nr…, the first of one
-character or a family name of two, the second of one or two characters.
+A family name and the given name after it form one person: two adjacent words, both tagged nr…, the first of one
+character or a family name of two characters, the second of one or two characters.
 """
 
 from __future__ import annotations
@@ -40,18 +40,19 @@ _LONGEST_GIVEN_NAME = 2
 
 
 def looks_like_slash(lines: list[str]) -> bool:
-    """Whether the first line is nothing but words, each with a slash and a tag."""
+    """Whether the first line consists only of words with a slash and a tag."""
     return bool(lines) and all(_WORD.fullmatch(word) or _LINE_ID.fullmatch(word) for word in _words(lines[0]))
 
 
 def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Sentence]:
     """Yield the sentence of each line; blank lines are ignored.
 
-    ``options.tag_map`` names the tags that are entities and their types; all others are none. Of entities inside one
-    another the outer one stays, and each inner one is counted as skipped. Latin words that are joined are counted.
+    ``options.tag_map`` lists the tags that are entities, with their types; other tags are not entities. Of nested
+    entities the outermost is kept, and each inner one is counted as skipped. Words that are joined although usually
+    written with a blank (``joins_words``) are counted as repairs.
 
     Raises:
-        InputDataError: With ``file:line:word`` for words without a tag and brackets that do not pair.
+        InputDataError: With ``file:line:word``, for words without a tag and unbalanced brackets.
     """
     types = _Types(options.tag_map)
     has_ids = False
@@ -69,12 +70,12 @@ def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
 
 
 def _words(line: str) -> list[str]:
-    # not str.split(): U+3000 and its like are words of such corpora
+    # Not str.split(), because U+3000 and similar are words in these corpora.
     return [word for word in line.replace("\t", " ").split(" ") if word]
 
 
 class _Types:
-    """Tag → entity type, and which tags occurred."""
+    """Maps tags to entity types, and records which tags occurred."""
 
     def __init__(self, tag_map: Mapping[str, str] | None) -> None:
         self._map = tag_map
@@ -88,7 +89,7 @@ class _Types:
         return kind
 
     def note(self) -> str:
-        """What was taken for an entity, and names of the tag map that no tag has."""
+        """Describe which tags were taken for entities, and which tags of the tag map did not occur."""
         met = ", ".join(f"{tag} as {kind}" for tag, kind in sorted(self._met.items()))
         unmet = sorted(set(self._map or ()) - self._met.keys())
         vain = f"; the tag map names {', '.join(unmet)}, which no word has" if unmet else ""
@@ -130,7 +131,7 @@ def _sentence(words: list[str], *, path: Path, line: int, types: _Types, report:
 
 
 def _person(family: Span | None, name: Span, *, word: str, tag: str, spans: list[Span]) -> Span | None:
-    """Put a name among the entities, in one with the family name before it; returns it when it may be one itself."""
+    """Add a name to the entities, merged with a preceding family name; return it if it may be a family name itself."""
     if family is not None and tag.startswith("nr") and len(word) <= _LONGEST_GIVEN_NAME and family.label == name.label:
         spans[-1] = Span(family.start, name.end, name.label)
         return None

@@ -1,7 +1,7 @@
-"""W2NER's rows: ``{"sentence": [tokens], "ner": [{"index": [indices of its tokens], "type": ...}]}``, an array of them.
+"""W2NER's rows, usually in one array: ``{"sentence": [tokens], "ner": [{"index": [token indices], "type": ...}]}``.
 
-Such data may hold nested and discontinuous entities: of nested ones the longer stays, discontinuous ones are left out,
-and both are counted.
+The data may have nested and discontinuous entities. Of nested entities only the longest is kept, and discontinuous
+entities are left out; all entities left out are counted as skipped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ def read_w2ner(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
     """Yield the sentence of each row that has tokens.
 
     Raises:
-        InputDataError: Naming line and row for rows of another form and indices outside the sentence.
+        InputDataError: With line and row, for rows of a different form and indices outside the sentence.
     """
     census = TokenCensus(path)
     for value, tokens in _rows(path, options, None):
