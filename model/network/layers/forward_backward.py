@@ -64,8 +64,7 @@ class Predecessors(nn.Module):
         self.register_buffer(name, value, persistent=False)
 
     def factors(self, between: Tensor) -> tuple[Tensor, Tensor]:
-        """Return exp(between - the maximum of each column), 0 if forbidden, and the maxima. Shapes: as between,
-        (n_tags,).
+        """Return exp(between - maximum of its column), 0 if forbidden, and the maxima. Shapes: as between, (n_tags,).
 
         Differences between allowed transitions to one tag are capped at 78 (637 in float64), so that no sum is 0.
         """
