@@ -1,1 +1,1 @@
-"""The lean half: shards → network → scores. Reads the contract's folders; transformers is in ``network/encoder.py``."""
+"""The network: from shards to scores. Reads the contract's folders; only ``network/encoder.py`` uses transformers."""

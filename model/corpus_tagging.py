@@ -1,4 +1,4 @@
-"""Tag the shards of a corpus, text without labels, with a trained network: part by part, as on line the text."""
+"""Tag the shards of a corpus (unlabelled text) with a trained network, part by part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ssmi.pipeline.contract.progress import Silent
 
 @dataclass(frozen=True, slots=True)
 class PartTagger:
-    """A run on the shards of a corpus, a part at a time."""
+    """Tags the shards of a corpus with the checkpoint of a run, one part at a time."""
 
     checkpoint: Checkpoint
     shards: Shards
@@ -34,11 +34,12 @@ class PartTagger:
         Args:
             run: The run folder.
             shards: The shard folder of the corpus; parts that are not tagged may be missing.
-            device: As ``hardware.choose_device`` takes it.
+            device: A device name for ``hardware.choose_device``.
 
         Raises:
-            MissingResourceError: There is no run, or there are no shards.
-            StaleArtifactError: They do not belong together, or are of another version.
+            ParameterError: The shards are those of a data set, or no device has this name.
+            MissingResourceError: The run, the shards or the device does not exist.
+            StaleArtifactError: Run and shards do not belong together, or are of another version.
 
         """
         opened = check_text_fit(run=run, shards=shards, whole=False)
@@ -47,7 +48,7 @@ class PartTagger:
         return cls(checkpoint, opened)
 
     def tag(self, part: Path) -> Predicted:
-        """The entities of every sentence of a part, with their probabilities."""
+        """Return the entities of every sentence of a part, with their probabilities."""
         checkpoint = self.checkpoint
         needed = wanted(checkpoint.params.model)
         split = read_parts(self.shards, [part], boundaries=checkpoint.boundaries, wanted=needed)
@@ -58,23 +59,24 @@ class PartTagger:
             split,
             labels=checkpoint.labels,
             precision=checkpoint.params.train.precision,
-            reporter=Silent(),  # parts are what is counted
+            reporter=Silent(),  # progress is counted in parts
             title=part.stem,
             probabilities=True,
         )
 
 
 def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
-    """Open the shards of a corpus for a run, which reads them as it reads the same text on line; reads no weights.
+    """Open the shards of a corpus and check that a run would tag them like the same text online; reads no weights.
 
     Args:
         run: The run folder.
         shards: The shard folder of the corpus.
-        whole: Whether all its files are to be there.
+        whole: Whether all files of the shards must be present.
 
     Raises:
-        MissingResourceError: There is no run, or there are no shards.
-        StaleArtifactError: The features are not those that the run reads text with; names every difference.
+        MissingResourceError: The run or the shards do not exist.
+        StaleArtifactError: The features differ from those that the run computes for text; the error names every
+            difference.
         ParameterError: The shards are those of a data set.
 
     """

@@ -1,7 +1,7 @@
-"""Defaults that follow the encoder: what ``train.lr_*: auto`` and ``model.encoder_layers: auto`` come to.
+"""Defaults that depend on the encoder: the values of ``train.lr_*: auto`` and ``model.encoder_layers: auto``.
 
-A rate that tunes a small encoder within a few epochs destroys a large one, and the rate of a large one leaves a small
-one untrained. The encoder's width selects the row of ``SIZES``.
+A learning rate that tunes a small encoder within a few epochs destroys a large one, and a rate for a large encoder
+leaves a small one untrained. The encoder's width selects the row of ``SIZES``.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.parquet.statistics import EncoderSize
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The peak learning rate of each kind of part; the fields are the ``lr_*`` of params.yaml's ``train``."""
+    """The peak learning rate of each kind of part, by the ``train.lr_*`` parameters of the same names."""
 
     lr_encoder: float
     lr_boundaries: float
@@ -24,15 +24,15 @@ class Rates:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Encoders of one class of widths."""
+    """Defaults for encoders up to a width."""
 
     name: str
     up_to_width: float
     rates: Rates
     source: str
-    """Where the rates come from."""
+    """Source of the rates."""
     layers: int | None = None
-    """How many first layers are fine-tuned; None for all."""
+    """Number of first layers to fine-tune; None for all."""
 
 
 SIZES = (
@@ -42,8 +42,8 @@ SIZES = (
         Rates(lr_encoder=2e-4, lr_boundaries=1e-4, lr_crf=1e-1, lr_new=1e-3),
         "searched here on dev with e5-small-zh, width 384 (docs/experiments.md); ELECTRA-small is tuned at 3e-4 by its "
         "authors (Clark et al. 2020, appendix B), BERT miniatures at 3e-5 to 3e-4 (Turc et al. 2019)",
-        # SSMI with e5-small-zh on Weibo, Resume and MSRA: with 4 of 12 layers no worse than with 2, and above BERT-CRF
-        # with 12 or not to be told apart from it (docs/experiments.md, 2026-11-27).
+        # SSMI with e5-small-zh on Weibo, Resume and MSRA: 4 of 12 layers are no worse than 2, and better than BERT-CRF
+        # with 12 layers or not significantly different from it (docs/experiments.md, 2026-11-27).
         layers=4,
     ),
     Size(
@@ -61,23 +61,24 @@ SIZES = (
         "parts as for base; nothing of it measured here",
     ),
 )
-"""From the narrowest on. A network whose encoder is frozen, or has none, trains its other parts at the row's rates."""
+"""From the narrowest. A network with a frozen encoder, or none, also trains its other parts at the rates of the row."""
 
 
 def size_of(width: int) -> Size:
-    """The row for an encoder of that width."""
+    """Return the row for an encoder of a width."""
     return next(size for size in SIZES if width <= size.up_to_width)
 
 
 def resolve(params: Params, encoder: EncoderSize) -> Params:
-    """``params`` with what every ``auto`` that follows the encoder comes to; the same again when it says none.
+    """Resolve every ``auto`` that depends on the encoder; idempotent.
 
     Args:
-        params: As given.
-        encoder: One that has no more layers than its row's number is used whole.
+        params: The parameters as given.
+        encoder: Size of the encoder, which is used whole if it has no more layers than its row's number.
 
     Returns:
-        Numbers in place of the rates' autos, and a number or None (all) in place of ``model.encoder_layers``'.
+        The parameters with numbers for automatic learning rates, and a number or None (all) for an automatic
+        ``model.encoder_layers``.
 
     """
     rates = asdict(size_of(encoder.width).rates)
@@ -87,7 +88,7 @@ def resolve(params: Params, encoder: EncoderSize) -> Params:
 
 
 def layers_of(params: ModelParams, encoder: EncoderSize) -> int | None:
-    """How many of the encoder's first layers a network uses, None for all: what ``model.encoder_layers`` comes to."""
+    """Return the number of first encoder layers that a network uses (``model.encoder_layers``), None for all."""
     if params.encoder_layers != "auto":
         return params.encoder_layers
     layers = size_of(encoder.width).layers
@@ -95,9 +96,9 @@ def layers_of(params: ModelParams, encoder: EncoderSize) -> int | None:
 
 
 def describe(params: Params, encoder: EncoderSize) -> str:
-    """Two lines: how many layers are fine-tuned, and every rate; and which of these the encoder's width chose.
+    """Describe in two lines the fine-tuned layers and the learning rates, and which of these were automatic.
 
-    Without fine-tuning the second alone. ``params`` are as given, with their autos.
+    Without fine-tuning there is only the line of the rates. ``params`` are the parameters as given, not resolved.
     """
     used = resolve(params, encoder)
     kinds = {"lr_encoder": "encoder", "lr_boundaries": "boundaries", "lr_crf": "CRF", "lr_new": "other parts"}
@@ -114,6 +115,6 @@ def describe(params: Params, encoder: EncoderSize) -> str:
 
 
 def in_words(params: ModelParams, encoder: EncoderSize) -> str:
-    """How many of the encoder's layers are used."""
+    """Describe how many of the encoder's layers are used."""
     layers = layers_of(params, encoder)
     return f"all {encoder.layers} layers" if layers is None else f"the first {layers} of {encoder.layers} layers"

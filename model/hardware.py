@@ -1,4 +1,4 @@
-"""Where and how torch computes: device, threads, precision."""
+"""Device, threads and precision of torch."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ssmi.pipeline.contract.project.process_lock import turn
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
 _BF16_FLAGS = ("avx512_bf16", "amx_bf16", "bf16")
-"""Flags of products of bfloat16; the last is ARM's."""
-# Of the C library that Python runs on: only glibc's has it.
+"""CPU flags of bfloat16 products; the last is for ARM."""
+# From the C library of the process; only glibc has it.
 _trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
 _DEVICES = "one of auto, cpu, cuda, cuda:0 ... (train.device, or --device)"
 
 
 def choose_device(name: str) -> torch.device:
-    """The device of a name.
+    """Return the device with a name.
 
     Args:
-        name: ``cpu``, ``cuda``, ``cuda:1``; ``auto`` takes a GPU where there is one.
+        name: ``cpu``, ``cuda``, ``cuda:1``, or ``auto`` for a GPU if there is one, else the CPU.
 
     Returns:
         The device.
 
     Raises:
-        ParameterError: torch has no device of this name, or it is not supported here.
-        MissingResourceError: The GPU is not there.
+        ParameterError: torch has no device of this name, or the device is not supported.
+        MissingResourceError: The GPU does not exist.
 
     """
     if name == "auto":
@@ -53,7 +53,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def set_threads(count: int) -> int:
-    """Let torch use ``count`` CPU threads, 0 for one a physical core; returns how many."""
+    """Set torch's number of CPU threads, 0 for one per physical core, and return the number."""
     threads = count or physical_cores()
     torch.set_num_threads(threads)
     return threads
@@ -61,10 +61,10 @@ def set_threads(count: int) -> int:
 
 @contextmanager
 def turn_on(threads: int) -> Iterator[None]:
-    """Take ``contract.project.process_lock`` with ``threads`` CPU threads for torch; then as many as before.
+    """Hold ``contract.project.process_lock`` with ``threads`` CPU threads for torch, then restore their number.
 
-    torch's number is read within the turn alone: a thread that reads it for the first time takes the process's, and
-    outside a turn that may be one that another tagger set for a moment.
+    torch's number of threads is read only while holding the lock: a thread that reads it for the first time gets the
+    number of the process, which another tagger may have set temporarily.
     """
     with turn():
         before = torch.get_num_threads()
@@ -78,7 +78,7 @@ def turn_on(threads: int) -> Iterator[None]:
 
 
 def physical_cores() -> int:
-    """Physical cores that this process may use; logical ones where the system does not tell them apart."""
+    """Return the number of physical cores that this process may use, or of logical cores if unknown."""
     allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else set(range(os.cpu_count() or 1))
     siblings = set()
     for cpu in allowed:
@@ -90,16 +90,16 @@ def physical_cores() -> int:
 
 
 def give_back_memory() -> None:
-    """Return the memory of freed CPU tensors to the system: glibc keeps it, and more from batch to batch."""
+    """Return the memory of freed CPU tensors to the system; glibc would keep more of it with every batch."""
     if _trim is not None:
         _trim(0)
 
 
 def precision(device: torch.device, setting: str) -> str:
-    """``bf16`` or ``fp32``: what ``train.precision`` comes to on a device.
+    """Return ``bf16`` or ``fp32``: the value of ``train.precision`` on a device.
 
-    ``auto`` takes bfloat16 where matrix units multiply it: without them a training step took 1.34 times the CPU time
-    of float32 (12 layers of width 384, AVX-512 with its bf16 instructions).
+    ``auto`` selects bfloat16 if the device multiplies it in matrix units. Without these a training step took 1.34 times
+    the CPU time of float32 (12 layers of width 384, AVX-512 with its bf16 instructions).
     """
     if setting != "auto":
         return setting
@@ -107,12 +107,12 @@ def precision(device: torch.device, setting: str) -> str:
 
 
 def autocast(device: torch.device, setting: str) -> torch.autocast:
-    """The context for a forward pass in the precision of ``train.precision``; parameters stay in float32."""
+    """Return the context for a forward pass in the precision of ``train.precision``; parameters stay in float32."""
     return torch.autocast(device_type=device.type, dtype=torch.bfloat16, enabled=precision(device, setting) == "bf16")
 
 
 def slow_bf16(device: torch.device, setting: str) -> str:
-    """One line where ``train.precision: bf16`` is given on a CPU that multiplies no bfloat16, else nothing."""
+    """Return a warning if ``train.precision: bf16`` is set on a CPU without bfloat16 products, else an empty string."""
     if setting != "bf16" or device.type != "cpu" or has_bf16_products() is not False:
         return ""
     return (
@@ -122,10 +122,10 @@ def slow_bf16(device: torch.device, setting: str) -> str:
 
 
 def has_bf16_products(cpu_flags: Path = _CPU_FLAGS) -> bool | None:
-    """Whether this CPU has instructions that multiply bfloat16; None where that cannot be told.
+    """Return whether this CPU has instructions for bfloat16 products; None if unknown.
 
-    Linux tells the flags of x86 and ARM. Elsewhere a torch that has oneDNN and says no is believed; its yes is not,
-    because some of its kernels only convert the numbers.
+    Linux lists the flags of x86 and ARM CPUs. Elsewhere oneDNN's answer is used only if it is no, because some of its
+    kernels only convert the numbers.
     """
     try:
         words = set(cpu_flags.read_text(encoding="utf-8", errors="replace").split())
@@ -144,10 +144,10 @@ def has_bf16_products(cpu_flags: Path = _CPU_FLAGS) -> bool | None:
 @lru_cache(maxsize=4)
 def _multiplies_bf16(device: torch.device) -> bool:
     if device.type == "cuda":
-        # Emulated bfloat16 would count otherwise, on GPUs whose matrix units do not multiply it.
+        # Without emulation, which torch also supports on GPUs whose matrix units do not multiply bfloat16.
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     try:
-        # Not avx512_bf16: without matrix units it is slower than float32 (see `precision`).
+        # Not avx512_bf16, which is slower than float32 without matrix units (see `precision`).
         return "amx_bf16" in _CPU_FLAGS.read_text(encoding="ascii").split()
     except OSError:
         return False

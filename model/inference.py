@@ -1,4 +1,4 @@
-"""Entities with their probabilities, from feature rows of text."""
+"""Tag text: entities with their probabilities, from feature rows."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRo
 from ssmi.pipeline.contract.progress import Advance
 
 MAX_NEW_BOUNDARIES = 100_000
-"""Boundaries outside training that the table keeps; beyond that the next call starts again from the trained ones."""
+"""Boundaries outside training that the table keeps; above this, the next call resets it to the trained ones."""
 TAGGING_BATCH = 24
-"""Texts at once; small, so that there is work for every thread."""
+"""Texts per batch; small, so that there is work for every thread."""
 TRIM_EVERY = 1 << 16
-"""Characters after which freed memory is given back: in between it grows by some hundred megabytes."""
+"""Characters between returns of freed memory to the system, during which it grows by some hundred megabytes."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,19 +41,19 @@ Vectors = Callable[[Ids], FloatMatrix]
 
 @dataclass(frozen=True, slots=True)
 class TaggedSpan:
-    """An entity that the network finds, and how probable it is (``Decoded.probabilities``)."""
+    """An entity with its probability (``Decoded.probabilities``)."""
 
     span: Span
     probability: float
     extra: bool = False
-    """It is one of ``extra_spans``, and not an entity that the network finds unless it is listed a second time."""
+    """Whether it is one of ``extra_spans``; the network found it only if it is also listed with ``extra`` False."""
 
 
 class SpanTagger:
-    """A checkpoint's network on rows of ``schema.SHARDS`` without gold; for any number of threads.
+    """Tags feature rows (``schema.SHARDS`` without gold) with a checkpoint's network; safe to use from several threads.
 
-    Threads take turns, because they share a boundary table that grows. The same rows get the same scores, to the bit,
-    in any of them, because torch uses ``threads`` in each.
+    Calling threads take turns, because they share a boundary table that grows. Equal rows get bit-identical scores in
+    every thread, because torch uses the same number of ``threads`` in each.
     """
 
     def __init__(
@@ -69,14 +69,14 @@ class SpanTagger:
 
         Args:
             checkpoint: The network and its parameters.
-            vectors: Gives the vectors of boundaries that were not in training.
-            words_of: Gives the words of boundaries.
-            device: As ``hardware.choose_device`` takes it.
-            threads: CPU threads while it tags, 0 for one a physical core; None takes torch's present number.
+            vectors: Function that gives the vectors of boundaries that were not in training.
+            words_of: Function that gives the words of boundaries.
+            device: A device name for ``hardware.choose_device``.
+            threads: Number of CPU threads for tagging, 0 for one per physical core; None for torch's current number.
 
         Raises:
-            ParameterError: The device has no such name.
-            MissingResourceError: The device is not there.
+            ParameterError: No device has this name.
+            MissingResourceError: The device does not exist.
 
         """
         self._device = hardware.choose_device(device)
@@ -99,30 +99,30 @@ class SpanTagger:
         advance: Advance | None = None,
         extra_spans: Sequence[Sequence[Span]] | None = None,
     ) -> list[list[TaggedSpan]]:
-        """The entities of texts.
+        """Return the entities of texts.
 
-        On a CPU batches are tagged side by side, each on one thread, because little of what follows the encoder gets
-        faster with more. Where there are fewer batches than threads, they go one after the other on all threads: with
-        some threads each they would change BLAS's number, which is the process's, under one another, and sums would
-        be rounded differently.
+        On a CPU batches are tagged in parallel, each on one thread, because little after the encoder gets faster with
+        more threads. If there are fewer batches than threads, they are tagged in sequence on all threads: with several
+        threads per batch, concurrent batches would change the number of BLAS threads, which is global to the process,
+        and sums would be rounded differently.
 
         Args:
             lengths: Characters of each text. Shape: (n_texts,)
-            rows_of: Gives the rows of some of the texts; called batch by batch, in this thread, while others are
-                tagged.
-            hidden: The encoder's states of each text, where ``wanted`` has them.
-            advance: Told of the characters of every batch that is done; other threads wait meanwhile.
-            extra_spans: Spans of each text whose probabilities are wanted too.
+            rows_of: Function that gives the rows of some of the texts; called per batch, in this thread, while other
+                batches are tagged.
+            hidden: The encoder's states of each text; required if ``wanted.hidden``.
+            advance: Called with the number of characters of every finished batch, while holding the turn.
+            extra_spans: Further spans of each text to compute probabilities for.
 
         Returns:
-            The entities of each text in its order, then its extra spans.
+            The entities of each text in text order, followed by its extra spans.
 
         """
         with self.turn():
             return self._tag_all(lengths, rows_of, hidden, advance, extra_spans)
 
     def turn(self) -> AbstractContextManager[None]:
-        """A turn of the calling thread, with ``threads`` for torch; ``tag`` takes one, callers may hold it longer."""
+        """Return a context that holds the turn, with ``threads`` for torch; callers of ``tag`` may hold it longer."""
         return hardware.turn_on(self.threads)
 
     def _tag_all(
@@ -133,10 +133,10 @@ class SpanTagger:
         advance: Advance | None,
         extra_spans: Sequence[Sequence[Span]] | None,
     ) -> list[list[TaggedSpan]]:
-        # Only before the first batch: rows that were given to a batch must keep their meaning until it is tagged.
+        # Only before the first batch, because rows assigned to a batch must stay valid until it is tagged.
         if self._boundaries.n_new > MAX_NEW_BOUNDARIES:
             self._boundaries.reset()
-        # The longest first: what is left at the end, when not all threads have work, is short.
+        # Longest first, so that the batches at the end, when some threads are idle, are short.
         batches = [batch.tolist() for batch in evaluation_batches(lengths, batch_size=TAGGING_BATCH)[::-1]]
         splits = (
             (self._split(rows_of(batch), batch, hidden), [extra_spans[index] if extra_spans else () for index in batch])
@@ -159,13 +159,13 @@ class SpanTagger:
         return spans_of_texts
 
     def _split(self, rows: Sequence[FeatureRow], batch: Sequence[int], hidden: Sequence[EncoderStates] | None) -> Split:
-        """The rows of a batch, whose boundaries the network then has."""
+        """Convert the rows of a batch into a split, adding their boundaries to the network."""
         self._add_boundaries(rows)
         states = None if hidden is None else [hidden[index] for index in batch]
         return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states, words_of=self._words_of)
 
     def _tag(self, batch: tuple[Split, Sequence[Sequence[Span]]]) -> list[list[TaggedSpan]]:
-        """The entities of each row of a batch, then its extra spans."""
+        """Return the entities of each row of a batch, followed by its extra spans."""
         split, extra_spans = batch
         n_rows = len(split.lengths)
         decoded = decode(
@@ -188,7 +188,7 @@ class SpanTagger:
 
     @torch.inference_mode()
     def _add_boundaries(self, rows: Sequence[FeatureRow]) -> None:
-        """Add the vectors of boundaries that the table does not hold yet."""
+        """Add the vectors of the rows' boundaries that are not in the table yet."""
         if self.network.boundary is None:
             return
         ids: set[int] = set()
@@ -207,13 +207,13 @@ class SpanTagger:
 def side_by_side(
     work: Callable[[Item], Result], items: Iterable[Item], *, n_items: int, threads: int
 ) -> Iterator[Result]:
-    """``map`` on several threads.
+    """Apply a function to items on several threads, like ``map``.
 
     Args:
-        work: What is done with each item.
-        items: Made in the calling thread, while earlier ones are worked on.
-        n_items: How many there are.
-        threads: CPU threads for all of them together; each worker's torch gets an equal share.
+        work: The function to apply.
+        items: The items, which are generated in the calling thread while earlier ones are processed.
+        n_items: Number of items.
+        threads: CPU threads for all workers together; torch gets an equal share in each.
 
     Yields:
         The results, in the order of the items.
@@ -228,6 +228,6 @@ def side_by_side(
         for future in futures:
             yield future.result()
     finally:
-        # After an error, or where the caller reads no further, what has not begun is dropped.
+        # After an error, or if the caller stops reading, pending items are dropped.
         pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)  # what a thread of the pool sets counts for threads to come
+        torch.set_num_threads(threads)  # a number set in the pool would apply to new threads

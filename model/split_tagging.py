@@ -1,4 +1,4 @@
-"""Tag a split of some shards with a trained network, and score it."""
+"""Tag a split of shards with a trained network, and score the result."""
 
 from __future__ import annotations
 
@@ -33,59 +33,60 @@ from ssmi.pipeline.contract.progress import Reporter
 
 @dataclass(frozen=True, slots=True)
 class Predicted:
-    """A network's predictions on a split; one item a sentence, in the split's order."""
+    """A network's predictions on a split: one item per sentence, in the split's order."""
 
     spans: Sequence[Sequence[Span]]
     probabilities: Sequence[Sequence[float]] | None
-    """Probability of each span, from 0 to 1; None where they were not wanted."""
+    """Probability of each span, from 0 to 1; None if not requested."""
     ill_formed: int
-    """Pieces of the tag paths that are not an entity."""
+    """Number of pieces of the tag paths that are not an entity."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A run's predictions on a split beside the gold; both have one item a sentence, in the split's order."""
+    """Gold and a run's predictions on a split; both have one item per sentence, in the split's order."""
 
     gold: Sequence[Sequence[Span]]
     predicted: Predicted
     labels: LabelSet
     label_groups: LabelGroups
-    """Groups of types that are also scored together, as the shards declare them."""
+    """Groups of types that are also scored together, as declared by the shards."""
     params: Params
     """The parameters of the run."""
     best_epoch: int
-    """The epoch of its weights; 0 for those of a run stopped in its first."""
+    """The epoch of the weights; 0 for a run stopped in its first epoch."""
     shards: Shards
-    """Those that were tagged, as they were then: what else is read of them is held to that."""
+    """The tagged shards, as opened then; files read from them later are verified against this manifest."""
 
     @property
     def scores(self) -> Scores:
-        """Precision, recall and F1 with their counts."""
+        """Precision, recall and F1, with the counts they are computed from."""
         return score(self.gold, self.predicted.spans, groups=self.label_groups, ill_formed=self.predicted.ill_formed)
 
     @property
     def calibration(self) -> Calibration:
-        """How far the probabilities can be trusted; only of a split that was tagged with them."""
+        """The calibration of the probabilities; only for a split tagged with probabilities."""
         assert self.predicted.probabilities is not None
         sentences = zip(self.gold, self.predicted.spans, self.predicted.probabilities, strict=True)
         return calibrate(guess for sentence in sentences for guess in guesses(*sentence))
 
 
 def why_unfit(*, run: Path, shards: Path) -> str:
-    """Why a run cannot be scored on some shards.
+    """Return why a run cannot be scored on shards, or an empty string if it can.
 
     Returns:
-        The reason: there are no shards, or others than the run's; empty where it can be scored.
+        The reason: there are no shards, or they do not fit the run.
 
     Raises:
-        StaleArtifactError: The shards or the checkpoint are not whole, or of another version.
+        MissingResourceError: The run has no checkpoint, or the shards have no labels.
+        StaleArtifactError: The shards or the checkpoint are damaged or of another version.
 
     """
     require_checkpoint(run)
     if not (shards / manifests.MANIFEST_NAME).is_file():
         return f"{shards}: no shards"
     opened = open_shards(shards)
-    # For its errors alone: that a checkpoint is damaged is no reason to be told below, it is raised.
+    # Read only for its errors: a damaged checkpoint is raised, not returned as a reason.
     checkpoint_files.read_metadata(run / CHECKPOINT)
     try:
         check_fit(run / CHECKPOINT, opened)
@@ -101,22 +102,23 @@ def tag_split(
 
     Args:
         run: The run folder.
-        shards: Any shards of the same labels, vocabulary, encoder and feature parameters.
-        split: Its name.
-        device: As ``hardware.choose_device`` takes it.
-        reporter: Told of progress.
+        shards: Any shards with the same labels, vocabulary, encoder and feature parameters.
+        split: Name of the split.
+        device: A device name for ``hardware.choose_device``.
+        reporter: Receives progress.
         probabilities: Whether to compute the probability of each predicted entity.
 
     Returns:
-        Gold and predicted entities, with the scores that follow from them.
+        Gold and predicted entities, from which scores can be computed.
 
     Raises:
-        MissingResourceError: There is no run, or there are no shards.
-        StaleArtifactError: They do not belong together, or are of another version.
+        ParameterError: No device has this name.
+        MissingResourceError: The run, the shards or the device does not exist.
+        StaleArtifactError: Run and shards do not belong together, or are of another version.
         InputDataError: The split is empty.
 
     """
-    require_checkpoint(run)  # first: what an old run needs is not what its old shards need
+    require_checkpoint(run)  # first, because the remedy for an old run is not that for its old shards
     opened = open_shards(shards)
     checkpoint = checkpoints.load(run / CHECKPOINT, shards=opened)
     params = checkpoint.params
@@ -137,10 +139,10 @@ def tag_split(
 
 
 def fold_of(run: Path, shards: Shards, split: str) -> Fold | None:
-    """The fold that a split means to a run (``train.folds``); None where it is the split itself.
+    """Return the fold from which a run takes a split (``train.folds``); None if it uses the split as it is.
 
     Raises:
-        StaleArtifactError: The run is of a fold of other shards, of whose train and dev it has seen an unknown part.
+        StaleArtifactError: The run was trained on a fold of other shards, so it is unknown which sentences it has seen.
 
     """
     metadata, params = checkpoint_files.read_metadata(run / CHECKPOINT), checkpoint_files.read_params(run / CHECKPOINT)
@@ -161,7 +163,7 @@ def _fold_of(metadata: CheckpointMetadata, params: Params, shards: Shards, split
 
 
 def _read(shards: Shards, split: str, checkpoint: Checkpoint) -> Split:
-    """A split as the checkpoint's network reads it; the errors of ``tag_split``."""
+    """Read a split for the checkpoint's network; raises the errors of ``tag_split``."""
     params, boundaries = checkpoint.params, checkpoint.boundaries
     fold = _fold_of(checkpoint.metadata, params, shards, split)
     if fold is None:
@@ -185,19 +187,19 @@ def predict(
     title: str,
     probabilities: bool = False,
 ) -> Predicted:
-    """The entities of every sentence of a split.
+    """Predict the entities of every sentence of a split.
 
     Args:
-        network: On the device to compute on; it is left in evaluation mode.
-        split: What to tag.
-        labels: Of the network's tags.
-        precision: As ``hardware.autocast`` takes it.
-        reporter: Told of the characters that are done.
-        title: Of the task that it shows.
-        probabilities: Whether each entity's probability is wanted, which takes two more passes of a CRF.
+        network: The network, on its device; it is left in evaluation mode.
+        split: The split to tag.
+        labels: The label set of the network.
+        precision: A ``train.precision`` setting for ``hardware.autocast``.
+        reporter: Receives the number of tagged characters.
+        title: Title of the reported task.
+        probabilities: Whether to compute each entity's probability, which takes two more passes of a CRF.
 
     Returns:
-        The entities, in the split's order.
+        The predictions, in the split's order.
 
     """
     network.eval()
@@ -207,7 +209,7 @@ def predict(
     decoding = _decode(network, split, labels=labels, precision=precision, probabilities=probabilities)
     with reporter.task(title, total=len(split.token_ids), unit="characters") as advance:
         for rows, decoded in decoding:
-            # Batches go by length: what was found in a sentence goes back to its place.
+            # Batches are ordered by length, so results are put back in the place of their sentence.
             for index, row in enumerate(rows.tolist()):
                 spans[row] = decoded.spans[index]
                 if decoded.probabilities is not None:
@@ -220,7 +222,7 @@ def predict(
 def _decode(
     network: Network, split: Split, *, labels: LabelSet, precision: str, probabilities: bool
 ) -> Iterator[tuple[Ids, Decoded]]:
-    """The sentences of each batch, and what is found in them."""
+    """Yield the sentences of each batch and their decoded entities."""
     device = network.device
     for rows in evaluation_batches(split.lengths, batch_size=EVALUATION_BATCH):
         batch, kinds = collate(split, rows).to(device), [split.kinds_of(row) for row in rows.tolist()]

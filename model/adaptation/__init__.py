@@ -1,1 +1,1 @@
-"""Task-adaptive training: an encoder goes on learning to guess masked words, on a data set's own text."""
+"""Task-adaptive pre-training: continue an encoder's masked-word training on the text of a data set."""

@@ -1,8 +1,9 @@
-"""Adapt an encoder to a data set's own text, by guessing masked words.
+"""Adapt an encoder to the text of a data set by masked-word prediction.
 
-After Gururangan et al. 2020, "Don't Stop Pretraining: Adapt Language Models to Domains and Tasks" (task-adaptive).
+This is the task-adaptive pre-training of Gururangan et al. 2020, "Don't Stop Pretraining: Adapt Language Models to
+Domains and Tasks".
 
-On one machine, with the same number of threads, the same makings give the same bytes.
+On one machine and with the same number of threads, identical inputs give identical bytes.
 """
 
 from __future__ import annotations
@@ -34,17 +35,17 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter
 
 _MASKS, _MEASURED = 2, 3
-"""Tell the draws of masks from the others of an epoch."""
+"""Seed components of the masks in training and in measuring, which keep these draws apart from all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parent:
-    """The encoder that is adapted.
+    """The encoder to adapt.
 
     Attributes:
-        folder: With configuration, vocabulary and safetensors weights.
-        name: What the record calls it.
-        digest: Of its files.
+        folder: Folder with its configuration, vocabulary and safetensors weights.
+        name: Its name in the record.
+        digest: Digest of its files.
 
     """
 
@@ -54,7 +55,7 @@ class Parent:
 
 
 class Guesser(nn.Module):
-    """An encoder and its head: a masked batch → the loss of every character that must be guessed."""
+    """An encoder with its head, which map a masked batch to token scores for every chosen character."""
 
     def __init__(self, encoder: Encoder, head: MaskedHead) -> None:
         super().__init__()
@@ -62,8 +63,8 @@ class Guesser(nn.Module):
         self.head = head
 
     def forward(self, masked: MaskedBatch) -> Tensor:
-        """The scores of all tokens, in float32. Shape: (n_chosen, n_tokens)."""
-        # These alone: the head scores every token of the vocabulary for each state that it gets.
+        """Score all tokens for each chosen character, in float32. Shape: (n_chosen, n_tokens)."""
+        # Only the chosen states: the head scores every token of the vocabulary for each state it is given.
         states = self.encoder(masked.batch).states[masked.chosen]
         scores: Tensor = self.head(states, self.encoder.words.weight)
         return scores.float()
@@ -78,31 +79,31 @@ def adapt(
     params: Params,
     reporter: Reporter,
 ) -> Adaptation:
-    """Adapt an encoder and write it as a folder of its own.
+    """Adapt an encoder and write the result to a new encoder folder.
 
     Args:
-        shards: The shard folder whose train and dev sentences are learned from; built with the parent.
-        dataset: What the record calls it.
-        parent: The encoder.
-        out: The folder to make.
-        params: ``train`` is read: epochs, batch size, seed, rates (``auto`` follows the width), warm-up, decay, clip,
-            precision, device and threads.
-        reporter: Told of progress and, after each epoch, of the losses.
+        shards: The shard folder whose train and dev sentences are the text; built with ``parent``.
+        dataset: The name of the data set in the record.
+        parent: The encoder to adapt.
+        out: The folder to create.
+        params: Only ``train`` is read: epochs, batch size, seed, learning rates (``auto`` follows the width), warm-up,
+            decay, clipping, precision, device and threads.
+        reporter: Receives progress and the losses after each epoch.
 
     Returns:
-        What the folder's ``adaptation.json`` says.
+        The record, as written to the folder's ``adaptation.json``.
 
     Raises:
-        MissingResourceError: The shards are not built, or the encoder has no [MASK].
-        StaleArtifactError: Shards and encoder do not belong together.
+        MissingResourceError: The shards are not built, or the encoder's vocabulary has no [MASK].
+        StaleArtifactError: The shards and the encoder do not belong together.
         InputDataError: There is too little text.
-        DivergedError: The loss is not a finite number any more.
+        DivergedError: The loss or the gradient norm is not finite.
 
     """
     opened = open_shards(shards)
     device = hardware.choose_device(params.train.device)
     hardware.set_threads(params.train.threads)
-    # For a new head's weights and dropout; text, order and masks have generators of their own.
+    # Seeds the weights of a new head and dropout; text, batch order and masks have generators of their own.
     torch.manual_seed(params.train.seed)
     with reporter.task("reading text and encoder", total=2, unit="steps") as advance:
         text = read_text(opened, seed=params.train.seed)
@@ -126,7 +127,7 @@ class _Run:
         )
         head, self._new_head = head_for(encoder, parent.folder)
         self._train = encoder_defaults.resolve(params, shards.statistics.encoder_size).train
-        # A head that came with the encoder was trained with it, and is tuned at the encoder's rate.
+        # A head stored with the encoder was trained with it, so it is tuned at the encoder's rate.
         if not self._new_head:
             self._train = self._train.model_copy(update={"lr_new": self._train.lr_encoder})
         self.guesser = Guesser(encoder, head).to(device)
@@ -134,9 +135,9 @@ class _Run:
         self._text, self._parent, self._device, self._reporter = text, parent, device, reporter
 
     def fit(self, dataset: str) -> Adaptation:
-        """Train all epochs; returns the record."""
+        """Train all epochs and return the record."""
         train = self._train
-        # Of all epochs at once: the schedule asks how many steps there will be.
+        # For all epochs up front, because the schedule needs the total number of steps.
         batches = [
             self._text.training_batches(batch_size=train.batch_size, seed=train.seed, epoch=epoch)
             for epoch in range(1, train.epochs + 1)
@@ -179,7 +180,7 @@ class _Run:
         )
 
     def _epoch(self, epoch: int, batches: list[Rows]) -> float:
-        """Learn from every sentence once; returns the mean loss of a masked character."""
+        """Train on every sentence once and return the mean loss per chosen character."""
         self.guesser.train()
         total, count = 0.0, 0
         random = np.random.default_rng([self._train.seed, epoch, _MASKS])
@@ -209,7 +210,7 @@ class _Run:
 
     @torch.inference_mode()
     def _measure(self) -> HeldOut:
-        """Guess the held-out sentences, with the same masks every time."""
+        """Measure loss and accuracy on the held-out sentences, with the same masks every time."""
         self.guesser.eval()
         loss, right, count = 0.0, 0, 0
         random = np.random.default_rng([self._train.seed, _MEASURED])
@@ -217,7 +218,7 @@ class _Run:
             masked = self._masked(batch, random)
             with hardware.autocast(self._device, self._train.precision):
                 scores = self.guesser(masked)
-            # Summed here and divided at the end: batches do not have equally many masked characters.
+            # Summed here and divided at the end, because batches differ in the number of chosen characters.
             loss += float(functional.cross_entropy(scores, masked.answers, reduction="sum"))
             right += int((scores.argmax(dim=-1) == masked.answers).sum())
             count += len(masked.answers)

@@ -1,7 +1,7 @@
-"""The head that guesses masked characters, as BERT has it: from a state to a score for every token.
+"""BERT's masked language modelling head, which maps a state to a score for every token.
 
-``scores = LN(GELU(W s + b)) · Eᵀ + c`` with E, the encoder's own word embeddings (Devlin et al. 2019; the layout of
-``BertLMPredictionHead`` in transformers, under whose names the weights are kept).
+``scores = LN(GELU(W s + b)) · Eᵀ + c``, where E is the encoder's word embedding matrix (Devlin et al. 2019). The layout
+and the names of the stored weights are those of ``BertLMPredictionHead`` in transformers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 from ssmi.model.network.encoder import Encoder
 
 PREFIX = "cls.predictions."
-"""Before the names of the head's weights in a file; encoders of every type are read with such weights beside theirs."""
+"""Prefix of the head's weights in a file; encoders of every type can be loaded from a file that holds such weights."""
 _ELSEWHERE = {
     "transform.dense.weight": "lm_head.dense.weight",
     "transform.dense.bias": "lm_head.dense.bias",
@@ -25,13 +25,13 @@ _ELSEWHERE = {
     "transform.LayerNorm.bias": "lm_head.layer_norm.bias",
     "bias": "lm_head.bias",
 }
-"""Our name of each weight, and RoBERTa's."""
+"""The name of each weight here → its name in RoBERTa."""
 _OLD_NAMES = {"LayerNorm.weight": "LayerNorm.gamma", "LayerNorm.bias": "LayerNorm.beta"}
-"""Of files that were converted from TensorFlow."""
+"""Parts of names → their form in files converted from TensorFlow."""
 
 
 class _Transform(nn.Module):
-    """LN(GELU(W s + b)), its parts named as in the files."""
+    """LN(GELU(W s + b)), with submodules named as in the files."""
 
     def __init__(self, *, width: int, embedding_width: int) -> None:
         super().__init__()
@@ -47,7 +47,7 @@ class _Transform(nn.Module):
 
 
 class MaskedHead(nn.Module):
-    """States → scores of all tokens. Its decoder is the embeddings that it is given, so it holds none."""
+    """Map states to scores of all tokens. The decoder matrix is passed to ``forward``, so the head holds none."""
 
     def __init__(self, *, width: int, embedding_width: int, n_tokens: int) -> None:
         super().__init__()
@@ -55,10 +55,10 @@ class MaskedHead(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_tokens))
 
     def forward(self, states: Tensor, embeddings: Tensor) -> Tensor:
-        """The score of every token.
+        """Score every token for each state.
 
         Args:
-            states: Of the encoder's last layer. Shape: (n, width)
+            states: States of the encoder's last layer. Shape: (n, width)
             embeddings: The encoder's word embeddings. Shape: (n_tokens, embedding_width)
 
         Returns:
@@ -69,14 +69,14 @@ class MaskedHead(nn.Module):
 
 
 def head_for(encoder: Encoder, folder: Path) -> tuple[MaskedHead, bool]:
-    """The head of an encoder folder, or a new one where it has none that fits.
+    """Load the head stored with an encoder, or create a new one if none fits.
 
     Args:
-        encoder: As it was loaded from the folder.
-        folder: Where its weights are.
+        encoder: The encoder, as loaded from ``folder``.
+        folder: The folder with its weights.
 
     Returns:
-        The head, and whether it is new; a new one is drawn from torch's global random generator.
+        The head, and whether it is new. A new head is initialised from torch's global random generator.
 
     """
     n_tokens, embedding_width = encoder.words.weight.shape
@@ -89,7 +89,7 @@ def head_for(encoder: Encoder, folder: Path) -> tuple[MaskedHead, bool]:
 
 
 def _stored(folder: Path, *, wanted: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
-    """The weights of a folder's head in float32; None unless all are there with the right shapes."""
+    """Read the head weights of a folder in float32; None unless all are present with the right shapes."""
     names = {stored: name for name in wanted for stored in (PREFIX + name, PREFIX + _old(name), _ELSEWHERE[name])}
     found: dict[str, Tensor] = {}
     for path in sorted(folder.glob("*.safetensors")):

@@ -1,8 +1,8 @@
-"""Whole-word masking: which characters of a batch the encoder must guess, and what stands in their place.
+"""Whole-word masking: choose the characters that the encoder must predict, and replace them in its input.
 
-The words are the segments of the features, so that a word of Chinese is hidden as a whole and cannot be guessed from
-its other half (Cui et al. 2021, "Pre-Training with Whole Word Masking for Chinese BERT"). The shares are BERT's (Devlin
-et al. 2019, section 3.1), and as in its code what stands in a chosen place is drawn for each character by itself.
+Words are the segments of the features. A Chinese word is hidden as a whole, so that no character can be predicted from
+the rest of its word (Cui et al. 2021, "Pre-Training with Whole Word Masking for Chinese BERT"). The shares are BERT's
+(Devlin et al. 2019, section 3.1). As in BERT's code, the replacement is drawn for each character independently.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ssmi.model.data.batches import Batch
 from ssmi.model.data.features.segment_positions import SEGMENT_POSITIONS
 
 SHARE = 0.15
-"""Of a sentence's characters that are chosen."""
+"""Share of a sentence's characters that are chosen."""
 MASKED, REPLACED = 0.8, 0.1
-"""Of these: the share that becomes [MASK], and the share that becomes any token. The others stay, and are guessed."""
+"""Shares of the chosen characters replaced by [MASK] and by a random token; the rest stay but are predicted too."""
 _FIRST_OF_A_WORD = tuple(SEGMENT_POSITIONS.index(name) for name in ("first", "alone"))
 
 
 @dataclass(frozen=True, slots=True)
 class MaskTokens:
-    """What may stand in the place of a character.
+    """The token ids that may replace a character.
 
     Attributes:
         mask: The id of [MASK].
-        n_tokens: Any other id is drawn below it.
+        n_tokens: Size of the vocabulary; random ids are drawn below it.
 
     """
 
@@ -41,12 +41,12 @@ class MaskTokens:
 
 @dataclass(frozen=True, slots=True)
 class MaskedBatch:
-    """A batch with words hidden.
+    """A batch with masked words.
 
     Attributes:
-        batch: What the encoder reads.
-        chosen: bool, True where it must guess. Shape: (batch, length)
-        answers: The ids that stood there. Shape: (n_chosen,)
+        batch: The batch that the encoder reads.
+        chosen: bool, True on the characters to predict. Shape: (batch, length)
+        answers: The original token ids of the chosen characters. Shape: (n_chosen,)
 
     """
 
@@ -55,17 +55,17 @@ class MaskedBatch:
     answers: Tensor
 
     def to(self, device: torch.device) -> MaskedBatch:
-        """The batch on a device."""
+        """Return the batch on a device."""
         return MaskedBatch(self.batch.to(device), self.chosen.to(device), self.answers.to(device))
 
 
 def mask_words(batch: Batch, *, tokens: MaskTokens, random: np.random.Generator) -> MaskedBatch:
-    """Hide words of every sentence.
+    """Mask words of every sentence.
 
     Args:
-        batch: On the CPU, with segment positions.
-        tokens: What may stand in a character's place.
-        random: Draws the words and what stands there.
+        batch: A batch on the CPU, with segment positions.
+        tokens: The token ids that may replace a character.
+        random: The generator that draws the words and their replacements.
 
     Returns:
         The batch, with at least one word of each sentence chosen.
@@ -79,7 +79,7 @@ def mask_words(batch: Batch, *, tokens: MaskTokens, random: np.random.Generator)
         starts = np.flatnonzero(begins[row, :length])
         for start, end in choose_words(starts.tolist(), length=length, random=random):
             chosen[row, start:end] = True
-    # A copy: numpy() shares its memory with the batch, which stays as it was given.
+    # A copy, because numpy() shares its memory with the batch, which must not change.
     ids = batch.token_ids.numpy().copy()
     answers = ids[chosen]
     ids[chosen] = _stand_ins(answers, tokens=tokens, random=random)
@@ -88,15 +88,15 @@ def mask_words(batch: Batch, *, tokens: MaskTokens, random: np.random.Generator)
 
 
 def choose_words(starts: Sequence[int], *, length: int, random: np.random.Generator) -> list[tuple[int, int]]:
-    """Words in random order, until they hold ``SHARE`` of the characters; one that would exceed it is passed over.
+    """Choose words in random order until they hold ``SHARE`` of the characters, skipping words that would exceed it.
 
     Args:
-        starts: Each word's first character, rising from 0.
-        length: Characters of the sentence.
-        random: Draws the order.
+        starts: The first character of each word, ascending from 0.
+        length: Number of characters in the sentence.
+        random: The generator that draws the order.
 
     Returns:
-        (start, end) of each word that is chosen; where every word is too long, the first one drawn.
+        (start, end) of each chosen word. If every word is too long, the first word drawn.
 
     """
     wanted = max(1, round(SHARE * length))
@@ -113,7 +113,7 @@ def choose_words(starts: Sequence[int], *, length: int, random: np.random.Genera
 
 
 def _stand_ins(ids: npt.NDArray[np.int64], *, tokens: MaskTokens, random: np.random.Generator) -> npt.NDArray[np.int64]:
-    """What stands in the places of the chosen characters."""
-    # Both for every place, needed or not: how many are drawn must not depend on what is drawn.
+    """Draw the ids that replace the chosen characters."""
+    # Both are drawn for every character, needed or not, so that the number of draws does not depend on their outcome.
     draws, others = random.random(len(ids)), random.integers(tokens.n_tokens, size=len(ids))
     return np.select([draws < MASKED, draws < MASKED + REPLACED], [np.full_like(ids, tokens.mask), others], default=ids)

@@ -1,4 +1,4 @@
-"""What an adapted encoder was made of, kept in its folder; and the folder itself."""
+"""The record of how an encoder was adapted, and the writing of the adapted encoder's folder."""
 
 from __future__ import annotations
 
@@ -13,75 +13,75 @@ from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 RECORD = "adaptation.json"
 REVISION = 1
-"""Raised when the same text, encoder and settings come to give another encoder."""
+"""Incremented whenever the same text, encoder and settings give a different encoder."""
 _WEIGHTS = "model.safetensors"
 
 
 class HeldOut(JsonBody):
-    """How well masked characters of the held-out sentences are guessed."""
+    """How well the masked characters of the held-out sentences are predicted."""
 
     loss: float
-    """Mean cross-entropy of a character, in nats."""
+    """Mean cross-entropy per character, in nats."""
     accuracy: float
-    """Share that is guessed first, from 0 to 1."""
+    """Share of characters whose top-scoring token is right, from 0 to 1."""
 
 
 class AdaptedEpoch(JsonBody):
-    """An epoch."""
+    """The measurements of one epoch."""
 
     loss: float
-    """Mean over the characters that were masked in training, in nats."""
+    """Mean cross-entropy per chosen character of training, in nats."""
     held_out: HeldOut
 
 
 class AdaptationSettings(JsonBody):
-    """How an encoder is adapted."""
+    """The settings of an adaptation."""
 
     epochs: int
     batch_size: int
-    """Sentences in a batch."""
+    """Sentences per batch."""
     seed: int
     lr: float
-    """Peak learning rate of the encoder, and of a head that came with it."""
+    """Peak learning rate of the encoder."""
     lr_head: float
-    """Peak learning rate of a new head."""
+    """Peak learning rate of the head; equal to ``lr`` if the head came with the encoder."""
     precision: Literal["bf16", "fp32"]
 
 
 class Adaptation(JsonBody):
-    """``adaptation.json``: no clock, no place, no machine; the same makings give the same bytes."""
+    """The content of ``adaptation.json``: no time, path or machine, so identical inputs give identical bytes."""
 
     revision: int = REVISION
     parent: str
-    """The name of the encoder that it was made from."""
+    """Name of the encoder that was adapted."""
     parent_digest: str
     dataset: str
     text_digest: str
     n_sentences: int
-    """Learned from."""
+    """Sentences trained on."""
     n_characters: int
     n_held_out: int
-    """Sentences measured with."""
+    """Sentences held out for measuring."""
     new_head: bool
-    """Whether the encoder had no head for masked characters, so that ``before`` is that of a random one."""
+    """Whether the encoder came without a fitting head, in which case ``before`` was measured with a random one."""
     settings: AdaptationSettings
     before: HeldOut
     epochs: tuple[AdaptedEpoch, ...]
 
     @property
     def after(self) -> HeldOut:
-        """After the last epoch."""
+        """The held-out measurement after the last epoch."""
         return self.epochs[-1].held_out
 
 
 def write_encoder(folder: Path, *, encoder: Encoder, head: MaskedHead, record: Adaptation) -> None:
-    """Write an encoder folder with its head and record, whole or not at all.
+    """Write an encoder folder with its head and record, atomically.
 
     Args:
-        folder: Where it is made.
-        encoder: Its weights, configuration and vocabulary are written.
-        head: Kept beside the encoder's weights, for the next adaptation; whatever opens the encoder passes it over.
-        record: What it was made of.
+        folder: The folder to create.
+        encoder: The encoder whose weights, configuration and vocabulary are written.
+        head: Stored with the encoder's weights for the next adaptation; ignored when the encoder is loaded.
+        record: The record of the adaptation.
 
     """
     tensors = dict(encoder.bert.state_dict())

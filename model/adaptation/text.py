@@ -1,4 +1,4 @@
-"""The text that an encoder is adapted to: train and dev of some shards, never test, and a part that is held out."""
+"""The text for adapting an encoder: the train and dev sentences of shards, never test, with a held-out part."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from ssmi.pipeline.contract.errors import InputDataError
 
 SPLITS = ("train", "dev")
 HELD_OUT = 0.05
-"""Share of the different sentences that is kept to measure with."""
+"""Share of the distinct sentences that are held out for measuring."""
 _ORDER = 1
-"""Tells the order of batches from the other draws of an epoch."""
+"""Seed component of the batch order, which keeps its draw apart from the other draws of an epoch."""
 
 
 class Rows(NamedTuple):
-    """Sentences of a split that form a batch."""
+    """The sentences of a split that form one batch."""
 
     split: Split
     rows: Ids
@@ -32,12 +32,12 @@ class Rows(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """Sentences to learn from, and others to measure with.
+    """Sentences to train on and held-out sentences to measure with.
 
     Attributes:
-        splits: Those of ``SPLITS``.
-        held_out: By split, whether a sentence is held out. Shape of each: (n_sentences,)
-        digest: sha256 of all token ids and words, in their order.
+        splits: The splits named in ``SPLITS``.
+        held_out: For each split, whether each sentence is held out. Shape of each: (n_sentences,)
+        digest: sha256 of all sentence offsets, token ids and segment positions, in order.
 
     """
 
@@ -46,7 +46,7 @@ class Text:
     digest: str
 
     def training_batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Rows]:
-        """All sentences to learn from, once, in an order that follows from the arguments alone."""
+        """Return the batches of an epoch: every training sentence once, in an order set by the arguments alone."""
         batches = [
             Rows(split, rows)
             for split, held in zip(self.splits, self.held_out, strict=True)
@@ -56,7 +56,7 @@ class Text:
         return [batches[index] for index in order.tolist()]
 
     def held_out_batches(self) -> list[Rows]:
-        """All sentences that are held out."""
+        """Return the batches of all held-out sentences."""
         return [
             Rows(split, rows)
             for split, held in zip(self.splits, self.held_out, strict=True)
@@ -65,17 +65,17 @@ class Text:
 
     @property
     def n_held_out(self) -> int:
-        """Sentences that are held out."""
+        """The number of held-out sentences."""
         return int(sum(held.sum() for held in self.held_out))
 
     @property
     def n_sentences(self) -> int:
-        """Sentences that are learned from."""
+        """The number of non-empty training sentences."""
         return sum(int((_lengths(*pair) > 0).sum()) for pair in self._learned)
 
     @property
     def n_characters(self) -> int:
-        """Their characters."""
+        """The number of characters in the training sentences."""
         return sum(int(_lengths(*pair).sum()) for pair in self._learned)
 
     @property
@@ -84,25 +84,25 @@ class Text:
 
 
 def read_text(shards: Shards, *, seed: int) -> Text:
-    """Read the sentences of train and dev, and draw those to measure with.
+    """Read the sentences of train and dev and draw the held-out ones.
 
-    Equal sentences are held out or learned from together: else what was learned by heart would be measured.
+    Copies of the same sentence are all held out or all trained on, so that memorised sentences are never measured.
 
     Args:
-        shards: The opened folder.
-        seed: Of the draw.
+        shards: The opened shards.
+        seed: Seed of the draw.
 
     Raises:
-        InputDataError: There are fewer than two different sentences.
-        StaleArtifactError: As ``read_split``.
+        InputDataError: There are fewer than two distinct sentences.
+        StaleArtifactError: See ``read_split``.
 
     """
     wanted = RequiredFeatures(segment_positions=True)
     splits = [read_split(shards, name, boundaries=shards.boundaries, wanted=wanted) for name in SPLITS]
     keys = [_keys(split) for split in splits]
-    # Sorted: the order of a set must not decide what is drawn.
+    # Sorted, so that the draw does not depend on the iteration order of a set.
     different = sorted({key for own in keys for key in own if key})
-    if len(different) < 2:  # one to learn from, one to measure with
+    if len(different) < 2:  # one to train on, one to measure with
         raise InputDataError(
             f"{shards.folder}: {len(different)} different sentences in train and dev, too few to learn from some and "
             "measure with others",
@@ -116,7 +116,7 @@ def read_text(shards: Shards, *, seed: int) -> Text:
 
 
 def _keys(split: Split) -> list[bytes]:
-    """What is the same for equal sentences only."""
+    """Return a key for each sentence that is equal for equal sentences only."""
     return [
         split.token_ids[start:end].tobytes()
         for start, end in zip(split.offsets[:-1].tolist(), split.offsets[1:].tolist(), strict=True)
@@ -128,11 +128,11 @@ def _digest(splits: Sequence[Split]) -> str:
     for split in splits:
         assert split.segment_positions is not None
         for values in (split.offsets, split.token_ids, split.segment_positions):
-            # One type and one byte order, so that a text has the same digest on every machine.
+            # A fixed type and byte order, so that a text has the same digest on every machine.
             digest.update(np.ascontiguousarray(values, dtype="<i8").tobytes())
     return digest.hexdigest()
 
 
 def _lengths(split: Split, wanted: npt.NDArray[np.bool_]) -> Ids:
-    """Characters of each sentence; 0, which no batch takes, for those that are not wanted."""
+    """Characters of each wanted sentence, and 0 for the others, which keeps them out of every batch."""
     return np.where(wanted, split.lengths, 0)

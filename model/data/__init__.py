@@ -1,1 +1,1 @@
-"""Shards and frozen states → batches: what the network reads, and nothing that it learns."""
+"""The data that the network reads: shards and stored encoder states, made into batches."""

@@ -1,4 +1,4 @@
-"""Which sentences form a batch, and a batch's tensors."""
+"""Group sentences into batches and build the tensors of a batch."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from ssmi.model.data.split import Split
 from ssmi.pipeline.contract.parquet.feature_rows import LONGEST_SENTENCE
 
 MAX_PADDED_CHARACTERS = LONGEST_SENTENCE
-"""Sentences times the longest one's characters that a batch may reach; a longer sentence goes alone."""
+"""Limit on a batch's sentences times the characters of its longest; a sentence beyond it forms a batch alone."""
 EVALUATION_BATCH = 64
-"""Sentences at once without training; they cost little then, and ``MAX_PADDED_CHARACTERS`` still caps them."""
+"""Sentences per batch outside training, where a sentence costs little; ``MAX_PADDED_CHARACTERS`` still applies."""
 _POOL = 50
-"""Batches whose sentences are sorted by length together: enough for little padding, few enough to stay shuffled."""
+"""Batches whose sentences are sorted by length together: enough to limit padding, few enough to keep the shuffle."""
 
 
 @dataclass(frozen=True, slots=True)
 class Windows:
-    """The pieces in which sentences go through the encoder: [CLS], a window's characters, [SEP], padding.
+    """The windows in which sentences pass through the encoder: [CLS], the window's characters, [SEP], padding.
 
-    Characters and cells are flat indices into batch and windows, so that one gather leads from one to the other.
+    Characters and cells are flat indices into the batch and the windows, so that one gather maps between the two.
 
     Attributes:
-        char_of_cell: Each cell's character, as ``sentence * length + position`` in the batch; -1 where a cell holds
-            none. Shape: (n_windows, size)
+        char_of_cell: The character in each cell, as ``sentence * length + position`` in the batch; -1 if the cell
+            holds no character. Shape: (n_windows, size)
         lengths: Characters of each window. Shape: (n_windows,)
-        sentences: The sentence of each window, rising. Shape: (n_windows,)
-        cell_of_char: Each character's cell, as ``window * size + cell``; 0 for padding. Shape: (batch, length)
+        sentences: The sentence of each window, ascending. Shape: (n_windows,)
+        cell_of_char: The cell of each character, as ``window * size + cell``; 0 for padding. Shape: (batch, length)
 
     """
 
@@ -45,13 +45,13 @@ class Windows:
     cell_of_char: Tensor
 
     def cells(self, values: Tensor) -> Tensor:
-        """What each cell's character has, zero (False) where a cell holds none.
+        """Map values of characters to the cells of the windows; zero (False) in cells without a character.
 
         Args:
-            values: Shape: (batch, length, ...)
+            values: One value per character. Shape: (batch, length, ...)
 
         Returns:
-            Shape: (n_windows, size, ...)
+            One value per cell. Shape: (n_windows, size, ...)
 
         """
         of_cells = values.flatten(0, 1)[self.char_of_cell.clamp(min=0)]
@@ -59,32 +59,32 @@ class Windows:
         return of_cells * holds.view(*holds.shape, *[1] * (of_cells.ndim - 2))
 
     def to(self, device: torch.device) -> Windows:
-        """The batch on a device."""
+        """Return the windows on a device."""
         return Windows(*(getattr(self, field.name).to(device) for field in fields(self)))
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Sentences, padded on the right. Features that the network does not read are None.
+    """Sentences padded on the right. Features that the network does not read are None.
 
     Attributes:
         rows: The sentences' indices in the split. Shape: (batch,)
         token_ids: int64, padded with 0. Shape: (batch, length)
         tag_ids: int64, padded with 0. Shape: (batch, length)
         mask: bool, True on characters. Shape: (batch, length)
-        windows: How the sentences go through the encoder.
-        best_rows: Embedding rows of S_m, 0 for none and for padding. Shape: (batch, length)
-        local_rows: Row of the local boundary. Shape: (batch, length)
-        set_rows: Rows of the boundary set S_s. Shape: (batch, length, largest set of the split)
-        negative_rows: Rows of the negatives. Shape: (batch, length, most negatives of the split)
-        segment_positions: Where each character stands in its segment, 0 for padding. Shape: (batch, length)
-        boundary_roles: Where each character stands in its best boundary, 0 for padding. Shape: (batch, length)
-        cosine_gates: How far each best boundary is trusted, float32, 0 for padding. Shape: (batch, length)
-        hidden: The frozen encoder's states, float32. Shape: (batch, length, hidden_width)
-        special_states: Its states of [CLS] and [SEP] of each window, float32. Shape: (n_windows, 2, hidden_width)
-        word_rows: Rows of the words that match over each character, 0 where it has fewer than another. Shape: (batch,
-            length, most words of a character)
-        word_roles: What the character is in each of them, an index of ``ROLES``. Shape as ``word_rows``
+        windows: The windows in which the sentences pass through the encoder.
+        best_rows: Embedding row of the best boundary S_m, 0 for none and for padding. Shape: (batch, length)
+        local_rows: Embedding row of the local boundary. Shape: (batch, length)
+        set_rows: Embedding rows of the boundary set S_s. Shape: (batch, length, largest set of the split)
+        negative_rows: Embedding rows of the negatives. Shape: (batch, length, most negatives of the split)
+        segment_positions: Position of each character in its segment, 0 for padding. Shape: (batch, length)
+        boundary_roles: Position of each character in its best boundary, 0 for padding. Shape: (batch, length)
+        cosine_gates: Weight of each best boundary, float32, 0 for padding. Shape: (batch, length)
+        hidden: States of the frozen encoder, float32. Shape: (batch, length, hidden_width)
+        special_states: States of [CLS] and [SEP] of each window, float32. Shape: (n_windows, 2, hidden_width)
+        word_rows: Embedding rows of the words that cover each character, padded with 0. Shape: (batch, length, most
+            words of a character)
+        word_roles: Role of the character in each of these words, an index of ``ROLES``. Shape as ``word_rows``
 
     """
 
@@ -106,56 +106,56 @@ class Batch:
     word_roles: Tensor | None = None
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
+        """Return the batch on a device."""
         values: list[Any] = [getattr(self, field.name) for field in fields(self)]
         moved: list[Any] = [value.to(device) if isinstance(value, Tensor | Windows) else value for value in values]
         return Batch(*moved)
 
 
 def training_batches(lengths: Ids, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
-    """The batches of an epoch: every non-empty sentence once, beside others of similar length, in random order.
+    """Return the batches of an epoch: every non-empty sentence once, grouped by similar length, in random order.
 
-    They follow from the arguments alone, so that a resumed run goes on with the very batches that were left.
+    The batches depend on the arguments alone, so that a resumed run continues with exactly the remaining batches.
 
     Args:
         lengths: Characters of each sentence. Shape: (n_sentences,)
-        batch_size: Sentences in a batch.
+        batch_size: Maximum number of sentences per batch.
         seed: ``train.seed``.
-        epoch: From 1.
+        epoch: Number of the epoch, from 1.
 
     Returns:
-        The sentences of each batch. Shape of each: (at most batch_size,)
+        The indices of the sentences of each batch. Shape of each: (at most batch_size,)
 
     """
     return shuffled_batches(lengths, batch_size=batch_size, random=np.random.default_rng([seed, epoch]))
 
 
 def shuffled_batches(lengths: npt.NDArray[np.integer], *, batch_size: int, random: np.random.Generator) -> list[Ids]:
-    """Batches as ``training_batches`` makes them, drawn from a generator."""
+    """Return batches as ``training_batches`` does, drawn from the given generator."""
     shuffled = random.permutation(np.flatnonzero(lengths))
     pool = batch_size * _POOL
     batches: list[Ids] = []
-    # Sorted within a pool and not over the whole split, where every epoch would have the same batches.
+    # Sorted within a pool: sorting the whole split would give every epoch the same batches.
     for start in range(0, len(shuffled), pool):
         rows = shuffled[start : start + pool]
         batches.extend(_cut(rows[np.argsort(lengths[rows], kind="stable")], lengths, batch_size=batch_size))
-    # Shuffled once more: within each pool they go from the shortest sentences to the longest.
+    # Shuffled again, because the batches of a pool are ordered from the shortest sentences to the longest.
     return [batches[index] for index in random.permutation(len(batches))]
 
 
 def evaluation_batches(lengths: Ids, *, batch_size: int) -> list[Ids]:
-    """Every non-empty sentence once, shortest first: neighbours then need little padding."""
-    # Stable: sentences of one length keep their order, whatever sort numpy would choose.
+    """Return batches that hold every non-empty sentence once, shortest first, which needs little padding."""
+    # Stable, so that sentences of equal length keep their order whatever sort numpy chooses.
     rows = np.argsort(lengths, kind="stable")
     return list(_cut(rows[lengths[rows] > 0], lengths, batch_size=batch_size))
 
 
 def _cut(rows: Ids, lengths: npt.NDArray[np.integer], *, batch_size: int) -> Iterable[Ids]:
-    """Cut rows, sorted by length, so that no batch exceeds ``batch_size`` or MAX_PADDED_CHARACTERS."""
+    """Cut rows, sorted by length, into batches within ``batch_size`` and ``MAX_PADDED_CHARACTERS``."""
     start = 0
     for end, length in enumerate(lengths[rows].tolist()):
         n_rows = end - start
-        # Lengths rise, so this sentence would be the longest of the batch.
+        # Lengths ascend, so this sentence would be the longest of the batch.
         if n_rows == batch_size or (n_rows and (n_rows + 1) * length > MAX_PADDED_CHARACTERS):
             yield rows[start:end]
             start = end
@@ -164,11 +164,11 @@ def _cut(rows: Ids, lengths: npt.NDArray[np.integer], *, batch_size: int) -> Ite
 
 
 def collate(split: Split, rows: Ids) -> Batch:
-    """Gather sentences into padded tensors, on the CPU.
+    """Gather sentences into padded tensors on the CPU.
 
     Args:
-        split: Where they are.
-        rows: Their indices in it; none of them is empty. Shape: (batch,)
+        split: The split that holds the sentences.
+        rows: Indices of the sentences in the split, none of them empty. Shape: (batch,)
 
     Returns:
         The batch.
@@ -210,7 +210,7 @@ def collate(split: Split, rows: Ids) -> Batch:
 
 
 def prefetch(split: Split, batches: Iterable[Ids], *, device: torch.device) -> Generator[Batch, None, None]:
-    """Each batch on the device; a thread gathers the next one while the caller works. Close it to stop early."""
+    """Yield each batch on the device while a thread gathers the next. Close the generator to stop early."""
 
     def gather(rows: Ids) -> Batch:
         return collate(split, rows).to(device)
@@ -218,7 +218,7 @@ def prefetch(split: Split, batches: Iterable[Ids], *, device: torch.device) -> G
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="collate") as thread:
         current: Future[Batch] | None = None
         for rows in batches:
-            following = thread.submit(gather, rows)  # before the current one is handed out, or nothing is gained
+            following = thread.submit(gather, rows)  # before the current batch is yielded, so that both overlap
             if current is not None:
                 yield current.result()
             current = following
@@ -227,16 +227,16 @@ def prefetch(split: Split, batches: Iterable[Ids], *, device: torch.device) -> G
 
 
 def _windows(split: Split, rows: Ids, lengths: Ids) -> Windows:
-    """The windows of some sentences, made without a loop over them."""
+    """Build the windows of sentences without a loop over the sentences."""
     counts = split.window_offsets[rows + 1] - split.window_offsets[rows]
     sentences = np.repeat(np.arange(len(rows)), counts)
     last_windows = np.cumsum(counts) - 1
-    # window_starts holds the windows of all sentences, end to end: pick those of these rows, in their order.
+    # window_starts holds the windows of all sentences end to end: pick the windows of these rows, in order.
     picked = np.arange(counts.sum()) + np.repeat(split.window_offsets[rows] - (last_windows + 1 - counts), counts)
     starts = split.window_starts[picked].astype(np.int64)
-    ends = np.append(starts[1:], 0)  # a window ends where the next one of its sentence begins, the last at its end
+    ends = np.append(starts[1:], 0)  # a window ends where the next begins, the last at the sentence's end
     ends[last_windows] = lengths
-    position = np.arange(-1, (ends - starts).max() + 1)  # in the window: -1 is [CLS]'s cell, the length [SEP]'s
+    position = np.arange(-1, (ends - starts).max() + 1)  # in the window: -1 is [CLS], the length is [SEP]
     holds = (position >= 0) & (position < (ends - starts)[:, None])
     char_of_cell = np.where(holds, (sentences * lengths.max() + starts)[:, None] + position, -1)
     cell_of_char = np.zeros((len(rows), int(lengths.max())), dtype=np.int64)

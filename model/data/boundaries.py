@@ -1,4 +1,4 @@
-"""The pre-trained vectors of the boundaries that a shard folder names, and their rows in the embedding."""
+"""The boundaries that a shard folder names: their pre-trained vectors and their rows in the embedding."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ NO_BOUNDARY = 0
 
 @dataclass(frozen=True)
 class BoundaryTable:
-    """Boundary ids, which are global in the vocabulary, with their vectors.
+    """Boundary ids, which index the whole vocabulary, with their vectors.
 
-    A shard folder names a small part of the vocabulary, and the network holds a vector for those alone. ``ids[r]`` has
-    row ``r + 1`` of its embedding, since row 0 stands for "no boundary".
+    A shard folder names a small part of the vocabulary, and the network holds vectors for that part only. ``ids[r]``
+    has row ``r + 1`` of the network's embedding, because row 0 stands for "no boundary".
 
     Attributes:
-        ids: Unique and above 0. Shape: (n_boundaries,)
-        vectors: As pre-trained. Shape: (n_boundaries, boundary_width)
+        ids: Unique boundary ids above 0. Shape: (n_boundaries,)
+        vectors: Their vectors. Shape: (n_boundaries, boundary_width)
 
     """
 
@@ -41,27 +41,31 @@ class BoundaryTable:
 
     @cached_property
     def row_of_id(self) -> Rows:
-        """The embedding row of each boundary id, -1 for those it lacks; 0 for id 0. Shape: (largest id + 1,)."""
+        """The embedding row of each boundary id: 0 for id 0, -1 for missing ids. Shape: (largest id + 1,)."""
         row_of_id = np.full(int(self.ids.max(initial=0)) + 1, -1, dtype=np.int32)
         row_of_id[NO_BOUNDARY] = 0
         row_of_id[self.ids] = np.arange(1, len(self.ids) + 1)
         return row_of_id
 
     def rows_of(self, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
-        """Embedding rows of boundary ids; row 0 for id 0. Shape as ``ids``.
+        """Return the embedding rows of boundary ids; row 0 for id 0. Shape as ``ids``.
+
+        Args:
+            ids: Boundary ids, 0 for none.
+            source: Origin of the ids, named in errors.
 
         Raises:
-            StaleArtifactError: The table lacks an id; ``source`` names where it comes from.
+            StaleArtifactError: The table lacks an id.
 
         """
         return _rows_of(self.row_of_id, ids, source=source)
 
     def lacks(self, ids: Ids) -> Ids:
-        """Those of ``ids`` that it does not hold."""
+        """Return the ids of ``ids`` that have no row."""
         return ids[_find(self.row_of_id, ids) <= 0]
 
     def extended_by(self, other: BoundaryTable) -> BoundaryTable:
-        """The same rows, then those boundaries of ``other`` that it lacks, with ``other``'s vectors."""
+        """Return a table with these rows followed by the boundaries of ``other`` that are not in this table."""
         new = _find(self.row_of_id, other.ids) <= 0
         return BoundaryTable(
             np.concatenate((self.ids, other.ids[new])), np.concatenate((self.vectors, other.vectors[new]))
@@ -69,35 +73,35 @@ class BoundaryTable:
 
 
 class ExpandableIndex:
-    """Rows for the boundaries of text: those of a table, then new ones in the order in which they come.
+    """Embedding rows of the boundaries of text: the rows of a table, then new rows in order of addition.
 
-    A call takes time for the ids that it is given, not for the size of the table.
+    The cost of a call depends on the number of ids passed, not on the size of the table.
     """
 
     def __init__(self, table: BoundaryTable) -> None:
-        # A copy: the table keeps its own, and this one grows.
+        # A copy, because this array grows and changes while the table keeps its own.
         self._row_of_id = table.row_of_id.copy()
         self._n_rows = self._first = len(table.ids) + 1
         self._new_ids: list[Ids] = []
 
     @property
     def n_new(self) -> int:
-        """How many were added to the table's."""
+        """The number of boundaries added to those of the table."""
         return self._n_rows - self._first
 
     def rows_of(self, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
-        """As of ``BoundaryTable``."""
+        """See ``BoundaryTable.rows_of``."""
         return _rows_of(self._row_of_id, ids, source=source)
 
     def lacks(self, ids: Ids) -> Ids:
-        """Those of ``ids`` that it does not hold."""
+        """Return the ids of ``ids`` that have no row."""
         return ids[_find(self._row_of_id, ids) <= 0]
 
     def add(self, ids: Ids) -> int:
-        """Give the next rows to ids that it lacks, unique and above 0; returns the first of these rows."""
+        """Assign the next rows to new ids, unique and above 0, and return the first of these rows."""
         largest = int(ids.max(initial=0))
         if largest >= len(self._row_of_id):
-            # At least doubled: ids that rise from call to call would otherwise copy the whole array each time.
+            # At least doubled, so that ids that grow from call to call do not copy the whole array each time.
             more = max(largest + 1, 2 * len(self._row_of_id)) - len(self._row_of_id)
             self._row_of_id = np.concatenate((self._row_of_id, np.full(more, -1, dtype=np.int32)))
         start = self._n_rows
@@ -107,8 +111,8 @@ class ExpandableIndex:
         return start
 
     def reset(self) -> None:
-        """Go back to the table's boundaries; the rows of all others are given out again."""
-        # Only these: going through all rows would take time for the size of the table.
+        """Remove all added boundaries; their rows will be assigned again."""
+        # Only the added ids: clearing all rows would take time proportional to the size of the table.
         for ids in self._new_ids:
             self._row_of_id[ids] = -1
         self._new_ids = []
@@ -116,17 +120,17 @@ class ExpandableIndex:
 
 
 class RowLookup(Protocol):
-    """What gives boundaries their embedding rows: a table, or an index that grows."""
+    """A mapping from boundary ids to embedding rows: a ``BoundaryTable`` or an ``ExpandableIndex``."""
 
     def rows_of(self, ids: npt.NDArray[np.integer], *, source: str) -> Rows:
-        """As of ``BoundaryTable``."""
+        """See ``BoundaryTable.rows_of``."""
         ...
 
 
 def _find(row_of_id: Rows, ids: npt.NDArray[np.integer]) -> Rows:
-    """The rows of ids, -1 for those that have none."""
+    """Return the rows of ids, -1 for ids without a row."""
     inside = (ids >= 0) & (ids < len(row_of_id))
-    # The inner choice gives an index to ids that have none, for the outer one computes both sides.
+    # The inner `where` keeps every index valid, because the outer one evaluates both sides.
     return np.where(inside, row_of_id[np.where(inside, ids, NO_BOUNDARY)], np.int32(-1))
 
 
@@ -142,10 +146,10 @@ def _rows_of(row_of_id: Rows, ids: npt.NDArray[np.integer], *, source: str) -> R
 
 
 def read_table(path: Path, *, held_to: Manifest | None = None) -> BoundaryTable:
-    """Read ``boundaries.parquet`` in ascending order of ids; ``held_to``: as ``tables.read_table`` takes it."""
+    """Read ``boundaries.parquet`` in ascending order of ids; for ``held_to`` see ``tables.read_table``."""
     table, width = _read(path, "vector", held_to=held_to)
     ids = table["boundary_id"].combine_chunks().to_numpy().astype(np.int64)
-    # Without vectors numpy cannot work out -1, and the file's type tells their width.
+    # Without vectors numpy cannot infer the width from -1, so it comes from the column's type.
     vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1 if len(ids) else width)
     order = np.argsort(ids)
     if len(ids) and (ids[order[0]] <= NO_BOUNDARY or (np.diff(ids[order]) == 0).any()):
@@ -154,13 +158,13 @@ def read_table(path: Path, *, held_to: Manifest | None = None) -> BoundaryTable:
 
 
 def read_words(path: Path, *, held_to: Manifest | None = None) -> dict[int, str]:
-    """The word of each boundary id in ``boundaries.parquet``; ``held_to``: as ``tables.read_table`` takes it."""
+    """Read the word of each boundary id in ``boundaries.parquet``; for ``held_to`` see ``tables.read_table``."""
     table, _ = _read(path, "word", held_to=held_to)
     return dict(zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True))
 
 
 def _read(path: Path, column: str, *, held_to: Manifest | None) -> tuple[pa.Table, int]:
-    """The ids with one more column, and the width of the vectors, which only the file knows."""
+    """Read the ids and one more column, and the width of the vectors, which only the file's schema states."""
     with tables.open_table(path, held_to=held_to) as file:
         stored = file.schema_arrow
         kind = stored.field("vector").type if "vector" in stored.names else None

@@ -1,8 +1,8 @@
-"""Folds of train and dev for cross-validation: which fold each sentence is in, and the two sides of a fold.
+"""Cross-validation folds of train and dev: the fold of each sentence, and the train and dev side of a fold.
 
-Sentences of equal text are in one fold, so that no network is scored on a text it was trained on. The fold of a text
-depends on all texts together, not on their order or the split they come from, and on no seed of a run: every run on the
-same sentences has the same folds. Test is never in one.
+Sentences with equal text are in the same fold, so that no network is scored on a text it was trained on. The folds
+depend on all texts and their entity counts, not on the order of the texts, their split or a run's seed: every run on
+the same sentences has the same folds. Test sentences are in no fold.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.parameters.params import TrainParams
 
 PARTS = ("train", "dev")
-"""The splits that folds are made of, in the order in which their sentences are numbered."""
+"""The splits that are divided into folds, in the order in which their sentences are numbered."""
 _SEED = b"ssmi folds 1"
-"""Of the digests that put texts of equal size in an order: as good as drawn at random."""
+"""Key of the digests that order texts otherwise equal, which is as good as a random order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """One of several folds: it is dev, all the others are train.
+    """A fold of a cross-validation: this fold is dev, the other folds are train.
 
     Attributes:
-        number: From 1.
-        n_folds: How many there are, at least 2.
+        number: Number of this fold, from 1.
+        n_folds: Number of folds, at least 2.
 
     """
 
@@ -42,33 +42,33 @@ class Fold:
 
     @classmethod
     def of(cls, params: TrainParams) -> Fold | None:
-        """The fold of a run's parameters; None where it is trained on the splits as they are."""
+        """Return the fold that a run's parameters select; None if the run uses the splits as they are."""
         if params.folds is None or params.fold is None:
             return None
         return cls(params.fold, params.folds)
 
 
 def assign(texts: Sequence[Sequence[str]], n_entities: Sequence[int], *, n_folds: int) -> npt.NDArray[np.int64]:
-    """The fold of every sentence.
+    """Assign a fold to every sentence.
 
-    Texts go one by one to the fold that has the fewest sentences so far, and of those the fewest entities; those that
-    stand more than once go first, then those with more entities, then in the order of a digest. So folds differ by one
-    sentence at most where enough texts stand once, and by few entities.
+    Each text goes to the fold with the fewest sentences so far, ties broken by the fewest entities. Texts that occur
+    most often are assigned first, then texts with more entities, then in the order of a digest. The sizes of folds thus
+    differ by at most one sentence if enough texts occur only once, and their entity counts differ little.
 
     Args:
         texts: The characters of each sentence.
-        n_entities: How many gold entities each has.
-        n_folds: At least 1.
+        n_entities: The number of gold entities of each sentence.
+        n_folds: Number of folds, at least 1.
 
     Returns:
-        From 1 to ``n_folds``. Shape: (n_sentences,)
+        The fold of each sentence, from 1 to ``n_folds``. Shape: (n_sentences,)
 
     """
     members: dict[bytes, list[int]] = {}
     for index, text in enumerate(texts):
         members.setdefault(_digest(text), []).append(index)
     weights = {digest: (len(rows), sum(n_entities[row] for row in rows)) for digest, rows in members.items()}
-    # The number stands last, so that of equal folds the first one is taken.
+    # The number comes last, so that of equal folds the first is taken.
     loads = [(0, 0, fold) for fold in range(1, n_folds + 1)]
     folds = np.zeros(len(texts), dtype=np.int64)
     for digest in sorted(members, key=lambda one: (-weights[one][0], -weights[one][1], one)):
@@ -80,17 +80,17 @@ def assign(texts: Sequence[Sequence[str]], n_entities: Sequence[int], *, n_folds
 
 
 def read_fold(shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
-    """A fold's side of train and dev; arguments and errors are those of ``read_split``.
+    """Read one side of a fold from train and dev; also raises the errors of ``read_split``.
 
     Args:
-        shards: The opened folder.
-        split: ``dev`` for the fold itself, ``train`` for all others.
-        fold: Which.
-        boundaries: Gives the embedding rows.
-        wanted: What the network reads.
+        shards: The opened shards.
+        split: ``dev`` for the fold itself, ``train`` for the other folds.
+        fold: The fold.
+        boundaries: The table that gives the embedding rows.
+        wanted: The features that the network reads.
 
     Raises:
-        InputDataError: There are fewer different texts than folds.
+        InputDataError: There are fewer distinct texts than folds.
 
     """
     parts = [read_split(shards, name, boundaries=boundaries, wanted=wanted) for name in PARTS]
@@ -99,7 +99,7 @@ def read_fold(shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTab
 
 
 def fold_characters(shards: Shards, split: str, fold: Fold) -> list[list[str]]:
-    """The characters of every sentence of ``read_fold``, in its order."""
+    """Read the characters of every sentence of ``read_fold``, in the same order."""
     no_features = RequiredFeatures()
     parts = [read_split(shards, name, boundaries=shards.boundaries, wanted=no_features) for name in PARTS]
     texts = [text for name in PARTS for text in characters_of(shards, name)]
@@ -108,7 +108,7 @@ def fold_characters(shards: Shards, split: str, fold: Fold) -> list[list[str]]:
 
 
 def _rows_of(texts: Sequence[Sequence[str]], n_entities: Sequence[int], split: str, fold: Fold) -> Ids:
-    """The sentences of one side of a fold, numbered through train and dev."""
+    """Return the sentences of one side of a fold, numbered through train and dev."""
     folds = assign(texts, n_entities, n_folds=fold.n_folds)
     if len(set(folds.tolist())) < fold.n_folds:
         raise InputDataError(
@@ -119,5 +119,5 @@ def _rows_of(texts: Sequence[Sequence[str]], n_entities: Sequence[int], split: s
 
 
 def _digest(text: Sequence[str]) -> bytes:
-    # Escaped JSON: a lone surrogate has no UTF-8, and joined characters would not say where each ends.
+    # Escaped JSON, because a lone surrogate has no UTF-8 and joined characters would lose where each ends.
     return hashlib.blake2b(json.dumps(list(text)).encode(), digest_size=16, key=_SEED).digest()

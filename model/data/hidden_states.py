@@ -1,4 +1,4 @@
-"""The frozen encoder's states of a split, of its characters and of [CLS] and [SEP], memory-mapped beside its shards."""
+"""The frozen encoder's states of a split's characters, [CLS] and [SEP], memory-mapped from files beside the shards."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ BUILD_THEM = "build them with -S shards.hidden=true"
 
 @dataclass(frozen=True, slots=True)
 class _StoredStates:
-    """Arrays of states on disk, and where in them each sentence's begin.
+    """Arrays of states on disk, with the place where each sentence's states begin.
 
     Attributes:
-        parts: One array a part, float16.
-        part: The part that holds a sentence. Shape: (n_sentences,)
-        start: The sentence's first row in its part. Shape: (n_sentences,)
+        parts: One float16 array per part.
+        part: The index of the part that holds each sentence. Shape: (n_sentences,)
+        start: The first row of each sentence in its part. Shape: (n_sentences,)
 
     """
 
@@ -39,7 +39,7 @@ class _StoredStates:
 
     @classmethod
     def joined(cls, of_splits: Sequence[Self | None]) -> Self | None:
-        """Those of several splits' sentences, one after the other; None without any."""
+        """Join the states of several splits, end to end; None if no split has states."""
         states = [each for each in of_splits if each is not None]
         if not states:
             return None
@@ -51,7 +51,7 @@ class _StoredStates:
         )
 
     def take(self, rows: Ids) -> Self:
-        """Those of some sentences; the arrays stay on disk."""
+        """Return the states of some sentences; the arrays stay on disk."""
         return type(self)(self.parts, self.part[rows], self.start[rows])
 
 
@@ -60,27 +60,27 @@ class HiddenStates(_StoredStates):
     """The frozen encoder's states of every character. Shape of each part: (n_characters, hidden_width)."""
 
     def of(self, row: int, *, length: int) -> npt.NDArray[np.float16]:
-        """One sentence's states. Shape: (length, hidden_width)."""
+        """Return the states of one sentence. Shape: (length, hidden_width)."""
         start = self.start[row]
         states: npt.NDArray[np.float16] = self.parts[self.part[row]][start : start + length]
         return states
 
     def gather(self, rows: Ids, *, lengths: Ids) -> Tensor:
-        """Sentences' states as float32, padded with zeros. Shape: (batch, longest, hidden_width)."""
+        """Gather the states of sentences as float32, padded with zeros. Shape: (batch, longest, hidden_width)."""
         square = np.zeros((len(rows), int(lengths.max()), self.parts[0].shape[1]), dtype=np.float32)
         states = torch.from_numpy(square)
         for index, (row, length) in enumerate(zip(rows.tolist(), lengths.tolist(), strict=True)):
-            # torch widens float16 with the processor's own instructions, numpy's cast takes twice the time
+            # torch converts float16 with the processor's own instructions; numpy's cast takes twice the time.
             states[index, :length] = torch.from_numpy(self.of(row, length=length))
         return states
 
 
 @dataclass(frozen=True, slots=True)
 class SpecialStates(_StoredStates):
-    """The states of [CLS] and [SEP] of every window, a row each. Shape of each part: (n_windows, 2, hidden_width)."""
+    """The states of [CLS] and [SEP] of every window. Shape of each part: (n_windows, 2, hidden_width)."""
 
     def gather(self, rows: Ids, *, counts: Ids) -> Tensor:
-        """States of the windows of sentences as float32, ``counts`` of each. Shape: (n_windows, 2, hidden_width)."""
+        """Gather the states of each sentence's ``counts`` windows as float32. Shape: (n_windows, 2, hidden_width)."""
         places = zip(self.part[rows].tolist(), self.start[rows].tolist(), counts.tolist(), strict=True)
         states = [torch.from_numpy(self.parts[part][start : start + count]) for part, start, count in places]
         return torch.cat(states).float()
@@ -88,15 +88,15 @@ class SpecialStates(_StoredStates):
 
 @dataclass(frozen=True, slots=True)
 class StoredParts:
-    """The parts of a split, and what the manifest says of the states beside them.
+    """The parts of a split, from which the states stored beside them are mapped.
 
     Attributes:
         paths: The files of the parts.
-        tables: What is in them, with the columns ``token_ids``, ``window_starts`` and ``hidden_start``.
-        width: Of a state; None where none are stored.
-        folder: Of the shards.
-        split: Names the split in errors.
-        manifest: Of the shards, which the states are held to.
+        tables: Their content, with the columns ``token_ids``, ``window_starts`` and ``hidden_start``.
+        width: Width of a state; None if no states are stored.
+        folder: The shard folder.
+        split: Name of the split in errors.
+        manifest: The manifest of the shards, against which the state files are verified.
 
     """
 
@@ -108,7 +108,7 @@ class StoredParts:
     manifest: Manifest
 
     def hidden(self) -> HiddenStates:
-        """Map the states of the characters. Raises StaleArtifactError: they are missing or have another shape."""
+        """Map the states of the characters. Raises StaleArtifactError if they are missing or of another shape."""
         maps = self._maps("hidden", "token_ids", ())
         starts = [table["hidden_start"] for table in self.tables]
         for path, column in zip(self.paths, starts, strict=True):
@@ -117,7 +117,7 @@ class StoredParts:
         return HiddenStates(maps, self._part_of_rows(), _joined([column.to_numpy() for column in starts]))
 
     def specials(self) -> SpecialStates:
-        """Map the states of [CLS] and [SEP]. Raises as ``hidden``."""
+        """Map the states of [CLS] and [SEP]. Raises StaleArtifactError as ``hidden`` does."""
         maps = self._maps("specials", "window_starts", (2,))
         counts = [_counts(table, "window_starts") for table in self.tables]
         return SpecialStates(maps, self._part_of_rows(), _joined([np.cumsum(own) - own for own in counts]))
@@ -126,7 +126,7 @@ class StoredParts:
         return _joined([np.full(len(table), number) for number, table in enumerate(self.tables)])
 
     def _maps(self, name: str, column: str, shape: tuple[int, ...]) -> list[npt.NDArray[np.float16]]:
-        """The array beside each part, with a row for each item of a list column. ``shape``: between rows and width."""
+        """Map each part's array: a row per item of a list ``column``, then ``shape``, then the width."""
         if self.width is None:
             raise StaleArtifactError(f"{self.folder}: no hidden states are stored", next_step=BUILD_THEM)
         maps = []
@@ -144,7 +144,7 @@ class StoredParts:
 
 
 def _counts(table: pa.Table, column: str) -> Ids:
-    """Items of each row of a list column."""
+    """Return the number of items in each row of a list column."""
     counts: Ids = pc.list_value_length(table[column]).to_numpy().astype(np.int64)
     return counts
 

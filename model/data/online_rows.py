@@ -1,4 +1,4 @@
-"""Rows of features made on line, for text, as a split."""
+"""Convert feature rows computed online for text into a split."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ def split_of(
     hidden: Sequence[EncoderStates] | None = None,
     words_of: WordsOf | None = None,
 ) -> Split:
-    """Rows made on line as a split without gold; its tags mean nothing.
+    """Convert feature rows into a split without gold, whose tag ids are meaningless.
 
     Args:
         rows: The features of each sentence; negatives, which only training reads, are left out.
-        boundaries: Gives the embedding rows.
-        wanted: What the network reads.
-        hidden: The encoder's states of each row, where wanted.
-        words_of: Gives the words of boundaries, where their roles are wanted.
+        boundaries: The lookup that gives the embedding rows.
+        wanted: The features that the network reads.
+        hidden: The encoder's states of each row; required if ``wanted.hidden``.
+        words_of: Function that gives the words of boundaries; required if ``wanted.boundary_roles``.
 
     Returns:
         The split, in the order of the rows.
@@ -54,7 +54,7 @@ def split_of(
     states = specials = None
     if wanted.hidden:
         assert hidden is not None
-        # As if all of them had been read from one file: a single part that holds every sentence.
+        # A single part holds every sentence, as if all states had been read from one file.
         part = np.zeros(len(rows), dtype=np.int64)
         states = HiddenStates([np.concatenate([one.characters for one in hidden])], part, offsets[:-1])
         specials = SpecialStates([np.concatenate([one.specials for one in hidden])], part, window_offsets[:-1])
@@ -62,7 +62,7 @@ def split_of(
     if wanted.segment_positions:
         starts = columns.flat("segment_starts")
         positions = segment_positions(offsets, columns.offsets("segment_starts"), starts, source="rows")
-    # One code point a character, as in `_texts`: the places in text and features must agree.
+    # One code point per character, as in `shards._texts`: positions in text and features must agree.
     texts = ["".join(one[:1] for one in row["characters"]) for row in rows]
     roles = None
     if wanted.boundary_roles:
@@ -91,37 +91,37 @@ def split_of(
 
 @dataclass(frozen=True)
 class _RowColumns:
-    """Rows made on line, read column by column as ``_Whole`` reads a table."""
+    """Feature rows, read column by column as ``shards._Whole`` reads a table."""
 
     feature_rows: Sequence[FeatureRow]
     boundaries: RowLookup
 
     def offsets(self, name: _IdColumn) -> Ids:
-        """Where each sentence's values begin. Shape: (n_sentences + 1,)."""
+        """Return where each sentence's values begin. Shape: (n_sentences + 1,)."""
         return offsets_of([len(row[name] or ()) for row in self.feature_rows])
 
     def flat(self, name: _IdColumn) -> npt.NDArray[np.int64]:
-        """The values of all sentences, end to end."""
+        """Return the values of all sentences, end to end."""
         return np.fromiter(chain.from_iterable(row[name] or () for row in self.feature_rows), dtype=np.int64)
 
     def rows(self, name: _IdColumn) -> Rows:
-        """Embedding rows of a boundary a character. Shape: (n_characters,)."""
+        """Return the embedding row of each character's boundary. Shape: (n_characters,)."""
         return self.boundaries.rows_of(self.flat(name), source=name)
 
     def rows_of_sets(self) -> Rows:
-        """Embedding rows of S_s. Shape: (n_characters, largest set)."""
+        """Return the embedding rows of S_s. Shape: (n_characters, largest set)."""
         sets = [members for row in self.feature_rows for members in row["set_ids"]]
         counts = np.array([len(members) for members in sets], dtype=np.int64)
         values = np.fromiter(chain.from_iterable(sets), dtype=np.int64)
         return padded(counts, self.boundaries.rows_of(values, source="set_ids"))
 
     def gates(self) -> Gates:
-        """As ``cosine_gates`` says. Shape: (n_characters,)."""
+        """Return the gates; see ``cosine_gates``. Shape: (n_characters,)."""
         cosines = np.fromiter(chain.from_iterable(row["best_cosines"] for row in self.feature_rows), dtype=np.float32)
         sets = chain.from_iterable(row["set_ids"] for row in self.feature_rows)
         return cosine_gates(cosines, np.fromiter(map(len, sets), dtype=np.int64, count=len(cosines)))
 
     def matches(self) -> Matches:
-        """The matches of every sentence."""
+        """Return the matches of every sentence."""
         starts, ends = (self.flat(name).astype(np.int32) for name in ("match_starts", "match_ends"))
         return Matches(self.offsets("match_starts"), starts, ends, self.rows("match_ids"))

@@ -1,7 +1,7 @@
 """Open a shard folder: its labels, its digests, and its sentences as flat arrays with offsets.
 
-Characters and tags take 7 bytes a character, boundaries 4 for each kind and for each slot of the sets (MSRA with best
-boundaries alone, 50,000 of them: opened in 2 s, 250 MB at the peak of reading). Stored hidden states stay on disk,
+Characters and tags take 7 bytes per character, boundaries 4 bytes per kind and per slot of the sets (MSRA with best
+boundaries only, 50,000 of them: opened in 2 s, 250 MB at the peak of reading). Stored hidden states stay on disk,
 memory-mapped.
 """
 
@@ -41,30 +41,30 @@ _COLUMNS = ("characters", "token_ids", "tag_ids", "entities", "window_starts", "
 
 @dataclass(frozen=True, slots=True)
 class Shards:
-    """A shard folder without its sentences."""
+    """An opened shard folder, without its sentences."""
 
     folder: Path
     labels: LabelSet
     boundaries: BoundaryTable
     stored: StoredManifest
-    """Its manifest, read once: whatever is built there later, every file that is read is held to this one."""
+    """The manifest as read on opening; every file read later is verified against it, even after a rebuild."""
     statistics: ShardsStatistics
-    """How they were made."""
+    """How the shards were built."""
     is_text: bool = False
-    """Whether its sentences have no gold; ``labels`` are then those that they are tagged with."""
+    """Whether the sentences have no gold; ``labels`` is then the label set to tag them with."""
 
     @property
     def manifest(self) -> Manifest:
-        """What the folder held when it was opened."""
+        """The content of the manifest when the folder was opened."""
         return self.stored.manifest
 
     @property
     def digest(self) -> str:
-        """sha256 of its manifest."""
+        """sha256 of the manifest."""
         return self.stored.digest
 
     def parts(self, split: str) -> list[Path]:
-        """The parts of a split in order; empty where it has none."""
+        """Return the parts of a split, in order; empty if the split has none."""
         names = map(PurePosixPath, self.manifest.files)
         return tables.in_order(
             self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"
@@ -76,15 +76,15 @@ def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None, whole: 
 
     Args:
         folder: The shard folder.
-        labels_of_text: With what text without labels is to be tagged; None refuses such text.
-        whole: Whether all its files are to be there; what is read is held to the manifest in any case.
+        labels_of_text: Label set to tag unlabelled text with; if None, shards of such text are refused.
+        whole: Whether all files must be present; files that are read are always verified against the manifest.
 
     Returns:
-        Its labels, boundaries and digests.
+        The opened shards: labels, boundaries and digests.
 
     Raises:
-        MissingResourceError: It was not built, or holds no labels.
-        StaleArtifactError: Another version built it, or its files are not those that its manifest names, byte by byte.
+        MissingResourceError: The shards were not built, or have no labels.
+        StaleArtifactError: Another version built the shards, or the files differ from those named in the manifest.
 
     """
     stored = manifests.read(folder)
@@ -109,24 +109,24 @@ def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted:
     """Read a split.
 
     Args:
-        shards: The opened folder.
+        shards: The opened shards.
         split: ``train``, ``dev`` or ``test``.
-        boundaries: Gives the embedding rows: those of the shards, or of a checkpoint.
-        wanted: What the network reads; the other columns stay on disk.
+        boundaries: The table that gives the embedding rows: that of the shards or of a checkpoint.
+        wanted: The features that the network reads; the other columns stay on disk.
 
     Returns:
-        The split; empty where it has no parts.
+        The split; empty if it has no parts.
 
     Raises:
-        StaleArtifactError: Hidden states are wanted and not stored, or a part is not what shards hold, or was changed
-            or built again since the folder was opened.
+        StaleArtifactError: A wanted feature is not stored, or a part is not a valid shard or has changed since the
+            folder was opened.
 
     """
     return _read(shards, shards.parts(split), split, boundaries=boundaries, wanted=wanted)
 
 
 def read_parts(shards: Shards, parts: Sequence[Path], *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
-    """Read some parts of a split, at least one; the other arguments and errors are those of ``read_split``."""
+    """Read some parts of a split, at least one; see ``read_split`` for the other arguments and the errors."""
     names = f"{parts[0].parent.name}/{', '.join(part.stem for part in parts)}"
     return _read(shards, parts, names, boundaries=boundaries, wanted=wanted)
 
@@ -134,7 +134,7 @@ def read_parts(shards: Shards, parts: Sequence[Path], *, boundaries: BoundaryTab
 def _read(
     shards: Shards, paths: Sequence[Path], split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures
 ) -> Split:
-    """The sentences of some parts. ``split``: names them in errors."""
+    """Read the sentences of some parts; ``split`` names the parts in errors."""
     names = _columns(wanted)
     parts = [tables.read_table(path, SHARDS, columns=names, held_to=shards.manifest) for path in paths]
     parts = parts or [SHARDS.empty_table().select(names)]
@@ -176,7 +176,7 @@ def _read(
 
 
 def characters_of(shards: Shards, split: str) -> list[list[str]]:
-    """The characters of every sentence of a split, in its order; raises as ``read_split``."""
+    """Read the characters of every sentence of a split, in order; raises the errors of ``read_split``."""
     parts = [
         tables.read_table(path, SHARDS, columns=["characters"], held_to=shards.manifest) for path in shards.parts(split)
     ]
@@ -184,7 +184,7 @@ def characters_of(shards: Shards, split: str) -> list[list[str]]:
 
 
 def _columns(wanted: RequiredFeatures) -> list[str]:
-    """The columns to read."""
+    """Return the columns to read."""
     return [
         *_COLUMNS,
         *(("best_ids",) if wanted.best else ()),
@@ -204,7 +204,7 @@ class _Whole:
     table: pa.Table
     boundaries: BoundaryTable
     source: str
-    """Names it in errors."""
+    """Name of the split in errors."""
 
     @cached_property
     def offsets(self) -> Ids:
@@ -212,41 +212,41 @@ class _Whole:
         return self.flat("token_ids")[0]
 
     def flat(self, name: str) -> tuple[Ids, Any]:
-        """A list column as offsets and one flat Arrow array."""
+        """Return a list column as offsets and one flat Arrow array."""
         lists = self.table[name].combine_chunks()
         lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
         return np.concatenate(([0], np.cumsum(lengths))), lists.flatten()
 
     def of_characters(self, name: str) -> Any:
-        """The flat values of a column with one value a character; StaleArtifactError where it has more or fewer."""
+        """Return the flat values of a column with one value per character; StaleArtifactError for another number."""
         offsets, values = self.flat(name)
         if not np.array_equal(offsets, self.offsets):
             raise StaleArtifactError(f"{self.source}: {name} and token_ids differ in length", next_step=REBUILD)
         return values
 
     def rows(self, name: str) -> Rows:
-        """Embedding rows of a boundary a character. Shape: (n_characters,)."""
+        """Return the embedding row of each character's boundary. Shape: (n_characters,)."""
         return self.boundaries.rows_of(self.of_characters(name).to_numpy(), source=self.source)
 
     def rows_of_sets(self, name: str) -> Rows:
-        """Embedding rows of a set a character. Shape: (n_characters, largest set)."""
+        """Return the embedding rows of each character's set. Shape: (n_characters, largest set)."""
         lists = self.of_characters(name)
         return padded(_sizes(lists), self.boundaries.rows_of(lists.flatten().to_numpy(), source=self.source))
 
     def roles(self, texts: Sequence[str], word_of: Mapping[int, str]) -> Rows:
-        """As ``boundary_roles`` says; ``word_of`` names the boundaries. Shape: (n_characters,)."""
+        """Return the roles (see ``boundary_roles``); ``word_of`` maps ids to words. Shape: (n_characters,)."""
         ids = self.of_characters("best_ids").to_numpy()
         return boundary_roles(
             ids, texts, words_of=lambda ids: [word_of[id_] for id_ in ids.tolist()], source=self.source
         )
 
     def gates(self) -> Gates:
-        """As ``cosine_gates`` says. Shape: (n_characters,)."""
+        """Return the gates; see ``cosine_gates``. Shape: (n_characters,)."""
         cosines, sets = self.of_characters("best_cosines"), self.of_characters("set_ids")
         return cosine_gates(cosines.to_numpy(), _sizes(sets))
 
     def matches(self) -> Matches:
-        """The matches of every sentence, checked; StaleArtifactError where the shards hold none."""
+        """Return the checked matches of every sentence; StaleArtifactError if the shards hold none."""
         if self.table["match_ids"].null_count:
             raise StaleArtifactError(f"{self.source}: no matches in it", next_step=WITH_MATCHES)
         offsets, starts = self.flat("match_starts")
@@ -260,13 +260,13 @@ class _Whole:
 
 
 def _sizes(lists: Any) -> npt.NDArray[np.integer[Any]]:
-    """How many values each list of an Arrow column holds."""
+    """Return the number of values in each list of an Arrow column."""
     sizes: npt.NDArray[np.integer[Any]] = pc.fill_null(pc.list_value_length(lists), 0).to_numpy()
     return sizes
 
 
 def _texts(offsets: Ids, characters: Any, *, source: str) -> list[str]:
-    """The sentences, a code point each character; a longer item of ``characters`` counts by its first."""
+    """Return the sentences with one code point per character: the first of each item of ``characters``."""
     lists = pa.ListArray.from_arrays(offsets.astype(np.int32), pc.utf8_slice_codeunits(characters, 0, 1))
     texts: list[str] = pc.binary_join(lists, "").to_pylist()
     if sum(map(len, texts)) != offsets[-1]:

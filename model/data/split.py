@@ -1,4 +1,4 @@
-"""The sentences of a split in memory: flat arrays with offsets, wherever they were read or made."""
+"""The sentences of a split in memory, as flat arrays with offsets."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.text.words import edges
 
 @dataclass(frozen=True, slots=True)
 class RequiredFeatures:
-    """What a network reads of a sentence beyond its characters and tags; the rest stays on disk."""
+    """The features that a network reads besides characters and tags; the others stay on disk."""
 
     best: bool = False
     local: bool = False
@@ -27,21 +27,21 @@ class RequiredFeatures:
     """The boundary sets."""
     negatives: bool = False
     segment_positions: bool = False
-    """Where each character stands in its segment."""
+    """The position of each character in its segment."""
     boundary_roles: bool = False
-    """Where each character stands in its best boundary."""
+    """The position of each character in its best boundary."""
     cosine_gates: bool = False
-    """How far each best boundary is trusted."""
+    """The weight of each best boundary."""
     hidden: bool = False
-    """The stored states of its characters."""
+    """The stored encoder states of the characters."""
     special_states: bool = False
-    """Those of [CLS] and [SEP] of its windows."""
+    """The stored encoder states of [CLS] and [SEP] of the windows."""
     matches: bool = False
     """Every vocabulary word that matches inside the sentence."""
 
     @property
     def boundaries(self) -> bool:
-        """Whether vectors of boundaries are read."""
+        """Whether boundary vectors are read."""
         return self.best or self.local or self.sets or self.matches
 
 
@@ -49,27 +49,27 @@ class RequiredFeatures:
 class Split:
     """The sentences of a split, end to end; sentence ``i`` has ``[offsets[i], offsets[i + 1])`` of the flat arrays.
 
-    Flat, because a batch is then gathered by one index into each array, with no loop over its sentences.
+    The arrays are flat so that a batch is gathered by one index into each array, without a loop over its sentences.
 
     Attributes:
         offsets: Where each sentence's characters begin. Shape: (n_sentences + 1,)
-        token_ids: Of the encoder's vocabulary. Shape: (n_characters,)
+        token_ids: Ids of the encoder's vocabulary. Shape: (n_characters,)
         tag_ids: Indices of the label set's tags. Shape: (n_characters,)
-        best_rows: Embedding rows of S_m, 0 for none. Shape: (n_characters,)
-        local_rows: Row of the local boundary. Shape: (n_characters,)
-        set_rows: Rows of the boundary set S_s, padded with 0. Shape: (n_characters, largest set)
-        negative_rows: Rows of the negatives. Shape: (n_characters, most negatives)
-        segment_positions: Where each character stands in its segment, an index of ``SEGMENT_POSITIONS``. Shape:
+        best_rows: Embedding row of the best boundary S_m, 0 for none. Shape: (n_characters,)
+        local_rows: Embedding row of the local boundary. Shape: (n_characters,)
+        set_rows: Embedding rows of the boundary set S_s, padded with 0. Shape: (n_characters, largest set)
+        negative_rows: Embedding rows of the negatives. Shape: (n_characters, most negatives)
+        segment_positions: Position of each character in its segment, an index of ``SEGMENT_POSITIONS``. Shape:
             (n_characters,)
-        boundary_roles: Where each character stands in its best boundary, an index of ``BOUNDARY_ROLES``. Shape:
+        boundary_roles: Position of each character in its best boundary, an index of ``BOUNDARY_ROLES``. Shape:
             (n_characters,)
-        cosine_gates: How far each best boundary is trusted, from 0 to 1. Shape: (n_characters,)
-        kinds: What each character is to an edge of an entity, as ``words.edges`` says. Shape: (n_characters,)
+        cosine_gates: Weight of each best boundary, from 0 to 1. Shape: (n_characters,)
+        kinds: Kind of each character with respect to entity edges; see ``words.edges``. Shape: (n_characters,)
         window_offsets: Where each sentence's windows begin in ``window_starts``. Shape: (n_sentences + 1,)
         window_starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
-        gold: The entities of each sentence.
-        hidden: The frozen encoder's states.
-        special_states: Its states of [CLS] and [SEP].
+        gold: The gold entities of each sentence.
+        hidden: The frozen encoder's states of the characters.
+        special_states: The frozen encoder's states of [CLS] and [SEP].
         matches: The vocabulary words that match inside the sentences.
 
     """
@@ -98,7 +98,7 @@ class Split:
         return np.diff(self.offsets)
 
     def kinds_of(self, sentence: int) -> Sequence[int]:
-        """``kinds`` of one sentence."""
+        """Return ``kinds`` of one sentence."""
         return self.kinds[self.offsets[sentence] : self.offsets[sentence + 1]].tobytes()
 
     def __len__(self) -> int:
@@ -106,7 +106,7 @@ class Split:
 
     @classmethod
     def joined(cls, splits: Sequence[Split]) -> Split:
-        """The sentences of several splits, which hold the same features, end to end."""
+        """Join the sentences of several splits, which must hold the same features, end to end."""
         values: dict[str, Any] = {
             item.name: _joined([getattr(split, item.name) for split in splits])
             for item in fields(cls)
@@ -124,7 +124,7 @@ class Split:
         )
 
     def take(self, rows: Ids) -> Split:
-        """Some of its sentences, in the order of ``rows``."""
+        """Return some of the sentences, in the order of ``rows``."""
         characters, windows = _flat_indices(self.offsets, rows), _flat_indices(self.window_offsets, rows)
         values: dict[str, Any] = {
             item.name: None if (value := getattr(self, item.name)) is None else value[characters]
@@ -150,7 +150,7 @@ _NOT_OF_CHARACTERS = frozenset(
 
 
 def _joined(arrays: Sequence[Rows | None]) -> Rows | None:
-    """Arrays of characters end to end; matrices as wide as the widest, padded with 0, which is "no boundary"."""
+    """Join arrays end to end, padding matrices to the widest with 0, which stands for "no boundary"."""
     present = [array for array in arrays if array is not None]
     if not present:
         return None
@@ -163,24 +163,24 @@ def _joined(arrays: Sequence[Rows | None]) -> Rows | None:
 
 
 def _flat_indices(offsets: Ids, rows: Ids) -> Ids:
-    """The indices of all values of some sentences in a flat array, in the order of ``rows``. Shape: (n_values,)."""
+    """Return the flat indices of all values of some sentences, in the order of ``rows``. Shape: (n_values,)."""
     lengths = np.diff(offsets)[rows]
     before = np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(rows) else np.empty(0, np.int64)
     return np.repeat(offsets[:-1][rows] - before, lengths) + np.arange(lengths.sum())
 
 
 def padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
-    """Sets that stand end to end, ``counts`` long, as the rows of a matrix. Shape: (n_sets, largest set)."""
+    """Spread sets of ``counts`` values, given end to end, over the rows of a matrix. Shape: (n_sets, largest set)."""
     square = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
     square[np.arange(square.shape[1]) < counts[:, None]] = rows
     return square
 
 
 def offsets_of(lengths: Sequence[int] | Ids) -> Ids:
-    """Where each of some runs of values begins, and where the last ends, from their lengths. Shape: (n + 1,)."""
+    """Return where each sequence begins, and where the last ends, from the lengths. Shape: (n + 1,)."""
     return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def character_kinds(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """What ``words.edges`` says of each sentence, end to end."""
+    """Return the ``words.edges`` of each sentence, end to end."""
     return np.frombuffer(b"".join(map(edges, texts)), dtype=np.uint8)

@@ -1,9 +1,9 @@
-"""The sentences that a network trains on: a split in memory, or its parts on disk, read as they are trained on.
+"""The sentences that a network trains on: a whole split in memory, or its parts streamed from disk.
 
-Streamed, an epoch goes through the parts in an order that the seed and its number decide. So many of them as hold
-``train.stream_buffer`` sentences are read together; their sentences are shuffled and cut into batches as those of a
-whole split are. While one such buffer is trained on, the next is read. What grows with the data is a number a sentence,
-its length, and another, its place in the epoch.
+When streaming, the seed and the epoch number decide the order of the parts. Parts are read together in buffers of at
+least ``train.stream_buffer`` sentences (the last may have fewer); the sentences of a buffer are shuffled and cut into
+batches like those of a whole split. The next buffer is read while the current one is trained on. Only two numbers per
+sentence grow with the data: its length and its place in the epoch.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from ssmi.pipeline.contract.parquet.schema import SHARDS
 
 
 class TrainingData(Protocol):
-    """Sentences with their batches."""
+    """Training sentences and their batches."""
 
     @property
     def lengths(self) -> npt.NDArray[np.integer]:
@@ -39,26 +39,26 @@ class TrainingData(Protocol):
 
     @property
     def largest_token_id(self) -> int:
-        """The largest of all sentences."""
+        """The largest token id of all sentences."""
         ...
 
     @property
     def longest_entity(self) -> int:
-        """Characters of the longest entity of all sentences; 0 where none holds one."""
+        """Characters of the longest entity; 0 if no sentence has an entity."""
         ...
 
     def word_counts(self, *, n_rows: int) -> Ids | None:
-        """As ``Matches.counts``, over all sentences; None where no matches are read."""
+        """Return ``Matches.counts`` over all sentences; None if no matches are read."""
         ...
 
     def batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
-        """The batches of an epoch, every non-empty sentence once; they follow from the arguments alone."""
+        """Return the batches of an epoch: every non-empty sentence once, decided by the arguments alone."""
         ...
 
     def collated(
         self, batches: Sequence[Ids], *, seed: int, epoch: int, device: torch.device
     ) -> Generator[Batch, None, None]:
-        """The tensors of batches of an epoch, all or the last of them, in their order; close it to stop early."""
+        """Yield the tensors of an epoch's batches, all or the last ones, in order; close it to stop early."""
         ...
 
 
@@ -100,15 +100,17 @@ class WholeSplit:
 
 @dataclass(frozen=True, slots=True)
 class StreamedSplit:
-    """A split on disk, sentences numbered through its parts.
+    """A split on disk, whose sentences are numbered through its parts.
 
     Attributes:
-        shards: Where it lies.
-        paths: Its parts.
-        wanted: What the network reads.
-        buffer: Sentences that are shuffled together; two such buffers, and less than a part more each, are in memory.
+        shards: The shards that hold the split.
+        paths: The parts of the split.
+        wanted: The features that the network reads.
+        buffer: Sentences that are shuffled together. Memory holds two buffers, each up to one part larger than this.
         lengths: Characters of each sentence. Shape: (n_sentences,)
         offsets: The first sentence of each part, and the end. Shape: (n_parts + 1,)
+        largest_token_id: The largest token id of all sentences.
+        longest_entity: Characters of the longest entity; 0 if no sentence has an entity.
 
     """
 
@@ -123,10 +125,10 @@ class StreamedSplit:
 
     @classmethod
     def open(cls, shards: Shards, split: str, *, wanted: RequiredFeatures, buffer: int) -> StreamedSplit:
-        """Go through the parts of a split once, for the lengths of its sentences and of its longest entity.
+        """Read the parts of a split once, for sentence lengths, the largest token id and the longest entity.
 
         Raises:
-            StaleArtifactError: A part is not what shards hold.
+            StaleArtifactError: A part is not a valid shard.
 
         """
         paths = shards.parts(split)
@@ -143,7 +145,7 @@ class StreamedSplit:
         return cls(shards, paths, wanted, buffer, joined, offsets, largest, longest)
 
     def word_counts(self, *, n_rows: int) -> Ids | None:
-        """See TrainingData; reads every part once more."""
+        """See TrainingData. Reads every part again."""
         if not self.wanted.matches:
             return None
         total = np.zeros(n_rows, dtype=np.int64)
@@ -154,7 +156,7 @@ class StreamedSplit:
         return total
 
     def batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Ids]:
-        """See TrainingData: those of one buffer, then those of the next."""
+        """See TrainingData. The batches of one buffer precede those of the next."""
         batches: list[Ids] = []
         for number, parts in enumerate(self._buffers(seed=seed, epoch=epoch)):
             rows = np.concatenate([np.arange(self.offsets[part], self.offsets[part + 1]) for part in parts])
@@ -166,7 +168,7 @@ class StreamedSplit:
     def collated(
         self, batches: Sequence[Ids], *, seed: int, epoch: int, device: torch.device
     ) -> Generator[Batch, None, None]:
-        """See TrainingData: one thread reads the next buffer, another gathers the next batch."""
+        """See TrainingData. One thread reads the next buffer, another gathers the next batch."""
         buffers = self._buffers(seed=seed, epoch=epoch)
         buffer_of_part = np.empty(len(self.paths), dtype=np.int64)
         for number, parts in enumerate(buffers):
@@ -181,17 +183,17 @@ class StreamedSplit:
                     yield from coming
 
     def _read_ahead(self, thread: ThreadPoolExecutor, grouped: Sequence[tuple[Ids, list[Ids]]]) -> Iterator[Split]:
-        """The buffers in turn, each read while the one before is used."""
+        """Yield the buffers in order, reading each while the one before is used."""
         following: Future[Split] | None = None
         for number in range(len(grouped)):
             current = following or thread.submit(self._read, grouped[number][0])
             split = current.result()
             following = thread.submit(self._read, grouped[number + 1][0]) if number + 1 < len(grouped) else None
-            del current  # it would hold the buffer until the next one is handed out
+            del current  # it would keep the buffer alive until the next is yielded
             yield split
 
     def _buffers(self, *, seed: int, epoch: int) -> list[Ids]:
-        """The parts of each buffer of an epoch, in order."""
+        """Return the parts of each buffer of an epoch, in order."""
         order = np.random.default_rng([seed, epoch]).permutation(len(self.paths))
         buffers, start, n_sentences = [], 0, 0
         for end, part in enumerate(order, start=1):
@@ -205,7 +207,7 @@ class StreamedSplit:
         return int(np.searchsorted(self.offsets, row, side="right")) - 1
 
     def _local(self, batches: Iterable[Ids], parts: Ids) -> Iterator[Ids]:
-        """The rows of batches, counted within the buffer of these parts."""
+        """Yield the rows of each batch, renumbered within the buffer of these parts."""
         shift = np.zeros(len(self.paths), dtype=np.int64)
         sizes = self.offsets[parts + 1] - self.offsets[parts]
         shift[parts] = offsets_of(sizes)[:-1] - self.offsets[parts]

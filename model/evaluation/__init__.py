@@ -1,1 +1,1 @@
-"""What a network's predictions are worth: scores, errors, counts by sentence, differences of runs, calibration."""
+"""Evaluation of predictions: scores, errors, counts per sentence, differences between runs, calibration."""

@@ -1,13 +1,13 @@
-"""Whether probabilities can be trusted: of entities with a probability of 80 %, 80 % should be right.
+"""Calibration of probabilities: of the entities predicted with a probability of 80 %, 80 % should be right.
 
-It is about predicted entities: a probability is that of exactly this entity, and it is right where it is gold as it
-stands.
-Ten bins of equal width over [0, 1] (Guo et al. 2017), each with its lower end, the last with 1 as well:
+Calibration concerns predicted entities: a probability is that of exactly this entity, which is right if the same span
+with the same type is gold. Probabilities are divided into ten bins of equal width over [0, 1] (Guo et al. 2017), each
+closed at its lower end; the last bin includes 1:
 
-    ECE   = sum over bins of (entities in it / all) * |precision in it - mean probability in it|
-    Brier = mean of (probability - 1 if right, 0 if not) squared
+    ECE   = sum over bins of (entities in the bin / all entities) * |precision in the bin - mean probability in the bin|
+    Brier = mean of (probability - (1 if right else 0)) squared
 
-Both are 0 at best. Missed entities have no probability and are not in it; recall is among the scores.
+The best value of both is 0. Missed entities have no probability and are left out; recall is among the scores.
 """
 
 from __future__ import annotations
@@ -29,18 +29,18 @@ Guess = tuple[float, bool]
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """The predicted entities whose probability lies in ``[low, high)``."""
+    """The predicted entities with a probability in ``[low, high)``; the last bin includes 1."""
 
     low: float
     high: float
     n: int
     mean_probability: float
-    """0 where there are none."""
+    """0 for an empty bin."""
     precision: float
-    """The share that is right; 0 where there are none."""
+    """The share of right entities; 0 for an empty bin."""
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the fields as JSON values."""
         return {
             "low": self.low,
             "high": self.high,
@@ -52,7 +52,7 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """How probabilities and precision go together; all 0 where nothing was predicted."""
+    """How well probabilities match precision; all figures are 0 if nothing was predicted."""
 
     n: int
     mean_probability: float
@@ -62,11 +62,11 @@ class Calibration:
     bins: Sequence[Bin]
 
     def __repr__(self) -> str:
-        """The main figures, in one line."""
+        """Return the main figures in one line."""
         return f"<Calibration of {counted(self.n, 'entity')}: ECE {self.ece:.4f}, Brier {self.brier:.4f}>"
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the fields as JSON values."""
         return {
             "n": self.n,
             "mean_probability": self.mean_probability,
@@ -78,31 +78,31 @@ class Calibration:
 
 
 def guesses(gold: Iterable[Span], predicted: Sequence[Span], probabilities: Sequence[float]) -> list[Guess]:
-    """The predicted entities of one sentence, right or wrong; ``probabilities`` are theirs."""
+    """Pair each predicted entity's probability with whether the entity is gold, for one sentence."""
     right = set(gold)
     return [(probability, span in right) for span, probability in zip(predicted, probabilities, strict=True)]
 
 
 def calibrate(predictions: Iterable[Guess]) -> Calibration:
-    """Measure all predicted entities together.
+    """Measure the calibration of all predicted entities together.
 
     Args:
-        predictions: Of all sentences.
+        predictions: The predicted entities of all sentences.
 
     Returns:
-        Probabilities and shares from 0 to 1.
+        The calibration; probabilities and shares are from 0 to 1.
 
     Raises:
         ValueError: A probability is outside [0, 1].
 
     """
-    # Two columns also where nothing was predicted.
+    # Reshaped, to have two columns even if nothing was predicted.
     pairs = np.array(list(predictions), dtype=np.float64).reshape(-1, 2)
     probable, right = pairs[:, 0], pairs[:, 1]
     if not ((probable >= 0) & (probable <= 1)).all():
         raise ValueError("a probability outside [0, 1]")
     edges = [index / BINS for index in range(BINS + 1)]
-    # Not floor(probability * BINS), which rounding may carry over the edge of a bin.
+    # Not floor(probability * BINS), which rounding may move into the next bin.
     bin_of_each = np.clip(np.searchsorted(edges, probable, side="right") - 1, 0, BINS - 1)
     bins = []
     for index in range(BINS):

@@ -1,12 +1,12 @@
-"""What a tagger got wrong: every gold and predicted entity that does not match exactly, in exactly one class.
+"""Error analysis: every gold or predicted entity without an exact match belongs to exactly one error.
 
-Neither gold nor predicted entities overlap among themselves, so those that share a character form small groups, and a
-group of both sides is one error:
+Gold entities do not overlap each other, nor do predicted ones, so entities that share characters form small groups.
+Each group is one error:
 
-* ``type``: the same characters, another type
-* ``span``: overlapping, not the same characters; the types may agree or not
-* ``missed``: a gold entity that no prediction touches
-* ``spurious``: a prediction that touches no gold entity
+* ``type``: the same characters with different types
+* ``span``: overlapping but different characters, with equal or different types
+* ``missed``: a gold entity that no prediction overlaps
+* ``spurious``: a prediction that overlaps no gold entity
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ KINDS: tuple[ErrorKind, ...] = ("type", "span", "missed", "spurious")
 
 @dataclass(frozen=True, slots=True)
 class SpanError:
-    """One error: all gold and predicted entities that it is about, in order. Missed and spurious ones have one side."""
+    """An error: its gold and predicted entities, in order; missed and spurious errors have one side only."""
 
     kind: ErrorKind
     gold: tuple[Span, ...]
@@ -32,17 +32,17 @@ class SpanError:
 
     @property
     def start(self) -> int:
-        """First character of all its entities."""
+        """The first character of the entities."""
         return min(span.start for span in (*self.gold, *self.predicted))
 
     @property
     def end(self) -> int:
-        """One after the last character of all its entities."""
+        """One past the last character of the entities."""
         return max(span.end for span in (*self.gold, *self.predicted))
 
 
 def find_span_errors(gold: Iterable[Span], predicted: Iterable[Span]) -> list[SpanError]:
-    """Return the errors of one sentence in the order of its text; exact matches are not errors."""
+    """Return the errors of one sentence in text order; exact matches are not errors."""
     gold_spans, predicted_spans = set(gold), set(predicted)
     sides = [(span, True) for span in gold_spans - predicted_spans]
     sides += [(span, False) for span in predicted_spans - gold_spans]
@@ -71,10 +71,10 @@ def _span_error(group: Sequence[tuple[Span, bool]]) -> SpanError:
 
 
 def confusion(sentences: Iterable[tuple[Sequence[Span], Sequence[Span]]]) -> Counter[tuple[str | None, str | None]]:
-    """(gold type, predicted type) → how many entities, over (gold, predicted) of each sentence.
+    """Count the entities of each (gold type, predicted type), over the (gold, predicted) pairs of sentences.
 
-    Entities are compared where they have exactly the same characters; None stands for no such entity on that side. So
-    the counts of a gold type over all columns add up to the gold entities of the type, and likewise for predictions.
+    Two entities are paired if they have exactly the same characters; None stands for a missing partner. The counts of a
+    gold type therefore sum to the number of gold entities of that type, and likewise for predicted types.
     """
     counts: Counter[tuple[str | None, str | None]] = Counter()
     for gold, predicted in sentences:

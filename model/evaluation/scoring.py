@@ -1,8 +1,8 @@
-"""Entity-level scores: exact span and type, micro-averaged, with counts.
+"""Entity-level scores: exact match of span and type, micro-averaged, with counts.
 
-Both sides come as spans; those of a predicted path are read by ``contract.labels.strict_spans``: only a well-formed
-B (M|I)* E or S of one type is an entity (BIO: B I*), any other run of tags is one ill-formed piece, counted and worth
-nothing. That is seqeval's strict rule. An undefined ratio (nothing predicted, nothing gold) is 0.
+Gold and predictions are given as spans. ``contract.labels.strict_spans`` reads them from a predicted tag path: only a
+well-formed B (M|I)* E or S of one type is an entity (BIO: B I*). Any other run of tags is one ill-formed piece, which
+is counted but never correct. This is seqeval's strict rule. An undefined ratio (nothing predicted, nothing gold) is 0.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.text.wording import counted
 
 @dataclass(frozen=True, slots=True)
 class EntityCounts:
-    """How many entities there are, were predicted, and are both."""
+    """Numbers of gold entities, of predicted entities, and of entities that are both."""
 
     gold: int
     predicted: int
@@ -27,22 +27,22 @@ class EntityCounts:
 
     @property
     def precision(self) -> float:
-        """Correct share of the predicted."""
+        """The share of predicted entities that are correct."""
         return self.correct / self.predicted if self.predicted else 0.0
 
     @property
     def recall(self) -> float:
-        """Correct share of the gold."""
+        """The share of gold entities that are correct."""
         return self.correct / self.gold if self.gold else 0.0
 
     @property
     def f1(self) -> float:
-        """Harmonic mean of the two."""
-        # From the counts and not from the two ratios: 2PR / (P + R), but rounded once.
+        """The harmonic mean of precision and recall."""
+        # From the counts, not from the two ratios: this equals 2PR / (P + R) but is rounded once.
         return 2 * self.correct / (self.gold + self.predicted) if self.gold + self.predicted else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """Ratios (0 to 1) and counts."""
+        """Return the ratios (0 to 1) and counts as JSON values."""
         return {
             "precision": self.precision,
             "recall": self.recall,
@@ -55,25 +55,25 @@ class EntityCounts:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All scores of one split."""
+    """The scores of one split."""
 
     overall: EntityCounts
     by_type: dict[str, EntityCounts]
-    """Every type that is gold or predicted, by name."""
+    """The counts of every gold or predicted type, by name."""
     by_group: dict[str, EntityCounts]
-    """Every group of types that the data set's record declares, by name."""
+    """The counts of every group of types that the data set's record declares, by name."""
     spans: EntityCounts
-    """Span F: the type does not matter."""
+    """The counts without regard to types (Span F)."""
     ill_formed: int
-    """Predicted pieces that are not an entity."""
+    """Number of predicted pieces that are not an entity."""
     n_sentences: int
 
     def __repr__(self) -> str:
-        """The main figures, in one line."""
+        """Return the main figures in one line."""
         return f"<Scores: {self.headline()}>"
 
     def headline(self) -> str:
-        """F1, precision and recall in percent, with how many entities they are of."""
+        """Return F1, precision and recall in percent, with the numbers of gold entities, types and sentences."""
         of = f"{counted(self.overall.gold, 'gold entity')} of {counted(len(self.by_type), 'type')}"
         f1, precision, recall = (
             f"{100 * ratio:.2f}" for ratio in (self.overall.f1, self.overall.precision, self.overall.recall)
@@ -82,11 +82,11 @@ class Scores:
 
     @property
     def type_accuracy(self) -> float:
-        """Type Acc (FLAT): correct entities / correct spans."""
+        """Correct entities / correct spans (the "Type Acc" of FLAT); 0 without correct spans."""
         return self.overall.correct / self.spans.correct if self.spans.correct else 0.0
 
     def to_json(self) -> dict[str, Any]:
-        """The form that metrics.json holds."""
+        """Return the scores in the form stored in metrics.json."""
         return {
             **self.overall.to_json(),
             "by_type": {name: counts.to_json() for name, counts in self.by_type.items()},
@@ -99,7 +99,7 @@ class Scores:
 
 
 def pooled(parts: Sequence[Scores]) -> Scores:
-    """The scores of all sentences together, from those of parts that have no sentence in common."""
+    """Pool the scores of parts that have no sentence in common."""
     return Scores(
         total(part.overall for part in parts),
         _added([part.by_type for part in parts]),
@@ -122,16 +122,16 @@ def score(
     groups: LabelGroups = NO_GROUPS,
     ill_formed: int = 0,
 ) -> Scores:
-    """Compare sentence by sentence.
+    """Score predictions against gold, sentence by sentence.
 
     Args:
         gold: The entities of each sentence.
         predicted: The predicted entities of each sentence.
-        groups: Types that are also scored together.
-        ill_formed: The pieces that were predicted beside the spans.
+        groups: Groups of types that are also scored together.
+        ill_formed: Number of ill-formed pieces predicted besides the spans.
 
     Raises:
-        ValueError: The two are not of equally many sentences.
+        ValueError: ``gold`` and ``predicted`` differ in length.
 
     """
     by_type = add(count_sentence(*pair) for pair in zip(gold, predicted, strict=True))
@@ -148,7 +148,7 @@ def score(
 
 
 def count_sentence(gold: Sequence[Span], predicted: Sequence[Span]) -> dict[str, EntityCounts]:
-    """The counts of one sentence, of every type that is gold or predicted in it, by name."""
+    """Return the counts of every gold or predicted type of one sentence, by name."""
     n_gold = Counter(span.label for span in gold)
     n_predicted = Counter(span.label for span in predicted)
     n_correct = Counter(span.label for span in set(gold) & set(predicted))
@@ -159,7 +159,7 @@ def count_sentence(gold: Sequence[Span], predicted: Sequence[Span]) -> dict[str,
 
 
 def add(sentences: Iterable[Mapping[str, EntityCounts]]) -> dict[str, EntityCounts]:
-    """The counts of all sentences together, by name of type."""
+    """Add the counts of sentences, by name of type."""
     n_gold, n_predicted, n_correct = Counter[str](), Counter[str](), Counter[str]()
     for sentence in sentences:
         for label, counts in sentence.items():
@@ -177,6 +177,6 @@ def _edges(spans: Iterable[Span]) -> set[tuple[int, int]]:
 
 
 def total(counts: Iterable[EntityCounts]) -> EntityCounts:
-    """The counts of several types together."""
+    """Add several counts."""
     every = list(counts)
     return EntityCounts(sum(c.gold for c in every), sum(c.predicted for c in every), sum(c.correct for c in every))

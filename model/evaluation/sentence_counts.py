@@ -1,7 +1,7 @@
-"""What each sentence of a split adds to the scores: all that is needed to compare two runs.
+"""Entity counts of each sentence of a split, which are all that is needed to compare two runs.
 
-A sentence is named by a digest of its characters and its gold entities, so that runs on different features, encoders
-or label sets of one data set are known to be of the same sentences, and runs on different ones are told apart.
+A sentence is named by a digest of its characters and gold entities. Runs with different features, encoders or tag
+schemes are thus known to be on the same sentences, and runs on different sentences are recognised.
 """
 
 from __future__ import annotations
@@ -19,33 +19,33 @@ _DIGEST_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """A run on a split, one item a sentence, in the split's order."""
+    """The counts of a run on a split: one item per sentence, in the split's order."""
 
     sentences: Sequence[str]
-    """The name of each: see ``name_of``."""
+    """The name of each sentence; see ``name_of``."""
     counts: Sequence[Mapping[str, EntityCounts]]
-    """By entity type; types that are neither gold nor predicted in a sentence are left out."""
+    """The counts of each sentence by entity type; types neither gold nor predicted in it are left out."""
 
 
 def count(
     characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
 ) -> Counted:
-    """Count sentence by sentence; all three have one item a sentence, else ValueError."""
+    """Count the entities of each sentence; ValueError unless all three have one item per sentence."""
     return count_named(names_of(characters, gold), gold, predicted)
 
 
 def count_named(names: Sequence[str], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]) -> Counted:
-    """``count`` of sentences that were named before: of their characters nothing else is needed."""
+    """Count the entities of sentences whose names are known, which makes their characters unnecessary."""
     return Counted(names, [count_sentence(*pair) for pair in zip(gold, predicted, strict=True)])
 
 
 def names_of(characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]]) -> list[str]:
-    """``name_of`` each sentence; ValueError unless both have one item a sentence."""
+    """Return the ``name_of`` each sentence; ValueError unless both have one item per sentence."""
     return [name_of(text, entities) for text, entities in zip(characters, gold, strict=True)]
 
 
 def name_of(characters: Sequence[str], gold: Sequence[Span]) -> str:
-    """A digest of a sentence: equal for the same characters with the same gold entities."""
+    """Return a digest of a sentence, equal for the same characters with the same gold entities."""
     body = [list(characters), sorted((span.start, span.end, span.label) for span in gold)]
-    # Escaped JSON: a lone surrogate has no UTF-8.
+    # Escaped JSON, because a lone surrogate has no UTF-8.
     return hashlib.blake2b(json.dumps(body).encode(), digest_size=_DIGEST_BYTES).hexdigest()

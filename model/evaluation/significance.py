@@ -1,12 +1,13 @@
-"""Whether one system is better than another: the difference of F1 with its bootstrap interval.
+"""Significance of the difference in F1 between two systems, with a bootstrap interval.
 
-Resampled are the sentences of the split, for both systems and all their seeds alike (the interval is paired, as in
-Koehn 2004 and Berg-Kirkpatrick et al. 2012), and, where a system was trained with several seeds, those seeds as well:
-both systems' together where they are the same seeds, each by itself otherwise. A system's F1 is the mean of its seeds'
-micro-averaged F1, as in a table of runs. Few seeds say little of others: the variance that n of them show is on average
-(n - 1) / n of the true one, so with two or three an interval is rather too narrow.
+The sentences of the split are resampled alike for both systems and all their seeds, so the interval is paired (Koehn
+2004; Berg-Kirkpatrick et al. 2012). If a system was trained with several seeds, these are resampled too: jointly if
+both systems have the same seeds, independently otherwise. A system's F1 is the mean of its seeds' micro-averaged F1. A
+few seeds underestimate the variation: the variance over n seeds is on average (n - 1) / n of the true variance, so with
+two or three seeds the interval is somewhat too narrow.
 
-The resamples depend on the seed and the number of sentences alone: whatever is compared on a split, the same are drawn.
+The resamples of sentences depend only on the seed and the number of sentences, so every comparison on a split uses the
+same ones.
 """
 
 from __future__ import annotations
@@ -25,55 +26,55 @@ RESAMPLES = 2_000
 LEVEL = 0.95
 SEED = 13
 ALL = ALL_TYPES
-"""The name of all types together."""
+"""Name of the group of all types."""
 _CELLS = 1 << 22
-"""Of sentences times resamples at once: 32 MB."""
+"""Limit on sentences times resamples processed at once: 32 MB."""
 
 Figures = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
 class System:
-    """A network's runs on one split, by seed: at least one, all of the same sentences, else ValueError."""
+    """A system's runs on one split, by seed: at least one. ValueError unless all are on the same sentences."""
 
     runs: Mapping[int, Counted]
 
     def __post_init__(self) -> None:
-        """Check the runs against each other."""
+        """Check that all runs are on the same sentences."""
         first, *others = self.runs.values()
         if any(first_difference(first, other) is not None for other in others):
             raise ValueError("runs on different sentences")
 
     @property
     def counted(self) -> Counted:
-        """Any of its runs, for the sentences."""
+        """The first of the runs, which gives the sentences."""
         return next(iter(self.runs.values()))
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """How much more F1 a system has than a base; all from -1 to 1."""
+    """The difference in F1 between a system and a base; all values are from -1 to 1."""
 
     f1: float
     base_f1: float
     low: float
     high: float
-    """The ends of the interval."""
+    """Upper end of the interval of the gain; ``low`` is its lower end."""
     other_sign: float
-    """The share of resamples in which the gain is 0 or of the other sign: about how probable that is, from 0 to 1."""
+    """Share of resamples, from 0 to 1, whose gain is 0 or of the opposite sign; approximates its probability."""
 
     @property
     def gain(self) -> float:
-        """F1 less that of the base."""
+        """The F1 of the system minus the F1 of the base."""
         return self.f1 - self.base_f1
 
     @property
     def told_apart(self) -> bool:
-        """Whether the interval does not hold 0."""
+        """Whether the interval excludes 0."""
         return not self.low <= 0 <= self.high
 
     def to_json(self) -> dict[str, Any]:
-        """For machines."""
+        """Return the fields and properties as JSON values."""
         return {
             "f1": self.f1,
             "base_f1": self.base_f1,
@@ -87,12 +88,12 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Sampled:
-    """A system's F1 on resamples.
+    """A system's F1 on the split and on its resamples.
 
     Attributes:
-        seeds: Of its runs, in the order of the arrays.
-        f1: Of each seed and group. Shape: (n_seeds, n_groups)
-        resampled: The same figure on each resample. Shape: (n_resamples, n_seeds, n_groups)
+        seeds: The seeds of the runs, in the order of the arrays.
+        f1: F1 of each seed and group on the split. Shape: (n_seeds, n_groups)
+        resampled: F1 of each seed and group on each resample. Shape: (n_resamples, n_seeds, n_groups)
 
     """
 
@@ -102,7 +103,7 @@ class Sampled:
 
 
 def first_difference(one: Counted, other: Counted) -> int | None:
-    """The index of the first sentence that is not the same in both; None where all are."""
+    """Return the index of the first sentence that differs between the two; None if none does."""
     pairs = zip(one.sentences, other.sentences, strict=False)
     differing = next((index for index, (mine, theirs) in enumerate(pairs) if mine != theirs), None)
     if differing is None and len(one.sentences) != len(other.sentences):
@@ -111,7 +112,7 @@ def first_difference(one: Counted, other: Counted) -> int | None:
 
 
 def groups(systems: Sequence[System], *, label_groups: LabelGroups = NO_GROUPS) -> dict[str, list[str]]:
-    """What is compared: all types together, each type by name, each group of types → the types that belong to it."""
+    """Return what to compare: all types together, each type, and each group, with the types that belong to it."""
     types = sorted(
         {label for system in systems for run in system.runs.values() for counts in run.counts for label in counts}
     )
@@ -125,15 +126,15 @@ def sample(
     n_resamples: int = RESAMPLES,
     seed: int = SEED,
 ) -> list[Sampled]:
-    """The F1 of every system on the same resamples of the sentences; ``of``: the groups, as ``groups`` gives them.
+    """Compute the F1 of every system on the same resamples of the sentences; ``of`` is the result of ``groups``.
 
-    Raises ValueError unless all systems are of the same sentences.
+    Raises ValueError unless all systems are on the same sentences.
     """
     if any(first_difference(systems[0].counted, system.counted) is not None for system in systems):
         raise ValueError("systems on different sentences")
     n_sentences, n_groups = len(systems[0].counted.sentences), len(of)
     columns = [_columns(run, of) for system in systems for run in system.runs.values()]
-    # All runs side by side: a resample is then drawn and multiplied once for all of them.
+    # All runs side by side, so that a resample is drawn and multiplied once for all of them.
     correct, size = (np.concatenate([pair[kind] for pair in columns], axis=1) for kind in (0, 1))
     whole = _f1(correct.sum(0), size.sum(0))
     resampled = np.empty((n_resamples, correct.shape[1]))
@@ -141,7 +142,7 @@ def sample(
     step = max(1, _CELLS // max(1, n_sentences))
     for start in range(0, n_resamples, step):
         n = min(step, n_resamples - start)
-        # Whole numbers in float64 add up exactly, in whatever order a library takes them.
+        # Integers in float64 sum exactly, in whatever order a library adds them.
         times = _times(random.integers(0, n_sentences, size=(n, n_sentences)), n_sentences)
         resampled[start : start + n] = _f1(times @ correct, times @ size)
     samples, first = [], 0
@@ -156,13 +157,13 @@ def sample(
 
 
 def differences(system: Sampled, base: Sampled, *, level: float = LEVEL, seed: int = SEED) -> list[Difference]:
-    """How much better a system is than a base, for each group; the seeds are resampled here."""
+    """Return the difference between a system and a base for each group, resampling the seeds."""
     n_resamples = len(system.resampled)
     draws = [
         np.random.default_rng((seed, role)).integers(0, len(one.seeds), size=(n_resamples, len(one.seeds)))
         for role, one in enumerate((system, base), start=1)
     ]
-    if sorted(system.seeds) == sorted(base.seeds):  # paired: a seed is drawn for both or for neither
+    if sorted(system.seeds) == sorted(base.seeds):  # paired: both systems get the same draws of seeds
         order = [base.seeds.index(seed_of_system) for seed_of_system in system.seeds]
         draws[1] = np.array(order)[draws[0]]
     means = [
@@ -186,9 +187,9 @@ def compare(
     level: float = LEVEL,
     seed: int = SEED,
 ) -> dict[str, Difference]:
-    """Both systems on the same sentences, overall (``ALL``), by type and by group of types.
+    """Compare two systems on the same sentences: overall (``ALL``), by type and by group of types.
 
-    Raises ValueError when they are of different sentences.
+    Raises ValueError if the systems are on different sentences.
     """
     of = groups([system, base], label_groups=label_groups)
     sampled = sample([system, base], of, n_resamples=n_resamples, seed=seed)
@@ -196,7 +197,7 @@ def compare(
 
 
 def _columns(run: Counted, of: Mapping[str, Sequence[str]]) -> tuple[Figures, Figures]:
-    """Correct entities, and gold and predicted ones together, of each sentence. Shape: (n_sentences, groups)."""
+    """Return each sentence's correct entities, and its gold plus predicted ones. Shapes: (n_sentences, n_groups)."""
     columns_of: dict[str, list[int]] = {}
     for column, types in enumerate(of.values()):
         for label in types:
@@ -210,11 +211,11 @@ def _columns(run: Counted, of: Mapping[str, Sequence[str]]) -> tuple[Figures, Fi
 
 
 def _times(chosen: npt.NDArray[np.int64], n_sentences: int) -> Figures:
-    """How often each sentence was drawn in each resample. Shape: (n_resamples, n_sentences)."""
+    """Count how often each resample draws each sentence. Shape: (n_resamples, n_sentences)."""
     flat = chosen + n_sentences * np.arange(len(chosen))[:, None]
     return np.bincount(flat.ravel(), minlength=chosen.size).reshape(chosen.shape).astype(np.float64)
 
 
 def _f1(correct: Figures, size: Figures) -> Figures:
-    # Where nothing is gold or predicted F1 is 0, as in `scoring`.
+    # F1 is 0 if nothing is gold or predicted, as in `scoring`.
     return np.divide(2 * correct, size, out=np.zeros_like(correct), where=size > 0)

@@ -1,1 +1,1 @@
-"""The SSMI network: its encoder, its assembly, and how its output is decoded."""
+"""The SSMI network: its encoder, its assembly, and the decoding of its output."""

@@ -1,4 +1,4 @@
-"""What changes the states between two layers of an encoder, from a hook behind the first of them."""
+"""Change the states between two layers of an encoder, through a forward hook on the first of the two."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from typing import Any
 from torch import Tensor, nn
 
 Adapter = Callable[[Tensor], Tensor]
-"""States of windows between two layers → states of the same shape: (n_windows, size, width)."""
+"""Maps the states of windows between two layers to states of the same shape: (n_windows, size, width)."""
 _adapter: ContextVar[Adapter | None] = ContextVar("adapter", default=None)
-"""That of the forward pass which is running: a network may tag in several threads at once."""
+"""The adapter of the running forward pass; a context variable, because a network may run in several threads."""
 
 
 @contextmanager
 def adapting(adapter: Adapter | None) -> Iterator[None]:
-    """Let ``adapted`` use this adapter meanwhile, in this thread; None for none."""
+    """Set the adapter that ``adapted`` applies in this thread within the block; None applies none."""
     before = _adapter.set(adapter)
     try:
         yield
@@ -26,9 +26,9 @@ def adapting(adapter: Adapter | None) -> Iterator[None]:
 
 
 def adapted(_layer: nn.Module, _inputs: Any, output: Any) -> Any:
-    """A hook behind a layer, whose output is its states or begins with them: what the running adapter makes of them."""
+    """Apply the current adapter as a forward hook of a layer, whose output is its states or a tuple they begin."""
     adapter = _adapter.get()
-    # From a hook, None leaves the output as it is.
+    # A hook that returns None leaves the output unchanged.
     if adapter is None:
         return None
     return adapter(output) if isinstance(output, Tensor) else (adapter(output[0]), *output[1:])

@@ -1,4 +1,4 @@
-"""E_b of a batch's boundaries: looked up once for all parts that read them, and hidden at random in training."""
+"""Boundary vectors E_b of a batch: looked up once for all parts that read them, with dropout in training."""
 
 from __future__ import annotations
 
@@ -15,17 +15,20 @@ from ssmi.pipeline.contract.parameters.params import ModelParams
 
 @dataclass(frozen=True, slots=True)
 class BoundaryVectors:
-    """The vectors, where the network reads them; None where it does not.
+    """The boundary vectors that a network reads; None for kinds that it does not read.
 
     Attributes:
-        best, local: The best is already scaled by its gate. Shape: (batch, length, boundary_width)
-        sets, negatives: Shape: (batch, length, size, boundary_width)
-        set_rows: Which boundary each member is, 0 where there is none. Shape: (batch, length, size)
-        negative_mask: bool, True where there is one. Shape: (batch, length, size)
-        roles: Where each character stands in its best boundary. Shape: (batch, length)
-        words: Every word that matches somewhere in the batch, each once. Shape: (n, boundary_width)
-        word_index: The words over each character, as rows of ``words``. Shape: (batch, length, n_words)
-        word_rows: The same as rows of the embedding, 0 for none. Shape: (batch, length, n_words)
+        best: Vectors of the best boundaries, scaled by their gates if the network has gates. Shape: (batch, length,
+            boundary_width)
+        local: Vectors of the local boundaries. Shape: (batch, length, boundary_width)
+        sets: Vectors of the members of the boundary sets. Shape: (batch, length, size, boundary_width)
+        set_rows: Embedding row of each member of the sets, 0 for padding. Shape: (batch, length, size)
+        negatives: Vectors of the negatives. Shape: (batch, length, size, boundary_width)
+        negative_mask: bool, True on negatives, False on padding. Shape: (batch, length, size)
+        roles: Position of each character in its best boundary. Shape: (batch, length)
+        words: Vectors of the distinct words that match in the batch. Shape: (n, boundary_width)
+        word_index: The words that cover each character, as rows of ``words``. Shape: (batch, length, n_words)
+        word_rows: The same words as rows of the embedding, 0 for padding. Shape: (batch, length, n_words)
 
     """
 
@@ -44,27 +47,27 @@ class BoundaryVectors:
 def look_up(
     boundary: BoundaryEmbedding | None, batch: Batch, *, params: ModelParams, negatives: bool, training: bool
 ) -> BoundaryVectors:
-    """Look up the boundaries that a network of these parameters reads.
+    """Look up the boundary vectors that a network with these parameters reads.
 
     Args:
-        boundary: None for a network that reads no boundary.
-        batch: On the device of ``boundary``.
-        params: The network's.
-        negatives: Whether the loss that compares with them is wanted.
-        training: Whether ``params.boundary_dropout`` hides some.
+        boundary: The boundary embedding; None for a network that reads no boundaries.
+        batch: The batch, on the device of ``boundary``.
+        params: The parameters of the network.
+        negatives: Whether to look up the negatives, which only the loss reads.
+        training: Whether to apply ``params.boundary_dropout``.
 
     Returns:
-        Their vectors, differentiable.
+        The vectors, differentiable.
 
     """
     if boundary is None:
         return BoundaryVectors()
     read = _rows(batch, params=params, negatives=negatives)
-    # Rows are hidden and not vectors: masks and roles, which are made of the rows, then know of none either.
+    # Rows are dropped, not vectors, so that masks and roles, which are derived from the rows, are dropped too.
     if training and params.boundary_dropout:
         read = _hide(read, mask=batch.mask, share=params.boundary_dropout)
     words = {}
-    # Each word once, as one lies over many characters: LEBERT's adapter maps every vector that it is given.
+    # Each word once, because a word covers several characters and LEBERT's adapter maps every vector it is given.
     if "words" in read:
         words["word_rows"] = read["words"]
         read["words"], words["word_index"] = read["words"].unique(return_inverse=True)
@@ -82,13 +85,13 @@ def look_up(
 
 
 def _rows(batch: Batch, *, params: ModelParams, negatives: bool) -> dict[str, Tensor]:
-    """The rows that are read, by the names of ``BoundaryVectors``."""
+    """Return the rows to look up, by the names of ``BoundaryVectors``."""
     reads = wanted(params)
     rows = {
         "best": batch.best_rows if reads.best else None,
         "local": batch.local_rows if reads.local else None,
         "sets": batch.set_rows if reads.sets else None,
-        # Only the loss reads them, and they are about half of all rows: without it they are not looked up.
+        # Negatives are about half of all rows, and only the loss reads them.
         "negatives": batch.negative_rows if reads.negatives and negatives else None,
         "words": batch.word_rows if reads.matches else None,
     }
@@ -96,7 +99,7 @@ def _rows(batch: Batch, *, params: ModelParams, negatives: bool) -> dict[str, Te
 
 
 def _roles(batch: Batch, read: dict[str, Tensor], *, params: ModelParams) -> Tensor | None:
-    """Where characters stand in the best boundaries that were read: a hidden one must not be given away."""
+    """Return the roles in the best boundaries, 0 for dropped boundaries, which their role must not reveal."""
     if not wanted(params).boundary_roles:
         return None
     assert batch.boundary_roles is not None
@@ -104,7 +107,7 @@ def _roles(batch: Batch, read: dict[str, Tensor], *, params: ModelParams) -> Ten
 
 
 def _hide(rows: dict[str, Tensor], *, mask: Tensor, share: float) -> dict[str, Tensor]:
-    """Turn every row of a random share of the characters into "no boundary"."""
-    # Drawn once a character: best, local and set hint at the same word, and one left over would give it away.
+    """Replace all rows of a random share of the characters by "no boundary"."""
+    # Drawn once per character: best, local and set hint at the same word, and any one left would reveal it.
     kept = torch.rand(mask.shape, device=mask.device) >= share
     return {name: tensor * kept.view(*kept.shape, *[1] * (tensor.ndim - 2)) for name, tensor in rows.items()}

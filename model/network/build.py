@@ -1,7 +1,8 @@
-"""Assembly of a network: which parts it has, how wide each is, and the order in which their weights are drawn.
+"""Assembly of a network: its parts, their widths, and the order in which their weights are initialised.
 
-A new part is a file in ``layers``, a keyword of ``Network`` and its place in the forward pass, a function here that
-makes it or leaves it out, the width of what comes after it in ``widths``, and what it reads in ``requirements``.
+To add a part, write a file in ``layers``, a keyword of ``Network`` with its place in the forward pass, a function here
+that creates the part or returns None, the width of its output in ``widths``, and the features it reads in
+``requirements``.
 """
 
 from __future__ import annotations
@@ -50,20 +51,21 @@ def build(
     """Assemble a network. Its new parts are initialised from torch's global random generator, in a fixed order.
 
     Args:
-        params: Which parts it has, and their widths.
-        labels: Its tags.
-        boundaries: The vectors that its boundary embedding starts from.
-        encoder: The loaded encoder; needed for ``encoder: finetune``, and its upper layers for ``upper``.
-        hidden_width: Of the stored states; needed for ``encoder: frozen``.
+        params: The parameters that select the parts and their widths.
+        labels: The label set with the network's tags.
+        boundaries: The initial vectors of the boundary embedding.
+        encoder: The loaded encoder, required for ``encoder: finetune``; its upper layers, required for ``upper``.
+        hidden_width: Width of the stored states; required for ``encoder: frozen``.
         n_tokens: Size of the vocabulary of token ids; read for ``encoder: none``.
-        word_counts: How often each word matches in train (``Matches.counts``); needed for ``lexicon: softlexicon``.
-        longest_entity: Characters of train's longest entity, which no span exceeds; needed for ``head: span``.
+        word_counts: Matches of each word in train (``Matches.counts``); required for ``lexicon: softlexicon``.
+        longest_entity: Characters of the longest entity in train, which no scored span exceeds; required for
+            ``head: span``.
 
     Returns:
         The network, on the CPU.
 
     Raises:
-        MissingResourceError: The encoder or the width of its states is needed and None.
+        MissingResourceError: The encoder or the width of the stored states is required but None.
         ParameterError: The encoder has fewer layers than ``fusion_layer`` or ``lexicon_layer``.
 
     """
@@ -99,8 +101,8 @@ def _assemble(
     n_tokens: int,
     labels: LabelSet,
 ) -> Network:
-    """The parts, in the order in which a batch goes through them."""
-    # Each part draws its weights as it is made: with these lines in another order, the same seed gives another network.
+    """Create the parts, in the order in which a batch passes through them."""
+    # Each part draws its weights when created, so the order of these lines decides which network a seed gives.
     return Network(
         params=params,
         encoder=encoder,
@@ -123,7 +125,7 @@ def _assemble(
 
 
 def _state_width(params: ModelParams, *, encoder: Encoder | None, hidden_width: int | None) -> int:
-    """The width of O_B."""
+    """Return the width of O_B."""
     width = {
         "finetune": encoder.width if encoder is not None else None,
         "upper": encoder.width if encoder is not None else None,
@@ -158,7 +160,7 @@ def _boundary_adapter(params: ModelParams, widths: Widths, *, encoder: Encoder |
 
 
 def _beside_boundary(params: ModelParams) -> dict[str, int]:
-    """How many vectors there are of each kind that joins where the best boundary does."""
+    """Return the sizes of the embeddings that are added where the best boundary is."""
     return {
         "n_segment_positions": len(SEGMENT_POSITIONS) if params.segment_positions else 0,
         "n_boundary_roles": len(BOUNDARY_ROLES) if params.boundary_roles else 0,

@@ -1,4 +1,4 @@
-"""What goes through an encoder and what comes out: windows of [CLS], characters, [SEP] and padding; states."""
+"""The input and output of an encoder: cells of windows ([CLS], characters, [SEP], padding) and encoded states."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ssmi.model.data.batches import Windows
 
 @dataclass(frozen=True, slots=True)
 class Specials:
-    """Ids of the tokens that are not characters."""
+    """Ids of the special tokens."""
 
     cls: int
     sep: int
@@ -22,11 +22,11 @@ class Specials:
 
 
 class Encoded(NamedTuple):
-    """A batch's states.
+    """The encoded states of a batch.
 
     Attributes:
-        states: O_B, zero on padding. Shape: (batch, length, width)
-        sentences: e_s, the [CLS] state, averaged over the windows of a longer sentence. Shape: (batch, width)
+        states: O_B, the states of the characters, zero on padding. Shape: (batch, length, width)
+        sentences: e_s, the state of [CLS], averaged over the windows of a sentence. Shape: (batch, width)
 
     """
 
@@ -36,14 +36,15 @@ class Encoded(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """What stands in each cell of the windows.
+    """The content of the cells of windows.
 
     Attributes:
-        position: Of a cell in its window. Shape: (size,)
-        end: [SEP]'s position in each window. Shape: (n_windows, 1)
-        attended: int64, 1 on all but padding. Shape: (n_windows, size)
-        holds_char: bool. Shape: (n_windows, size)
-        char: Each cell's character as a flat index into the batch, any where it holds none. Shape: (n_windows, size)
+        position: Position of each cell in its window. Shape: (size,)
+        end: Position of [SEP] in each window. Shape: (n_windows, 1)
+        attended: int64, 1 except on padding. Shape: (n_windows, size)
+        holds_char: bool, True on characters. Shape: (n_windows, size)
+        char: Character of each cell as a flat index into the batch; arbitrary in cells without a character. Shape:
+            (n_windows, size)
 
     """
 
@@ -55,14 +56,14 @@ class Cells:
 
     @classmethod
     def of(cls, windows: Windows) -> Cells:
-        """The cells of the windows, on their device."""
+        """Return the cells of windows, on the device of the windows."""
         end = windows.lengths[:, None] + 1
         position = torch.arange(windows.char_of_cell.shape[1], device=end.device)
-        attended = (position <= end).long()  # not bool: DeBERTa subtracts it
-        # any character will do where `where` takes the other side
+        attended = (position <= end).long()  # not bool, because DeBERTa subtracts it
+        # Clamped to some character in cells without one, where `filled` ignores it.
         return cls(position, end, attended, windows.char_of_cell >= 0, windows.char_of_cell.clamp(min=0))
 
     def filled(self, characters: Tensor, *, others: Tensor) -> Tensor:
-        """Vectors of the batch's characters in their cells, ``others`` in the rest. Shape: (n_windows, size, width)."""
+        """Place vectors of characters in their cells, and ``others`` in the rest. Shape: (n_windows, size, width)."""
         placed = functional.embedding(self.char, characters.flatten(0, 1))
         return torch.where(self.holds_char[..., None], placed, others)

@@ -1,4 +1,4 @@
-"""From a batch to entities: the one place where what a head decodes becomes them, in training, evaluation and text."""
+"""Decode a batch into entities; the only place that does so, for training, evaluation and tagging text."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ssmi.pipeline.contract.text.words import whole_words
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """The entities of a batch; one item a sentence, in the batch's order.
+    """The entities of a batch: one item per sentence, in the batch's order.
 
     Attributes:
-        spans: At the edges of whole words.
-        probabilities: Of each span, then of each extra one: how probable exactly this entity is, from 0 to 1; with a
-            CRF over all tag sequences, with a span head among the types of this very span. None where not wanted.
-        ill_formed: Pieces of the tag paths that are not an entity; a span head has no paths, and none.
-        n_characters: Of all sentences.
+        spans: The entities, moved to the edges of whole words. probabilities: Probability of each span, then of each
+        extra span, that exactly this entity is right, from 0 to 1:
+            over all tag sequences with a CRF, over the types of this span with a span head. None if not requested.
+        ill_formed: Number of pieces of the tag paths that are not an entity; 0 with a span head, which has no paths.
+        n_characters: Number of characters of all sentences.
 
     """
 
@@ -45,24 +45,24 @@ def decode(
     probabilities: bool,
     extra_spans: Sequence[Sequence[Span]] | None = None,
 ) -> Decoded:
-    """The entities of each sentence: those of its best tag path, or the best spans that do not overlap.
+    """Decode the entities of each sentence: those of the best tag path, or the best spans that do not overlap.
 
     Args:
-        network: In evaluation mode.
-        batch: On the network's device.
-        labels: Of the network's tags.
-        precision: As ``hardware.autocast`` takes it.
-        kinds: What ``words.edges`` says of each sentence.
-        probabilities: Whether they are wanted; a CRF takes a forward and a backward pass more for them.
-        extra_spans: Spans of each sentence whose probabilities are wanted too.
+        network: The network, in evaluation mode.
+        batch: The batch, on the network's device.
+        labels: The label set of the network.
+        precision: A ``train.precision`` setting for ``hardware.autocast``.
+        kinds: The ``words.edges`` of each sentence.
+        probabilities: Whether to compute probabilities, which takes one more forward and backward pass of a CRF.
+        extra_spans: Further spans of each sentence to compute probabilities for.
 
     Returns:
-        The entities, and probabilities where wanted.
+        The entities, with probabilities if requested.
 
     """
     head = network.span or network.crf
     assert head is not None
-    # The network alone: the sums of the CRF are taken in float32.
+    # Only the network runs under autocast; the sums of the CRF are computed in float32.
     with hardware.autocast(network.device, precision):
         scores = network.emissions(batch) if network.span is None else network.span_scores(batch)
     if isinstance(head, SpanHead):
@@ -82,7 +82,7 @@ def decode(
 
 
 def entities_of(path: Sequence[int], kinds: Sequence[int], *, labels: LabelSet) -> tuple[list[Span], int]:
-    """The entities of a sentence's tag ids, at the edges of whole words, and the number of ill-formed pieces."""
+    """Return the entities of a tag path, moved to the edges of whole words, and the number of ill-formed pieces."""
     names = labels.tags
     spans, ill_formed = strict_spans([names[tag_id] for tag_id in path], scheme=labels.scheme)
     return whole_words(spans, kinds), ill_formed

@@ -1,4 +1,4 @@
-"""An encoder inside the network: load it, run it over windows, join the states. Only this file imports transformers."""
+"""The encoder: load it, run it over windows and join the states. Only this module imports transformers."""
 
 from __future__ import annotations
 
@@ -45,26 +45,26 @@ def _last(output: Any) -> Tensor:
 
 
 class Encoder(nn.Module):
-    """An encoder of any supported type whose output is one state a character, however long the sentence.
+    """An encoder of any supported type that outputs one state per character, however long the sentence.
 
     Attributes:
-        width: Of a state.
-        input_width: Of E_c: an ELECTRA may embed in fewer dimensions.
-        max_window: Most characters that it reads at once.
-        vocabulary_size: Token ids are below it.
+        width: Width of a state.
+        input_width: Width of E_c, which an ELECTRA may embed in fewer dimensions.
+        max_window: Maximum number of characters in a window.
+        vocabulary_size: Size of the vocabulary; token ids are below it.
 
     """
 
     def __init__(self, bert: PreTrainedModel, *, shape: EncoderShape, specials: Specials, folder: Path) -> None:
         super().__init__()
-        self.bert = bert  # of whatever type: the weights of every run are named so
+        self.bert = bert  # named so for every type, because the names of saved weights contain it
         self.specials = specials
         self._folder = folder
         self.width = shape.width
         self.max_window = shape.max_window
         self.vocabulary_size = int(bert.config.vocab_size)
         for name, parameter in bert.named_parameters():
-            if name == COMPUTED:  # a table that the type computes; loading makes it look trainable
+            if name == COMPUTED:  # a computed table, which loading marks as trainable
                 parameter.requires_grad_(False)
         self.input_width = self._input_width()
 
@@ -72,35 +72,35 @@ class Encoder(nn.Module):
         return self.words.embedding_dim
 
     def entering(self, batch: Batch) -> Tensor:
-        """What a boundary joins on its way in: E_c. Shape: (batch, length, input_width)."""
+        """Return E_c, the input that boundaries are fused with. Shape: (batch, length, input_width)."""
         return self.embed(batch.token_ids)
 
     def embed(self, token_ids: Tensor) -> Tensor:
-        """E_c: word embeddings alone, without positions. Shape: (...) → (..., input_width)."""
+        """Return E_c: the word embeddings only, without positions. Shape: (...) → (..., input_width)."""
         embeddings: Tensor = self.words(token_ids)
         return embeddings
 
     @property
     def refuses_norm(self) -> bool:
-        """Whether it reads stored states that must not have gone through the norm behind the type's last layer."""
+        """Whether it reads stored states, which the norm after the type's last layer must not have been applied to."""
         return False
 
     @property
     def words(self) -> nn.Embedding:
-        """The word embeddings, wherever this type keeps them."""
+        """The word embeddings."""
         words = self.bert.get_input_embeddings()
         assert isinstance(words, nn.Embedding)
         return words
 
     def adapt_behind(self, layer: int, *, parameter: str) -> None:
-        """Let ``forward`` change the states between this layer, counted from 1, and the next.
+        """Let ``forward`` apply an adapter to the states between a layer and the next.
 
         Args:
-            layer: A network has one such place.
-            parameter: Which says so, for the error.
+            layer: The layer, counted from 1. A network adapts the states after one layer only.
+            parameter: The parameter that names the layer, for errors.
 
         Raises:
-            ParameterError: The encoder has fewer layers.
+            ParameterError: The encoder has fewer layers, or does not run this layer.
 
         """
         n_layers = int(self.bert.config.num_hidden_layers)
@@ -111,16 +111,16 @@ class Encoder(nn.Module):
         self._module_of(layer, parameter=parameter).register_forward_hook(adapted)
 
     def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
-        """What gives the states behind a layer. Raises ParameterError where none that is run does."""
+        """Return the module that outputs the states of a layer. Raises ParameterError if the layer is not run."""
         return layers_of(self.bert)[layer - 1]
 
     def forward(self, batch: Batch, *, inputs: Tensor | None = None, adapter: Adapter | None = None) -> Encoded:
         """Run the encoder over the windows and join their states.
 
         Args:
-            batch: On the device of the encoder.
-            inputs: Used in place of ``entering(batch)``. Shape: (batch, length, input_width)
-            adapter: Changes the windows' states where ``adapt_behind`` said; see ``Windows.cells``.
+            batch: The batch, on the device of the encoder.
+            inputs: Replaces ``entering(batch)``. Shape: (batch, length, input_width)
+            adapter: Changes the states of the windows after the layer set by ``adapt_behind``; see ``Windows.cells``.
 
         Returns:
             Last-layer states of the characters, (batch, length, width), and of the sentences, (batch, width).
@@ -129,18 +129,18 @@ class Encoder(nn.Module):
         windows = batch.windows
         with adapting(adapter):
             cells = self._run(batch, inputs)
-        # A look-up and not an index: the gradient of indexing took 1.6 times as long.
+        # An embedding lookup, because the gradient of indexing took 1.6 times as long.
         states = functional.embedding(windows.cell_of_char, cells.flatten(0, 1)) * batch.mask[..., None]
-        # A sentence of several windows has as many [CLS] states: e_s is their mean.
+        # A sentence has one [CLS] state per window; e_s is their mean.
         summed = cells.new_zeros(len(batch.mask), self.width).index_add(0, windows.sentences, cells[:, 0])
         return Encoded(states, summed / torch.bincount(windows.sentences, minlength=len(batch.mask))[:, None])
 
     def _run(self, batch: Batch, inputs: Tensor | None) -> Tensor:
-        """Last-layer states of every cell of the windows. Shape: (n_windows, size, width)."""
+        """Return the last-layer states of every cell of the windows. Shape: (n_windows, size, width)."""
         cells = Cells.of(batch.windows)
         specials = torch.where(cells.position == cells.end, self.specials.sep, self.specials.pad)
         specials[:, 0] = self.specials.cls
-        # An index will do here, for ids have no gradient.
+        # Plain indexing is enough here, because ids have no gradient.
         token_ids = torch.where(cells.holds_char, batch.token_ids.view(-1)[cells.char], specials)
         if inputs is None:
             return _last(self.bert(input_ids=token_ids, attention_mask=cells.attended))
@@ -148,9 +148,9 @@ class Encoder(nn.Module):
         return _last(self.bert(inputs_embeds=embeddings, attention_mask=cells.attended))
 
     def describe(self, folder: Path) -> None:
-        """Write what ``blank`` needs: the configuration, as far as it is read, and the vocabulary."""
+        """Write the files that ``blank`` needs: the configuration of the loaded layers and the vocabulary."""
         folder.mkdir(parents=True, exist_ok=True)
-        # As many layers as were loaded, not as the folder has: `blank` must build what the weights fit.
+        # The number of layers loaded, not that of the folder, so that the weights fit what `blank` builds.
         config = with_layers(read_config(self._folder), int(self.bert.config.num_hidden_layers))
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         vocabulary = vocabulary_file(self._folder)
@@ -158,16 +158,16 @@ class Encoder(nn.Module):
 
 
 class UpperLayers(Encoder):
-    """An encoder without its first layers, whose states come with the batch.
+    """An encoder without its first layers, whose states come with the batch, including those of [CLS] and [SEP].
 
-    States of [CLS] and [SEP] do too. A boundary joins where the states enter, so ``input_width`` is a state's. Weights
-    are named from 0, the first layer that is left.
+    Boundaries are fused with the incoming states, so ``input_width`` is the width of a state. The names of weights
+    count layers from 0, the first remaining layer.
     """
 
     def __init__(
         self, bert: PreTrainedModel, *, below: int, shape: EncoderShape, specials: Specials, folder: Path
     ) -> None:
-        """``below``: the number of first layers, which are removed from ``bert``."""
+        """Remove the first ``below`` layers from ``bert``."""
         remove_first(bert, below)
         self._below = below
         super().__init__(bert, shape=shape, specials=specials, folder=folder)
@@ -177,7 +177,7 @@ class UpperLayers(Encoder):
 
     @property
     def refuses_norm(self) -> bool:
-        """True where the type has such a norm."""
+        """Whether the type has a norm after its last layer."""
         return bool(type_of(self.bert.config.to_dict()).last_norm)
 
     def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
@@ -193,7 +193,7 @@ class UpperLayers(Encoder):
         return entering
 
     def entering(self, batch: Batch) -> Tensor:
-        """The stored states of the characters. Shape: (batch, length, width)."""
+        """Return the stored states of the characters. Shape: (batch, length, width)."""
         assert batch.hidden is not None
         return batch.hidden
 
@@ -201,27 +201,27 @@ class UpperLayers(Encoder):
         assert batch.special_states is not None
         cells = Cells.of(batch.windows)
         cls, sep = batch.special_states[:, None, :, :].unbind(2)
-        others = torch.where((cells.position == 0)[:, None], cls, sep)  # padding too, which nothing attends to
+        others = torch.where((cells.position == 0)[:, None], cls, sep)  # [SEP] on padding too, which is not attended to
         states = cells.filled(self.entering(batch) if inputs is None else inputs, others=others)
         return _last(self.bert(inputs_embeds=states, attention_mask=cells.attended))
 
 
 def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
-    """Load an encoder folder in float32, whatever precision it is stored in; dropout as its configuration says.
+    """Load an encoder in float32, whatever precision it is stored in, with the dropout of its configuration.
 
     Args:
-        folder: With configuration, vocabulary and safetensors weights.
+        folder: Folder with configuration, vocabulary and safetensors weights.
         layers: Number of first layers to load; None loads all.
-        below: Number of first layers whose states are stored: ``UpperLayers`` of the others are loaded; 0 for none.
+        below: Number of first layers whose states are stored. If above 0, the others are returned as ``UpperLayers``.
 
     Returns:
-        The encoder, on the CPU, in training mode as transformers leaves it.
+        The encoder, on the CPU; transformers returns its model in evaluation mode.
 
     Raises:
         MissingResourceError: Files are missing.
-        InputDataError: It is not an encoder of a supported type.
-        StaleArtifactError: Its weights are not those of its configuration.
-        ParameterError: It has fewer layers, or none is left above those whose states are stored.
+        InputDataError: The folder is not an encoder of a supported type.
+        StaleArtifactError: The weights do not fit the configuration.
+        ParameterError: The encoder has fewer than ``layers`` layers, or none above the first ``below``.
 
     """
     shape, specials = encoder_shape(folder), _specials(folder)
@@ -252,13 +252,13 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
             )
     except (OSError, RuntimeError, ValueError, SafetensorError) as error:
         raise unusable_weights(folder, error) from error
-    # transformers draws what is missing at random and only logs it.
+    # transformers initialises missing weights at random and only logs it.
     check_loaded(folder, info, layers=layers)
     return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder)
 
 
 def blank(folder: Path, *, below: int = 0) -> Encoder:
-    """The encoder with random weights, from what ``Encoder.describe`` wrote; ``below`` as ``load`` had it."""
+    """Build an encoder with random weights from what ``Encoder.describe`` wrote; for ``below`` see ``load``."""
     shape, specials = encoder_shape(folder), _specials(folder)
     body = read_config(folder)
     model_class, arguments = _model_class(body), type_of(body).model_arguments
@@ -275,7 +275,7 @@ def _wrapped(bert: PreTrainedModel, *, below: int, shape: EncoderShape, specials
 
 
 def _model_class(body: dict[str, Any]) -> Any:
-    """The class of a configuration's type; transformers imports its module only now."""
+    """Return the model class of a configuration's type, whose module transformers imports lazily."""
     return getattr(transformers, type_of(body).model_class)
 
 
@@ -287,7 +287,7 @@ def _specials(folder: Path) -> Specials:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep transformers' bars and log lines off the screen; what matters is raised as an error."""
+    """Silence transformers' progress bars and log lines; problems are raised as errors."""
     verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()

@@ -1,6 +1,6 @@
-"""The SSMI network: how a batch goes through its parts. The parts are in ``layers``, ``build`` puts them together.
+"""The SSMI network: how a batch passes through its parts, which are in ``layers`` and assembled by ``build``.
 
-A batch goes through (method: "Model Architecture" of the paper; every line but the first and the last is a switch)::
+A batch passes through these lines ("Model Architecture" of the paper; all but the first and the last can be off)::
 
     O_B, e_s = encoder(P[E_c ⊕ E_Sm ⊕ e_p])   encoder, fusion: input, segment_positions
                                               boundary_roles (e_r beside e_p), cosine_gate (of E_Sm)
@@ -11,9 +11,9 @@ A batch goes through (method: "Model Architecture" of the paper; every line but 
     H3  = MLP2(H2' ⊕ E_g) ⊕ Biaffine(H2', O_B)  gmi, mlp2, biaffine
     tags = CRF(linear(H3))                    head: crf; with head: span entities = spans by their scores(H3)
 
-A part that is off is an identity; the biaffine, a second view beside the first, then adds nothing. With all of them off
-this is ``bert-crf``. The peers have two parts more, between lines (``docs/method/peers.md``): ``lexicon: lebert`` adds
-words between layers of the encoder, ``softlexicon`` makes H1 ⊕ word sets of H1. Tensors: batch × length × width.
+A part that is off is the identity; the biaffine, which is concatenated, adds nothing when off. With all parts off this
+is ``bert-crf``. Two more parts belong to the peers (``docs/method/peers.md``): ``lexicon: lebert`` adds words between
+layers of the encoder, and ``softlexicon`` concatenates word sets with H1. Tensors are batch × length × width.
 """
 
 from __future__ import annotations
@@ -55,10 +55,12 @@ from ssmi.pipeline.contract.parameters.params import ModelParams
 
 @dataclass(frozen=True, slots=True)
 class _Output:
-    """What the head and the loss read.
+    """The input of the head and the loss.
 
-    states: H3, behind dropout. Shape: (batch, length, width)
-    global_losses: Shape: (batch,); None without global enhancement, and where no loss is wanted.
+    Attributes:
+        states: H3 after dropout. Shape: (batch, length, width)
+        global_losses: The global losses; None without global enhancement or if no loss is requested. Shape: (batch,)
+
     """
 
     states: Tensor
@@ -66,10 +68,10 @@ class _Output:
 
 
 class Network(nn.Module):
-    """The parts, already built, in the order in which a batch goes through them; None leaves one out.
+    """The network, made of parts in the order in which a batch passes through them; a part that is None is off.
 
-    Without an encoder the states come from ``characters``, which are learned embeddings, or, without those too, from
-    the batch, which then brings the frozen encoder's. The head is ``tags`` with ``crf``, or ``span`` without both.
+    Without an encoder the states come from the learned embeddings ``characters``, or, without those, from the batch,
+    which then holds the frozen encoder's states. The head is ``tags`` with ``crf``, or ``span`` alone.
     """
 
     def __init__(
@@ -114,13 +116,13 @@ class Network(nn.Module):
         self.span = span
 
     def forward(self, batch: Batch) -> Tensor:
-        """The losses that training minimises.
+        """Compute the losses that training minimises.
 
         Args:
-            batch: On the network's device.
+            batch: The batch, on the network's device.
 
         Returns:
-            The head's loss of each sentence, with a CRF the negative log-likelihood of its tags, + λ · its global loss.
+            The head's loss of each sentence (with a CRF the negative log-likelihood of its tags) + λ · its global loss.
             Shape: (batch,)
 
         """
@@ -136,10 +138,10 @@ class Network(nn.Module):
         return losses
 
     def emissions(self, batch: Batch) -> Tensor:
-        """The scores that the CRF decodes.
+        """Compute the scores that the CRF decodes.
 
         Args:
-            batch: On the network's device.
+            batch: The batch, on the network's device.
 
         Returns:
             A score for each tag, in float32 even under autocast. Shape: (batch, length, n_tags)
@@ -148,19 +150,19 @@ class Network(nn.Module):
         return self._emit(self._run(batch, with_losses=False).states)
 
     def span_scores(self, batch: Batch) -> Tensor:
-        """The scores that the span head decodes.
+        """Compute the scores that the span head decodes.
 
         Args:
-            batch: On the network's device.
+            batch: The batch, on the network's device.
 
         Returns:
-            A score for each type of each span, as ``SpanHead.scores`` has them, in float32 even under autocast.
+            A score for each type of each span, as ``SpanHead.scores`` returns them, in float32 even under autocast.
 
         """
         return self._score_spans(self._run(batch, with_losses=False).states)
 
     def encode(self, batch: Batch) -> Encoded:
-        """O_B and the sentence vectors alone."""
+        """Return O_B and the sentence vectors, without running the other parts."""
         return self._encode(batch, self._look_up(batch, negatives=False))
 
     def _run(self, batch: Batch, *, with_losses: bool) -> _Output:
@@ -176,19 +178,19 @@ class Network(nn.Module):
 
     def _emit(self, states: Tensor) -> Tensor:
         assert self.tags is not None
-        # The CRF sums emissions over a whole sentence: in bfloat16 what tells two paths apart would be rounded away.
+        # The CRF sums emissions over a whole sentence; in bfloat16 the differences between paths would be rounded away.
         with torch.autocast(device_type=states.device.type, enabled=False):
             emissions: Tensor = self.tags(states.float())
         return emissions
 
     def _score_spans(self, states: Tensor) -> Tensor:
         assert self.span is not None
-        # In float32 as emissions are: spans that overlap are told apart by small differences.
+        # In float32 like emissions, because small differences decide between overlapping spans.
         with torch.autocast(device_type=states.device.type, enabled=False):
             return self.span.scores(states.float())
 
     def _encode(self, batch: Batch, boundaries: BoundaryVectors) -> Encoded:
-        """O_B and the sentence vectors."""
+        """Return O_B and the sentence vectors."""
         if self.encoder is None:
             return self._encoded_already(batch, boundaries)
         inputs = None
@@ -197,12 +199,12 @@ class Network(nn.Module):
         return Encoded(*self.encoder(batch, inputs=inputs, adapter=self._adapter(batch, boundaries)))
 
     def _adapter(self, batch: Batch, boundaries: BoundaryVectors) -> Adapter | None:
-        """What adds the boundaries, or the words, to the states between two layers of the encoder."""
+        """Return the adapter that adds boundaries or words to the states between two encoder layers."""
         if self.boundary_adapter is not None:
             assert boundaries.best is not None
             places, roles = batch.segment_positions, boundaries.roles
             added = batch.windows.cells(self.boundary_adapter(boundaries.best, places, roles))
-            # It is computed in float32, and under autocast the states may be bfloat16.
+            # `added` is float32, while the states may be bfloat16 under autocast.
             return lambda states: states + added.to(states.dtype)
         if not isinstance(self.lexicon, LexiconAdapter):
             return None
@@ -212,7 +214,7 @@ class Network(nn.Module):
         return partial(self.lexicon, words=boundaries.words, index=index, mask=mask)
 
     def _encoded_already(self, batch: Batch, boundaries: BoundaryVectors) -> Encoded:
-        """What stands for O_B without an encoder: stored states, or embeddings of characters."""
+        """Return O_B without running an encoder: stored states or character embeddings."""
         states = batch.hidden if self.characters is None else self.characters(batch.token_ids)
         assert states is not None
         if self.params.fusion == "input":
@@ -220,7 +222,7 @@ class Network(nn.Module):
         return Encoded(states, masked_mean(states, batch.mask))
 
     def _enhance_locally(self, states: Tensor, batch: Batch, boundaries: BoundaryVectors) -> Tensor:
-        """H2', from O_B."""
+        """Compute H2' from O_B."""
         if self.params.fusion == "output":
             states = self._fuse(states, batch, boundaries)
         if self.can is not None:
@@ -240,7 +242,7 @@ class Network(nn.Module):
     def _enhance_globally(
         self, states: Tensor, sentences: Tensor, boundaries: BoundaryVectors, *, with_losses: bool
     ) -> tuple[Tensor, Tensor | None]:
-        """H2' ⊕ E_g, and the global losses where they are wanted."""
+        """Compute H2' ⊕ E_g, and the global losses if requested."""
         if self.information is None or self.params.gmi == "none":
             return states, None
         assert boundaries.sets is not None and boundaries.set_rows is not None
@@ -269,7 +271,7 @@ class Network(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        """Where it computes."""
+        """The device of the parameters."""
         return next(self.parameters()).device
 
     @property

@@ -1,4 +1,4 @@
-"""What a network of given parameters needs: features of the shards, switches that fit together, a fitting encoder."""
+"""Requirements of a network: the features it reads, consistent parameters, and a fitting encoder."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import ModelParams
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 
-if TYPE_CHECKING:  # whoever only checks parameters need not wait for transformers
+if TYPE_CHECKING:  # checking parameters alone must not import transformers
     from ssmi.model.network.encoder import Encoder
 
 
 def wanted(params: ModelParams) -> RequiredFeatures:
-    """The features that a network of these parameters reads of the shards."""
+    """Return the features of the shards that a network with these parameters reads."""
     return RequiredFeatures(
         best=params.fusion != "none",
         local=params.lmi,
@@ -32,15 +32,17 @@ def wanted(params: ModelParams) -> RequiredFeatures:
 
 
 def layers_below(params: ModelParams, shards: ShardsStatistics) -> int:
-    """How many of the encoder's first layers are not in the network, because the shards hold their states."""
+    """Return the number of first encoder layers that are not in the network, because their states are stored."""
     return shards.hidden_layers or 0 if params.encoder == "upper" else 0
 
 
 def check_parameters(params: ModelParams) -> None:
-    """Refuse switches that exclude each other; needs no shards.
+    """Check that parameters do not exclude each other; needs no shards.
 
     Raises:
-        ParameterError: Frozen states with fusion ``input``, or layers of an encoder that is not run or lacks them.
+        ParameterError: ``encoder: frozen`` with ``fusion: input``, both parts that change states between encoder
+        layers,
+            or layers of an encoder that is not run or has fewer.
 
     """
     _check_adapters(params, layers=params.encoder_layers if isinstance(params.encoder_layers, int) else None)
@@ -57,9 +59,12 @@ def check_parameters(params: ModelParams) -> None:
 
 
 def _check_adapters(params: ModelParams, *, layers: int | None) -> None:
-    """Refuse a part behind a layer that is not run, or two of them: an encoder has one such place.
+    """Check the parts that change states after an encoder layer: at most one, after a layer that is run.
 
-    layers: how many are run; None where that is not known, or all are.
+    Args:
+        params: The parameters of the network.
+        layers: Number of layers that are run; None if it is unknown or all are.
+
     """
     behind_layer, lebert = params.fusion == "layer", params.lexicon == "lebert"
     if behind_layer and lebert:
@@ -77,7 +82,7 @@ def _check_adapters(params: ModelParams, *, layers: int | None) -> None:
 
 
 def _require_encoder(params: ModelParams, part: str, *, remedy: str) -> None:
-    """Refuse a part that stands between layers where none is run; ``part`` says what it does."""
+    """Check that an encoder is run, as a part between its layers requires; ``part`` describes the part in errors."""
     if not params.trains_encoder:
         raise ParameterError(
             f"model.{part} between encoder layers, but model.encoder: {params.encoder} runs none",
@@ -86,7 +91,7 @@ def _require_encoder(params: ModelParams, part: str, *, remedy: str) -> None:
 
 
 def _check_layer(params: ModelParams, name: str, layer: int, layers: int | None) -> None:
-    """Refuse a part behind a layer that is not run; the parameter ``name`` says behind which."""
+    """Check that ``layer``, the value of the parameter ``name``, is one of the layers that are run."""
     if layers is None or layer <= layers:
         return
     if params.encoder_layers is None:
@@ -101,12 +106,12 @@ def _check_layer(params: ModelParams, name: str, layer: int, layers: int | None)
 
 
 def check_buildable(params: ModelParams, shards: Shards) -> None:
-    """Refuse what cannot be built, before anything heavy is loaded.
+    """Check that a network can be built for shards, before anything large is loaded.
 
     Raises:
-        ParameterError: As ``check_parameters``, more layers than the encoder has, or gates of boundaries that were
-            chosen without cosines.
-        StaleArtifactError: The shards lack the hidden states or the matches that are read.
+        ParameterError: See ``check_parameters``; also if there are more layers than the encoder has, or gates of
+            boundaries that were chosen without sets.
+        StaleArtifactError: The shards lack hidden states or matches that the network reads.
 
     """
     check_parameters(params)
@@ -135,7 +140,12 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
 
 
 def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) -> None:
-    """Refuse an encoder whose vocabulary, positions or stored states cannot be those of the shards."""
+    """Check that the encoder's vocabulary, window size and stored states fit the shards.
+
+    Raises:
+        StaleArtifactError: The encoder does not fit the shards.
+
+    """
     if encoder.refuses_norm and shards.statistics.hidden_norm:
         raise StaleArtifactError(
             f"{shards.folder}: its states have gone through the norm that belongs behind the encoder's last layer",

@@ -1,4 +1,4 @@
-"""Where an encoder of any supported type keeps its layers, and an encoder without the first of them."""
+"""Access to the layers of an encoder of any supported type, and removal of its first layers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 
 def layers_of(bert: nn.Module) -> nn.ModuleList:
-    """The layers of transformers' model of any supported type, in their order."""
+    """Return the layers of a transformers model of any supported type, in order."""
     holder, name = _place(bert)
     layers = getattr(holder, name)
     assert isinstance(layers, nn.ModuleList)
@@ -16,34 +16,34 @@ def layers_of(bert: nn.Module) -> nn.ModuleList:
 
 
 def remove_first(bert: nn.Module, n_layers: int) -> None:
-    """Make an encoder start behind its first layers: its ``inputs_embeds`` are then the states of the last of these.
+    """Remove the first layers of an encoder, whose ``inputs_embeds`` are then the states of the last removed layer.
 
-    What the type computes for all layers at once stays: masks, relative positions (deberta-v2), rotations (roformer,
-    modernbert). Each layer that is left keeps its kind of attention (modernbert: local or global).
+    Anything that the type computes for all layers at once is kept: masks, relative positions (deberta-v2), rotations
+    (roformer, modernbert). Each remaining layer keeps its kind of attention (modernbert: local or global).
 
     Args:
-        bert: transformers' model, changed in place.
-        n_layers: How many layers are removed, at least 1.
+        bert: The transformers model, changed in place.
+        n_layers: Number of layers to remove, at least 1.
 
     """
     holder, name = _place(bert)
     setattr(holder, name, layers_of(bert)[n_layers:])
     bert.embeddings = _Given()
-    # Each is taken away as transformers' forward asks for it: this one whether it exists, `conv` whether it is None.
-    if hasattr(bert, "embeddings_project"):  # electra, roformer: from narrower embeddings to the layers' width
+    # Removed as transformers' forward checks for them: whether this attribute exists, whether `conv` is None.
+    if hasattr(bert, "embeddings_project"):  # electra, roformer: maps narrower embeddings to the layers' width
         del bert.embeddings_project
-    if hasattr(holder, "conv"):  # deberta-v2: a convolution that joins the first layer's output alone
+    if hasattr(holder, "conv"):  # deberta-v2: a convolution added to the first layer's output only
         holder.register_module("conv", None)
 
 
 def _place(bert: nn.Module) -> tuple[nn.Module, str]:
-    """The module that holds the layers, and their name in it: modernbert has them itself."""
+    """Return the module that holds the layers, and their name in it; a modernbert model holds them itself."""
     encoder = getattr(bert, "encoder", None)
     return (bert, "layers") if encoder is None else (encoder, "layer")
 
 
 class _Given(nn.Module):
-    """In place of the embeddings: what comes in has passed the first layers, its positions are in it."""
+    """Replacement for the embeddings: passes on its input, the states of a layer, which include positions."""
 
     def forward(self, *, inputs_embeds: Tensor, **_: Any) -> Tensor:
         return inputs_embeds

@@ -1,4 +1,4 @@
-"""How wide a character's state is after each part of the network."""
+"""The width of a character's state after each part of the network."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from ssmi.pipeline.contract.parameters.params import ModelParams
 
 @dataclass(frozen=True, slots=True)
 class Widths:
-    """The width of a state after each part of the network."""
+    """The width of a character's state after each part of the network."""
 
     encoder: int
     inputs: int
-    """Width of E_c; an encoder may map it to a wider state."""
+    """Width of the encoder's input E_c, which may be narrower than its states."""
     boundary: int
     local: int
-    """Width of H1 ⊕ E_l, and of a lexicon's word sets beside them."""
+    """Width of H1 ⊕ E_l, including SoftLexicon's word sets."""
     after_mlp1: int
     enhanced: int
     """Width of H2 and H2'."""
@@ -29,7 +29,7 @@ class Widths:
 
     @classmethod
     def of(cls, params: ModelParams, *, encoder: int, inputs: int, boundary: int) -> Widths:
-        """Those of a network with an encoder, its input and boundary embeddings of these widths."""
+        """Return the widths for the given widths of encoder states, encoder inputs and boundary embeddings."""
         words = len(ROLES) * boundary if params.lexicon == "softlexicon" else 0
         local = encoder + words + (boundary if params.lmi else 0)
         after_mlp1 = params.hidden_width if params.mlp1 else local

@@ -1,1 +1,1 @@
-"""A run folder: what lies in it, what the run is made from, and the state to resume it from."""
+"""A run folder: its files, the fingerprint of the run, and the state to resume it from."""

@@ -1,4 +1,4 @@
-"""What a run folder holds, and of which version it is. Light: looking for a file loads no torch."""
+"""The files of a run folder and the version of its checkpoint. Importing this module loads no torch."""
 
 from pathlib import Path
 
@@ -8,35 +8,35 @@ from ssmi.pipeline.contract.storage.replacing import sweep
 from ssmi.pipeline.contract.text.json_text import loads
 
 CHECKPOINT = "checkpoint"
-"""Folder of the best epoch's weights and of all that they need."""
+"""Folder with the weights of the kept epoch and everything needed to use them."""
 METADATA = "checkpoint.json"
-"""File in it that says what the network was made from, and its ``format``."""
+"""File in the checkpoint that states its ``format`` and what the network was made from."""
 CHECKPOINT_FORMAT = 4
-"""One more whenever this version cannot read what an earlier one wrote. Version 0.1 wrote 2, version 0.2 wrote 3."""
+"""Incremented whenever earlier checkpoints become unreadable. Version 0.1 wrote 2, version 0.2 wrote 3."""
 SHARDS = "shards"
-"""Folder in it with the manifest of the shards that it was trained on."""
+"""Folder in the checkpoint with the manifest of the shards that the run was trained on."""
 MADE_FROM = "made-from.json"
-"""In place of a checkpoint that ``ablate`` did not keep: what its ``checkpoint.json`` said."""
+"""Replaces a checkpoint that ``ablate`` did not keep, with the content of its ``checkpoint.json``."""
 DROP_WEIGHTS = "drop-weights"
-"""There while ``ablate`` trains a run whose checkpoint it will not keep: whoever finds it finished removes that."""
+"""Marks a run of ``ablate`` whose checkpoint is to be removed once the run is finished."""
 COUNTS = "counts"
-"""Folder with the counts of every sentence of a scored split: what runs are compared by."""
+"""Folder with the entity counts of every sentence of the scored splits, by which runs are compared."""
 HISTORY = "history.csv"
 HEADLINE = "headline.json"
-"""Precision, recall and F1 of each split: what DVC compares runs by."""
+"""Precision, recall and F1 of each split, by which DVC compares runs."""
 METRICS = "metrics.json"
-"""Written when the training is finished."""
+"""All scores of a run; its presence marks a finished run."""
 RESULT_FILES = "files.json"
-"""Digests of what else a finished run leaves; also the name of the list in a checkpoint."""
+"""Digests of the result files of a finished run; also the name of the list of digests in a checkpoint."""
 
 
 def report_name(split: str) -> str:
-    """The page that ``ssmi-cli report`` writes about a split."""
+    """Return the name of the page that ``ssmi-cli report`` writes for a split."""
     return f"report-{split}.html"
 
 
 def _similar(run: Path) -> str:
-    """A hint with the project's run of this name, else the folder beside it whose name is most similar."""
+    """Return a hint at the project's run of this name, or else at the sibling folder with the most similar name."""
     named = ArtifactPaths(run.parent).runs / run.name
     if (named / CHECKPOINT).is_dir():
         return f"; did you mean {str(named)!r}?"
@@ -48,14 +48,14 @@ def _similar(run: Path) -> str:
 
 
 def require_checkpoint(run: Path) -> None:
-    """Refuse a run folder that cannot be used, before anything heavy is imported.
+    """Check that a run folder has a usable checkpoint, before anything large is imported.
 
     Args:
         run: The run folder.
 
     Raises:
-        MissingResourceError: It is not there, or holds no checkpoint.
-        StaleArtifactError: Another version of ssmi wrote its checkpoint.
+        MissingResourceError: The folder does not exist or has no checkpoint.
+        StaleArtifactError: Another version of ssmi wrote the checkpoint.
 
     """
     if not run.is_dir():
@@ -65,13 +65,13 @@ def require_checkpoint(run: Path) -> None:
         )
     path = run / CHECKPOINT / METADATA
     if not path.is_file():
-        sweep(run)  # a process that was killed in the wrong moment leaves it under another name
+        sweep(run)  # a process killed while replacing the folder leaves it under another name
     if not path.is_file():
         raise MissingResourceError(f"{run / CHECKPOINT}: no checkpoint", next_step="ssmi-cli train")
     try:
         written = loads(path.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError):
-        return  # damaged: reading the whole file will say how
+        return  # damaged: reading the whole file will report the damage
     if written != CHECKPOINT_FORMAT:
         raise StaleArtifactError(
             f"{run}: a run of another version of ssmi (format {written}, this version reads {CHECKPOINT_FORMAT})",

@@ -1,4 +1,4 @@
-"""What a run is made from: two runs with the same fingerprint have the same scores, but for rounding."""
+"""The fingerprint of a run: two runs with the same fingerprint have the same scores, except for rounding."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from ssmi.pipeline.contract.text.wording import as_yaml
 _SECTIONS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset(),
     "model": frozenset(),
-    # These change rounding alone; the precision that a device comes to is an entry of its own.
+    # These only affect rounding; the precision used on a device is a separate entry.
     "train": frozenset({"device", "threads"}),
 }
-"""Sections of params.yaml that make a run, and their keys that do not. Those of features are in the shards' digest."""
+"""Sections of params.yaml that affect a run → their keys that do not. The shards' digest covers feature sections."""
 SEED, FOLD = "train.seed", "train.fold"
-"""The only things in which the runs of one setting differ."""
+"""The only parameters in which the runs of one setting differ."""
 _SHARDS, _ENCODER, _REVISION = "shards", "the shards' encoder", "the revision of the network's code"
-"""How the file, and so every message, names what is not a parameter. No parameter's name lacks a dot."""
+"""Names of the entries that are not parameters, in files and messages; names of parameters always contain a dot."""
 _ALWAYS: Mapping[str, frozenset[str]] = {
     "encoder": frozenset({"name", "revision"}),
     "model": frozenset(
@@ -70,16 +70,19 @@ _ALWAYS: Mapping[str, frozenset[str]] = {
         ]
     ),
 }
-"""The parameters of version 0.2. One that came later is left out of a fingerprint where it has its default, by which a
-run is what it was before: so a new parameter makes no finished run unknown."""
+"""The parameters of version 0.2, which are always in a fingerprint.
+
+A later parameter is left out if it has its default, with which a run is what it was before the parameter existed. A new
+parameter therefore does not change the fingerprint of finished runs.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Fingerprint:
-    """What a run, or all runs of one setting, is made from.
+    """The inputs that determine a run, or all runs of one setting.
 
     Attributes:
-        parameters: ``section.key`` → value, with the numbers that ``auto`` came to.
+        parameters: ``section.key`` → value, with ``auto`` resolved.
         shards: sha256 of the shards' manifest.
         encoder: sha256 of the encoder that the shards were built with.
         revision: ``REVISION`` of the code.
@@ -93,22 +96,22 @@ class Fingerprint:
 
     @property
     def seed(self) -> int:
-        """The run's seed; 0 where the fingerprint is that of a setting."""
+        """The seed of the run; 0 for the fingerprint of a setting."""
         return int(self.parameters.get(SEED) or 0)
 
     @property
     def setting(self) -> Fingerprint:
-        """The fingerprint without seed and fold: what all runs of one setting are made from."""
+        """The fingerprint without seed and fold, which all runs of one setting share."""
         kept = {name: value for name, value in self.parameters.items() if name not in (SEED, FOLD)}
         return replace(self, parameters=kept)
 
     def differing(self, other: Fingerprint) -> list[str]:
-        """The names of the entries that are not the same in both, sorted."""
+        """Return the names of the entries that differ, sorted."""
         one, two = self.to_json(), other.to_json()
         return sorted(name for name in one.keys() | two.keys() if one.get(name) != two.get(name))
 
     def differences(self, now: Fingerprint, *, run: str) -> list[str]:
-        """A line for each entry that is not the same now as it is here; ``run`` names the run that this is of."""
+        """Return a line for each entry that differs from ``now``; ``run`` names the run of this fingerprint."""
         before, after = self.to_json(), now.to_json()
         return [
             f"{name} is {short(before.get(name))} in {run}, {short(after.get(name))} now"
@@ -116,16 +119,16 @@ class Fingerprint:
         ]
 
     def without_shards(self) -> dict[str, Any]:
-        """Name → value, as ``to_json``, of all that does not say which shards: digests tell a person nothing."""
+        """Return ``to_json`` without the digests of shards and encoder, which mean nothing to a reader."""
         return {**self.parameters, _REVISION: self.revision}
 
     def to_json(self) -> dict[str, Any]:
-        """The form that files hold, and whose names messages use."""
+        """Return name → value, as stored in files; messages use the same names."""
         return {**self.parameters, _SHARDS: self.shards, _ENCODER: self.encoder, _REVISION: self.revision}
 
     @classmethod
     def from_json(cls, body: object) -> Fingerprint:
-        """The fingerprint that ``to_json`` gave. Raises ValueError for anything else."""
+        """Parse the result of ``to_json``. Raises ValueError for anything else."""
         if not isinstance(body, dict):
             raise ValueError("not a fingerprint")
         parameters = dict(body)
@@ -140,19 +143,19 @@ FingerprintField = Annotated[
     BeforeValidator(lambda value: value if isinstance(value, Fingerprint) else Fingerprint.from_json(value)),
     PlainSerializer(Fingerprint.to_json, return_type=dict[str, Any]),
 ]
-"""A fingerprint as the key of a JSON file."""
+"""A fingerprint as a field of a JSON file."""
 
 
 def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
-    """What a run of these parameters on these shards is made from.
+    """Compute the fingerprint of a run with these parameters on these shards.
 
     Args:
-        params: Of the run.
-        shards: What it is trained on.
+        params: The parameters of the run.
+        shards: The shards to train on.
 
     Returns:
-        The parameters with the numbers that ``auto`` comes to on this machine and for this encoder; the digests of the
-        shards and of their encoder; the revision of the code.
+        The parameters, with ``auto`` resolved for this machine and this encoder, the digests of the shards and of their
+        encoder, and the revision of the code.
 
     """
     defaults = Params()
@@ -170,7 +173,7 @@ def fingerprint_of(params: Params, *, shards: Shards) -> Fingerprint:
 
 
 def short(value: Any) -> str:
-    """A value as params.yaml has it, a digest's beginning."""
+    """Format a value as in params.yaml, with digests shortened."""
     text = as_yaml(value)
-    # The length of a sha256 in hexadecimal.
+    # 64 is the length of a sha256 in hexadecimal.
     return text[:12] if len(text) == 64 else text

@@ -1,4 +1,4 @@
-"""JSON files of a run, read as what they must hold; each holds the digest of its own content."""
+"""JSON files of a run, validated on reading; each holds the digest of its own content."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ Body = TypeVar("Body", bound=BaseModel)
 
 
 class JsonBody(BaseModel):
-    """What a file holds: frozen, of exactly these keys."""
+    """Base of file contents: frozen, with exactly the declared keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 def read(path: Path, kind: type[Body]) -> Body:
-    """Read what ``write`` wrote.
+    """Read a file written by ``write``.
 
     Args:
         path: The file.
-        kind: What it must hold.
+        kind: The model of its content.
 
     Returns:
-        Its content.
+        The content.
 
     Raises:
-        OSError: It cannot be read.
-        ValueError: It is not JSON, not of this kind, or was changed since; names every key that is missing, unknown or
-            ill-typed.
+        OSError: The file cannot be read.
+        ValueError: The file is not JSON, does not fit ``kind`` (the error names every missing, unknown or ill-typed
+            key), or was changed after it was written.
 
     """
     return _validated(unseal(plain_files.read_bytes(path)), kind)
 
 
 def read_plain(path: Path, kind: type[Body]) -> Body:
-    """Read a file that holds no digest of its own; else as ``read``."""
+    """Read a file that does not hold its own digest; otherwise like ``read``."""
     return _validated(loads(plain_files.read_text(path)), kind)
 
 
@@ -54,6 +54,6 @@ def _validated(body: object, kind: type[Body]) -> Body:
 
 
 def write(path: Path, body: BaseModel, *, sort_keys: bool = False) -> None:
-    """Write a file with the digest of its content; the same content gives the same bytes."""
+    """Write content with its digest; equal content gives equal bytes."""
     text = json.dumps(seal(body.model_dump(mode="json")), ensure_ascii=False, indent=1, sort_keys=sort_keys)
     path.write_text(text + "\n", encoding="utf-8")

@@ -1,8 +1,8 @@
-"""The state of an unfinished run: everything that training needs to go on as if it had never stopped.
+"""The state of an unfinished run: everything that training needs to resume as if it had never stopped.
 
-``state/state.json`` says how far the run has got and of what parameters and shards it is, and names the file with the
-weights, their average, AdamW's moments and the random generators. That file is written first, under a name that is not
-in use, so that a whole state is on disk at every moment, whatever happens to the process.
+``state/state.json`` holds the progress and the fingerprint of the run, and names the file with the weights, their
+average, AdamW's moments and the random generators. That file is written first, under a name that is not in use, so that
+a complete state is on disk at every moment, whatever happens to the process.
 """
 
 from __future__ import annotations
@@ -32,38 +32,38 @@ from ssmi.pipeline.contract.text.json_text import loads
 
 STATE = "state"
 FORMAT = 3
-"""One more whenever this version cannot go on from what an earlier one wrote. Versions 0.1 and 0.2 wrote 1 and 2."""
+"""Incremented whenever earlier states can no longer be resumed. Versions 0.1 and 0.2 wrote 1 and 2."""
 STATE_FILE = "state.json"
-# Two names in turn: the file that state.json names is never written to.
+# Two names in alternation, so that the file named in state.json is never written to.
 _TensorFile = Literal["a.safetensors", "b.safetensors"]
 _FILES: tuple[_TensorFile, ...] = get_args(_TensorFile)
 
 
 @dataclass(frozen=True, slots=True)
 class TrainState:
-    """How far a run has got. What comes next follows from it, for batches depend only on seed and epoch."""
+    """The progress of a run, which determines the remaining batches, since these depend only on seed and epoch."""
 
     epoch: int = 1
-    """The current epoch; after the last one when only the test is left."""
+    """The current epoch; the last epoch + 1 if only scoring on test remains."""
     step: int = 0
-    """Steps of it that are done."""
+    """Number of completed steps of the current epoch."""
     loss: float = 0.0
-    """Sum of the losses of its sentences so far."""
+    """Sum of the losses of the current epoch's sentences so far."""
     history: tuple[EpochRecord, ...] = ()
-    """The epochs before it."""
+    """The completed epochs."""
 
 
 class _StateFile(JsonBody):
-    """``state.json``."""
+    """The content of ``state.json``."""
 
     format: int
     file: _TensorFile
     file_digest: str
-    """sha256 of that file."""
+    """sha256 of ``file``."""
     epoch: int
     step: int
     steps: int
-    """Steps of the whole run so far."""
+    """Number of completed steps of the whole run."""
     loss: float
     history: tuple[EpochRecord, ...]
     fingerprint: FingerprintField
@@ -87,15 +87,15 @@ class _StateFile(JsonBody):
 
 @dataclass(frozen=True, slots=True)
 class SavedState:
-    """A state as it is on disk.
+    """A state on disk.
 
     Attributes:
         folder: ``RUN/state``.
-        state: How far the run has got.
-        steps: Steps of the whole run so far.
-        fingerprint: What the run is made from.
-        file: The file with its tensors.
-        file_digest: sha256 of it.
+        state: The progress of the run.
+        steps: Number of completed steps of the whole run.
+        fingerprint: The fingerprint of the run.
+        file: The file with the tensors.
+        file_digest: sha256 of ``file``.
 
     """
 
@@ -107,14 +107,14 @@ class SavedState:
     file_digest: str
 
     def differences(self, params: Params, shards: Shards) -> list[str]:
-        """A line for each parameter and digest that it did not begin with."""
+        """Return a line for each parameter and digest that differs from those of the unfinished run."""
         return self.fingerprint.differences(fingerprint_of(params, shards=shards), run="the unfinished run")
 
     def check_fingerprint(self, params: Params, shards: Shards) -> None:
-        """Refuse to go on with other parameters or shards.
+        """Check that parameters and shards are those of the unfinished run.
 
         Raises:
-            StaleArtifactError: Naming every difference.
+            StaleArtifactError: They differ; the error names every difference.
 
         """
         differing = self.differences(params, shards)
@@ -127,19 +127,19 @@ class SavedState:
     def restore(
         self, network: nn.Module, optimizer: AdamW, schedule: LambdaLR, *, rank: int, average: nn.Module | None = None
     ) -> None:
-        """Put weights, moments, learning rates and random generators back.
+        """Restore weights, moments, learning rates and random generators.
 
-        A process that the state does not know, because there were fewer, keeps its own random generators.
+        A process that is not in the state, because there were fewer processes, keeps its own random generators.
 
         Args:
-            network: On its device.
-            optimizer: Of the network's parameters, in the same groups as when the state was saved.
-            schedule: Of the optimizer.
-            rank: Of this process.
-            average: The weights' average, where the run keeps one.
+            network: The network, on its device.
+            optimizer: The optimizer of the network's parameters, with the same groups as when the state was saved.
+            schedule: The schedule of the optimizer.
+            rank: Rank of this process.
+            average: The average of the weights, if the run has one.
 
         Raises:
-            StaleArtifactError: The file changed since it was written, or is not what the network needs.
+            StaleArtifactError: The file was changed after it was written, or does not fit the network.
 
         """
         try:
@@ -147,7 +147,7 @@ class SavedState:
             state_tensors.put_back(tensors, network, average, optimizer, rank=rank)
         except (OSError, SafetensorError, RuntimeError, ValueError) as error:
             raise _broken(self.file, error) from error
-        # A schedule's state is its step alone, and the rates follow from that: its lambdas cannot be saved.
+        # Only the step of a schedule is saved, because its lambdas cannot be; the rates follow from the step.
         schedule.load_state_dict({**schedule.state_dict(), "last_epoch": self.steps})
         for group, rate, factor in zip(optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True):
             group["lr"] = rate * factor(self.steps)
@@ -165,18 +165,18 @@ def save(
     params: Params,
     shards: Shards,
 ) -> None:
-    """Write ``run/state``; until the last byte is there, the state before stays whole.
+    """Write ``run/state``; the previous state stays intact until the new one is complete.
 
     Args:
         run: The run folder.
-        state: How far the run has got.
-        network: Its weights are saved.
-        average: Their average, saved beside them; None where the run keeps none.
-        optimizer: Its moments are saved.
-        schedule: Its step is saved.
-        generators: By name, the states of every process, by rank.
-        params: With numbers where learning rates were ``auto``.
-        shards: What it is trained on.
+        state: The progress of the run.
+        network: The network, whose weights are saved.
+        average: The average of the weights, which is saved too; None if the run has none.
+        optimizer: The optimizer, whose moments are saved.
+        schedule: The schedule, whose step is saved.
+        generators: Name of each random generator → its states by rank of the process.
+        params: The parameters of the run.
+        shards: The shards that the run is trained on.
 
     """
     folder = run / STATE
@@ -189,35 +189,35 @@ def save(
             digest = digest_file(temporary)
     except OSError:
         with suppress(OSError):
-            folder.rmdir()  # where there was no state before
+            folder.rmdir()  # if there was no state before
         raise
     fingerprint = fingerprint_of(params, shards=shards)
     with writing(folder / STATE_FILE) as temporary:
         # What LambdaLR calls an epoch is a step here.
         body = _StateFile.of(state, file=file, file_digest=digest, steps=schedule.last_epoch, fingerprint=fingerprint)
         json_files.write(temporary, body)
-    # Only now: until state.json named the new file, the state was in the other.
+    # Only here, because the old file held the state until state.json named the new one.
     _remove_others(folder, keep={file, STATE_FILE})
 
 
 def find(run: Path) -> SavedState | None:
-    """The state in a run folder.
+    """Find the state in a run folder.
 
     Args:
         run: The run folder.
 
     Returns:
-        The state; None where there is none.
+        The state; None if there is none.
 
     Raises:
-        StaleArtifactError: It is damaged, or another version wrote it.
+        StaleArtifactError: The state is damaged, or another version wrote it.
 
     """
     folder = run / STATE
     path = folder / STATE_FILE
     try:
         body = loads(plain_files.read_text(path))
-        # Before the keys are checked: those of another version may be others.
+        # Checked before the keys, which may differ in another version.
         if isinstance(body, dict) and body.get("format") != FORMAT:
             raise StaleArtifactError(
                 f"{run}: an unfinished run of another version of ssmi "
@@ -241,13 +241,13 @@ def remove(run: Path) -> None:
 def _file_in_use(folder: Path) -> str | None:
     try:
         return str(loads(plain_files.read_text(folder / STATE_FILE))["file"])
-    # A state.json that cannot be read names no tensors that could be lost.
+    # An unreadable state.json names no file that could be lost.
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
 def _remove_others(folder: Path, *, keep: Iterable[str]) -> None:
-    """Remove the state before, and what a killed process left half written."""
+    """Remove the previous state and partial files of killed processes."""
     for path in folder.iterdir():
         if path.name not in keep:
             path.unlink()

@@ -1,6 +1,6 @@
 """The tensors of a state: the network's weights, their average, AdamW's moments, the random generators.
 
-Each has the kind of thing that it is of before its name. A generator's name has the rank of its process too.
+The name of a tensor is prefixed with its kind, and that of a generator also with the rank of its process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _WEIGHT, _AVERAGE, _OPTIMIZER, _GENERATOR = "weight:", "average:", "optimizer:",
 
 
 def generator_states(device: torch.device) -> dict[str, Tensor]:
-    """The states of the random generators that training draws from, by name. Shape of each: (bytes,), uint8."""
+    """Return the states of the random generators used in training, by name. Shape of each: (bytes,), uint8."""
     states = {"cpu": torch.get_rng_state()}
     return states | ({"cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else {})
 
@@ -23,12 +23,12 @@ def generator_states(device: torch.device) -> dict[str, Tensor]:
 def collect(
     network: nn.Module, average: nn.Module | None, optimizer: AdamW, generators: Mapping[str, Sequence[Tensor]]
 ) -> dict[str, Tensor]:
-    """Weights, their average, moments and generators under the names of the file."""
+    """Collect weights, their average, moments and generators under their names in the file."""
     tensors = {f"{_WEIGHT}{name}": tensor for name, tensor in network.state_dict().items()}
     if average is not None:
         tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in average.state_dict().items()}
-    # torch.distributed.checkpoint.state_dict would name moments by parameter, but it gives a parameter that has had no
-    # gradient yet moments of one step, and then a resumed run is not the same to the bit.
+    # torch.distributed.checkpoint.state_dict would name moments by parameter, but gives a parameter without a gradient
+    # so far the moments of one step, with which a resumed run would not be bit-identical.
     for index, moments in optimizer.state_dict()["state"].items():
         tensors |= {f"{_OPTIMIZER}{index}:{kind}": value for kind, value in moments.items()}
     for name, states in generators.items():
@@ -39,18 +39,18 @@ def collect(
 def put_back(
     tensors: Mapping[str, Tensor], network: nn.Module, average: nn.Module | None, optimizer: AdamW, *, rank: int
 ) -> None:
-    """Give network, average, optimizer and this process's random generators what ``collect`` took.
+    """Restore network, average, optimizer and this process's random generators from the result of ``collect``.
 
     Args:
-        tensors: All that ``collect`` gave.
-        network: On its device.
-        average: The weights' average, where the run keeps one.
-        optimizer: Of the network's parameters, in the same groups; the rates of the groups stay.
-        rank: Of this process. One that the tensors do not know keeps its own generators.
+        tensors: The result of ``collect``.
+        network: The network, on its device.
+        average: The average of the weights, if the run has one.
+        optimizer: The optimizer of the network's parameters, with the same groups, whose rates are not changed.
+        rank: Rank of this process. A process that is not in the tensors keeps its own generators.
 
     Raises:
-        RuntimeError: The tensors are of another network.
-        ValueError: They are of another optimizer.
+        RuntimeError: The tensors are those of another network.
+        ValueError: The tensors are those of another optimizer.
 
     """
     device = next(network.parameters()).device
@@ -66,16 +66,16 @@ def put_back(
 
 
 def _restore_optimizer(optimizer: AdamW, tensors: Mapping[str, Tensor]) -> None:
-    """Put the moments back. A parameter that had none when they were saved has none afterwards."""
+    """Restore the moments. A parameter saved without moments has none afterwards."""
     moments: dict[int, dict[str, Tensor]] = {}
     for name, tensor in tensors.items():
         index, _, kind = name.partition(":")
-        # A copy: the file's tensors may be views of its memory map, and AdamW writes into its own.
+        # A copy, because the tensors may be views of the file's content and AdamW writes into its moments.
         moments.setdefault(int(index), {})[kind] = tensor.clone()
-    # The groups stay as they were built: their rates follow from the schedule.
+    # The groups stay as built, because their rates follow from the schedule.
     optimizer.load_state_dict({"state": moments, "param_groups": optimizer.state_dict()["param_groups"]})
 
 
 def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin so, by the rest of their names."""
+    """Return the tensors whose names have a prefix, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

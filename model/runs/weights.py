@@ -1,4 +1,4 @@
-"""Tensors on disk, as safetensors."""
+"""Tensors on disk, in safetensors files."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _OF_THE_SYSTEM = re.compile(r"\(os error (\d+)\)")
 
 
 def read(path: Path, *, sha256: str) -> dict[str, Tensor]:
-    """Read tensors that must be those that were written.
+    """Read tensors and verify the digest of their file.
 
-    Raises OSError where the file cannot be read, ValueError where its digest is another, SafetensorError where it is
-    none of tensors.
+    Raises OSError if the file cannot be read, ValueError if its digest differs, and SafetensorError if it is not a
+    safetensors file.
     """
     content = plain_files.read_bytes(path)
     if hashlib.sha256(content).hexdigest() != sha256:
@@ -30,9 +30,9 @@ def read(path: Path, *, sha256: str) -> dict[str, Tensor]:
 
 
 def write(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors of any device.
+    """Write tensors from any device.
 
-    Raises OSError for what the system refuses, a full disk say, which safetensors only tells in words.
+    Raises OSError for errors of the operating system, such as a full disk, which safetensors reports only as text.
     """
     try:
         # safetensors refuses tensors that are not contiguous.

@@ -1,1 +1,1 @@
-"""Training on shards: a run, its epochs and steps, what it saves, several processes, and interrupts."""
+"""Training on shards: runs, epochs and steps, saving and resuming, distributed processes, and interrupts."""

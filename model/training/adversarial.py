@@ -13,14 +13,14 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.params import Params
 
 _NO_GRADIENT = 1e-30
-"""A norm below which ε / ‖g‖₂ would soon be no float32 any more."""
+"""Lower bound on ‖g‖₂, which keeps ε / ‖g‖₂ within the range of float32."""
 
 
 def check_parameters(params: Params) -> None:
-    """Refuse a perturbation of embeddings that no step reads.
+    """Check that the embeddings that ``train.fgm`` perturbs are read in training.
 
     Raises:
-        ParameterError: ``train.fgm`` with ``model.encoder: frozen`` or ``upper``.
+        ParameterError: ``train.fgm`` is set with ``model.encoder: frozen`` or ``upper``.
 
     """
     if params.train.fgm is not None and params.model.encoder in ("frozen", "upper"):
@@ -32,7 +32,7 @@ def check_parameters(params: Params) -> None:
 
 
 def embeddings_of(network: Network) -> nn.Parameter:
-    """The matrix of word embeddings: the encoder's, else the learned ones. Shape: (n_tokens, width)."""
+    """Return the word embedding matrix of the encoder, or else the learned one. Shape: (n_tokens, width)."""
     words = network.characters if network.encoder is None else network.encoder.words
     assert words is not None  # `check_parameters` has refused stored states
     weight = words.weight
@@ -42,28 +42,30 @@ def embeddings_of(network: Network) -> nn.Parameter:
 
 @contextmanager
 def perturbed(embeddings: nn.Parameter, *, epsilon: float) -> Iterator[None]:
-    """Move the embeddings within the block to where the loss grows fastest, as far as its gradient tells.
+    """Perturb the embeddings within the block in the direction of the loss gradient.
 
     Miyato, Dai and Goodfellow, "Adversarial Training Methods for Semi-Supervised Text Classification" (ICLR 2017),
-    equation 4: r = ε · g / ‖g‖₂, g being the loss's gradient by the embeddings. There g is of one text's looked-up
-    vectors; here it is of the whole matrix, the sum over all places of the batch, as in the public code for Chinese
-    tagging whose gains are known. So a word moves alike wherever it stands, the texts of a batch share ε, and
-    processes that share a batch, whose gradients have been added up, all make the same move.
+    equation 4: r = ε · g / ‖g‖₂, where g is the gradient of the loss with respect to the embeddings. In the paper, g is
+    taken for the looked-up vectors of one text. Here it is taken for the whole matrix, summed over all positions of the
+    batch, as in the public code for Chinese tagging whose gains are known. A word is therefore moved alike wherever it
+    occurs, the texts of a batch share ε, and processes that share a batch, whose gradients have been combined, all make
+    the same move.
 
     Args:
-        embeddings: With the gradient of the batch's loss; the gradient is left as it is. Shape: (n_tokens, width)
+        embeddings: The embeddings, holding the gradient of the batch's loss, which is not changed. Shape: (n_tokens,
+            width)
         epsilon: The length of r, in the units of the embeddings.
 
     Yields:
-        Nothing; the embeddings are moved until the block ends, and then exactly what they were.
+        Nothing. The embeddings are perturbed within the block and restored exactly when it ends.
 
     """
     assert embeddings.grad is not None
-    # A copy to put back: taking r away again would leave the rounding of both moves in the weights.
+    # A copy to restore from, because subtracting r again would leave rounding errors in the weights.
     before = embeddings.detach().clone()
     norm = torch.linalg.vector_norm(embeddings.grad)
     with torch.no_grad():
-        # Without a gradient there is no direction, and r is 0.
+        # With a zero gradient r is 0.
         embeddings.add_(embeddings.grad * (epsilon / norm.clamp(min=_NO_GRADIENT)))
     try:
         yield

@@ -1,4 +1,4 @@
-"""What every part of a training works with, beside the network."""
+"""The context that the parts of a training share, besides the network."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ class TrainContext:
     """The shards, parameters, folder and processes of a training.
 
     Attributes:
-        shards: What it trains on.
-        params: With numbers where learning rates were ``auto``.
+        shards: The shards to train on.
+        params: The parameters, with ``auto`` resolved.
         run: The run folder.
-        reporter: Told of progress; silent in all processes but the first.
+        reporter: Receives progress and notes; silent in all processes except the first.
         workers: The processes that train together.
-        interrupts: Ctrl-C, SIGTERM and SIGHUP.
+        interrupts: The handler of Ctrl-C, SIGTERM and SIGHUP.
 
     """
 

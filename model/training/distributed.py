@@ -1,8 +1,8 @@
-"""Training in several processes, one a GPU, started by torchrun; torch's DistributedDataParallel does the work.
+"""Training in several processes, one per GPU, started by torchrun, with torch's DistributedDataParallel.
 
-Every process holds the whole network and the whole shards, and takes its rows of every batch. The gradient that they
-agree on is that of the whole batch, so that a run means the same in any number of processes. The first process alone
-scores, writes and reports. All of them see one run folder. Without torchrun nothing is exchanged.
+Every process holds the whole network and the whole shards and computes its rows of every batch. The combined gradient
+is that of the whole batch, so that a run means the same with any number of processes. Only the first process scores,
+writes and reports. All processes share one run folder. Without torchrun nothing is exchanged.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
 
 _TIMEOUT = timedelta(hours=12)
-"""How long a process waits for another: longer than scoring and writing ever take, which the first does alone."""
+"""How long a process waits for another: longer than the first process ever takes to score and write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +34,9 @@ class WorkerGroup:
 
     Attributes:
         rank: The number of this process, from 0.
-        world_size: How many processes there are.
-        local_world_size: How many of them run on this machine.
-        device: Where this process computes.
+        world_size: The number of processes.
+        local_world_size: The number of processes on this machine.
+        device: The device of this process.
 
     """
 
@@ -51,46 +51,46 @@ class WorkerGroup:
         return self.rank == 0
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The module to call in training. Wrapping gives every process the first one's weights."""
+        """Return the module to call in training. Wrapping gives every process the weights of the first."""
         if self.world_size == 1:
             return network
-        # Without device_ids, by which it would move what it is called with: a batch is on the device already.
+        # Without device_ids, with which it would move its inputs: a batch is on the device already.
         return DistributedDataParallel(network)
 
     def shard(self, rows: Ids) -> tuple[Ids, float]:
-        """The rows of a batch that this process computes.
+        """Return the rows of a batch that this process computes.
 
         Args:
             rows: All rows of the batch. Shape: (batch,)
 
         Returns:
-            This process's rows, and the weight of their losses. A process without rows gets the first one with weight
-            0: DistributedDataParallel waits until every process has had a backward pass.
+            The rows of this process and the weight of their losses. A process without rows gets the first row with
+            weight 0, because DistributedDataParallel waits for a backward pass of every process.
 
         """
-        # Every n-th row and not a block: a batch is sorted by length, so that all get about as many characters.
+        # Every n-th row, not a block: a batch is sorted by length, so all processes get similar numbers of characters.
         share = rows[self.rank :: self.world_size]
         return (share, 1.0) if len(share) else (rows[:1], 0.0)
 
     def all_reduce(self, *numbers: float) -> list[float]:
-        """Each number, summed over the processes."""
+        """Sum each number over the processes."""
         if self.world_size == 1:
             return list(numbers)
-        # float64 is the precision of the numbers that came: a float32 sum would round them.
+        # float64 is the precision of the inputs; a float32 sum would round them.
         sums = torch.tensor(numbers, dtype=torch.float64, device=self.device)
         dist.all_reduce(sums)
         return [float(number) for number in sums.tolist()]
 
     def broadcast(self, text: str) -> str:
-        """The first process's text, in every process.
+        """Return the first process's text in every process.
 
-        Bytes are sent, not objects: ``torch.distributed.broadcast_object_list`` pickles, and nothing here opens a
-        pickle, not even one of our own processes.
+        Bytes are sent rather than objects: ``torch.distributed.broadcast_object_list`` pickles, and this project never
+        unpickles, not even data of its own processes.
         """
         if self.world_size == 1:
             return text
         encoded = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
-        # The length goes first: who receives must have room for exactly so many bytes.
+        # The length goes first, because receivers must allocate exactly that many bytes.
         size = torch.tensor([len(encoded)], device=self.device)
         dist.broadcast(size, src=0)
         if not self.is_main:
@@ -99,10 +99,10 @@ class WorkerGroup:
         return bytes(encoded.tolist()).decode()
 
     def gather(self, tensor: Tensor) -> list[Tensor]:
-        """The tensors of all processes, which have one shape, by rank and on the CPU."""
+        """Return the tensors of all processes, which must have one shape, by rank and on the CPU."""
         if self.world_size == 1:
             return [tensor]
-        # NCCL exchanges tensors of a GPU alone, and a random generator's state is on the CPU.
+        # NCCL only exchanges tensors on a GPU, and the state of a random generator is on the CPU.
         tensor = tensor.to(self.device)
         gathered = [torch.empty_like(tensor) for _ in range(self.world_size)]
         dist.all_gather(gathered, tensor)
@@ -110,32 +110,32 @@ class WorkerGroup:
 
 
 def is_alone() -> bool:
-    """Whether this process was started without others."""
+    """Return whether this process was started alone."""
     return _number("WORLD_SIZE", 1) == 1
 
 
 def is_main_process() -> bool:
-    """Whether this process is the one that writes and reports; may be asked before and after training."""
+    """Return whether this process writes and reports; may be called before and after training."""
     return is_alone() or _number("RANK", 0) == 0
 
 
 @contextmanager
 def join(device: str) -> Iterator[WorkerGroup]:
-    """Join the processes that torchrun started; without torchrun a group of one.
+    """Join the processes that torchrun started; without torchrun, form a group of one.
 
-    The processes stay joined until they end: another training in them goes on with the same group.
+    The processes stay connected until they end, and a later training in them uses the same connection.
 
     Args:
-        device: As ``hardware.choose_device`` takes it. With several processes each gets a GPU of its own.
+        device: A device name for ``hardware.choose_device``. With several processes, each gets its own GPU.
 
     Yields:
         The group.
 
     Raises:
-        ParameterError: The device has no such name, or one GPU is named for several processes.
+        ParameterError: No device has this name, or one GPU is named for several processes.
         MissingResourceError: There are not enough GPUs.
-        SsmiError: Only some of torchrun's variables are set, or an earlier training in these processes used another
-            kind of device.
+        SsmiError: Some of torchrun's variables are missing or not numbers, or an earlier training in these processes
+            used another kind of device.
 
     """
     world_size, local_world_size = _number("WORLD_SIZE", 1), _number("LOCAL_WORLD_SIZE", 1)
@@ -151,16 +151,16 @@ def join(device: str) -> Iterator[WorkerGroup]:
         yield WorkerGroup(
             rank=_number("RANK", 0), world_size=world_size, local_world_size=local_world_size, device=chosen
         )
-    # Raised in all processes after the same step: the others wait here while the first still writes.
+    # Raised in all processes after the same step; the others wait here while the first is still writing.
     except Interrupted:
         dist.barrier()
         raise
-    # Not after an error: nobody may wait for processes that are gone. torchrun ends the others.
+    # Not after an error: a process must not wait for processes that are gone. torchrun ends the others.
     dist.barrier()
 
 
 def _check_variables(world_size: int) -> None:
-    """Refuse to wait for processes that cannot be found."""
+    """Check that the variables needed to find the other processes are set."""
     missing = [name for name in ("RANK", "MASTER_ADDR", "MASTER_PORT") if name not in os.environ]
     if missing:
         raise SsmiError(
@@ -170,7 +170,7 @@ def _check_variables(world_size: int) -> None:
 
 
 def _initialise(backend: str) -> None:
-    """Connect to the other processes, once for all trainings of this process."""
+    """Connect to the other processes, once for all trainings in this process."""
     if not dist.is_initialized():
         dist.init_process_group(backend, timeout=_TIMEOUT)
         atexit.register(dist.destroy_process_group)

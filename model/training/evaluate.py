@@ -1,4 +1,4 @@
-"""Score the network on a split during a training: the first process does, all of them get to know."""
+"""Score the network on a split during training: the first process scores, and all processes get the scores."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from ssmi.model.training.interrupts import Stopped
 from ssmi.pipeline.contract.labels import Span
 
 _SCORES = TypeAdapter(Scores)
-"""Between processes, as text."""
+"""Converts scores to and from the text exchanged between processes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """What a network came to on a split."""
+    """A network's scores and predictions on a split."""
 
     scores: Scores
     spans: Sequence[Sequence[Span]]
-    """Its predictions, one item a sentence; empty in all processes but the first."""
+    """The predicted entities of each sentence; empty in all processes except the first."""
 
 
 def evaluate(network: Network, split: Split, context: TrainContext, *, title: str) -> Evaluation | None:
-    """Score a network as it is.
+    """Score a network on a split.
 
-    The first process scores and tells the others, so that all decide alike which epoch is the best.
+    The first process scores and broadcasts the result, so that all processes agree on the best epoch.
 
     Args:
-        network: On its device.
-        split: What it is scored on.
-        context: Of the training.
-        title: What progress is reported under.
+        network: The network, on its device.
+        split: The split to score on.
+        context: The context of the training.
+        title: The title under which progress is reported.
 
     Returns:
-        Scores and predictions; None, in all processes, where the first one got a signal to stop.
+        Scores and predictions; None in all processes if the first received a signal to stop.
 
     """
-    # Stays empty after a signal: the others wait for a text, whatever happens here.
+    # Stays empty after a signal; the other processes wait for a text in any case.
     answer = ""
     spans: Sequence[Sequence[Span]] = ()
     if context.workers.is_main:

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and SIGHUP in training: noted at once, obeyed at the next step, where the run can be resumed from."""
+"""Ctrl-C, SIGTERM and SIGHUP in training: recorded at once, acted on after the next step, where a run can resume."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import Any
 
 from ssmi.pipeline.contract.progress import Advance, Reporter
 
-# A terminal that is closed, or a connection that breaks, sends the last; Windows has none.
+# SIGHUP is sent when a terminal closes or a connection breaks; Windows has none.
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal, "SIGHUP") else ()))
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training was asked to stop and did; everything needed to resume is on disk. ``message`` says where it stands."""
+    """Training stopped on request, with everything needed to resume on disk; ``message`` says at which step."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message)
@@ -28,10 +28,10 @@ class Stopped(Exception):
 
 
 class Interrupts:
-    """While open, the first signal only sets ``seen``; a second one interrupts at once, as Python does.
+    """Signal handling within a ``with`` block: the first signal sets ``seen``, a second raises KeyboardInterrupt.
 
-    It changes nothing in a thread other than the main one, where Python allows no handlers, and for signals that are
-    ignored (``nohup``).
+    Outside the main thread, where Python allows no handlers, nothing is changed; nor are signals that are ignored
+    (``nohup``).
     """
 
     def __init__(self) -> None:
@@ -49,9 +49,9 @@ class Interrupts:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """Put the previous handlers back."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
-            # None: a handler that Python did not install and cannot put back.
+            # None: a handler that Python did not install and cannot restore.
             signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
@@ -60,7 +60,7 @@ class Interrupts:
         self.seen = True
 
     def watch(self, reporter: Reporter) -> Reporter:
-        """The same reporter, whose ``advance`` raises Stopped after a signal: scoring has no steps to stop at."""
+        """Wrap a reporter so that ``advance`` raises Stopped after a signal, since scoring has no steps to stop at."""
         return _Watched(reporter, self)
 
 

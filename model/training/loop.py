@@ -1,4 +1,4 @@
-"""The loop: epochs and their steps, the score after each, and when it ends."""
+"""The training loop: epochs and their steps, scoring after each epoch, and early stopping."""
 
 from __future__ import annotations
 
@@ -26,26 +26,26 @@ from ssmi.pipeline.contract.parameters.params import TrainParams
 
 @dataclass(slots=True)
 class Timing:
-    """Where the time of the training steps went; scoring and writing are not in it."""
+    """Time spent on training steps, without scoring and writing."""
 
     seconds: float = 0.0
     waiting_seconds: float = 0.0
-    """Part of them: waiting for batches that were not gathered, or not on the device, in time."""
+    """The part of ``seconds`` spent waiting for batches to be gathered and moved to the device."""
 
 
 class Trainer:
     """A run in progress.
 
     Attributes:
-        step_losses: The mean loss of each step that this process computed.
-        timing: Of the same steps.
-        best_epoch: The epoch that is kept (``train.select``) since the run was started or resumed; 0 for none.
-        best_spans: Its predictions on dev, in the first process.
+        step_losses: The mean loss of each step since the run was started or resumed.
+        timing: The time spent on these steps.
+        best_epoch: The epoch selected by ``train.select`` since the run was started or resumed; 0 for none.
+        best_spans: The predictions of that epoch on dev; empty in all processes except the first.
 
     """
 
     def __init__(self, network: Network, data: TrainingData, context: TrainContext) -> None:
-        """``network``: on its device already, for the optimizer takes its parameters."""
+        """Set up a run; ``network`` must be on its device already, because the optimizer refers to its parameters."""
         self._context = context
         self._data = data
         self._steps_of_epochs = _steps_of_epochs(data, context.params.train)
@@ -59,14 +59,14 @@ class Trainer:
 
     @property
     def scored(self) -> Network:
-        """The network that is scored and kept: the one that is trained, or with ``train.ema`` its average."""
+        """The network that is scored and saved: the trained one, or its average with ``train.ema``."""
         return self._learner.scored
 
     def resume(self, saved: SavedState) -> None:
-        """Go on from a state that was checked already.
+        """Continue from a saved state, whose fingerprint has been checked.
 
         Raises:
-            StaleArtifactError: The state, or the checkpoint that goes with it, is not whole.
+            StaleArtifactError: The state is damaged, or its checkpoint is damaged or from another run.
             MissingResourceError: There is no checkpoint.
 
         """
@@ -76,24 +76,24 @@ class Trainer:
         self._writer.catch_up(saved.state)
 
     def fit(self, dev_split: Split) -> Sequence[EpochRecord]:
-        """Train all epochs that are left, or as many as ``train.patience`` allows.
+        """Train the remaining epochs, or as many as ``train.patience`` allows.
 
-        The checkpoint of the best epoch is on disk afterwards.
+        The checkpoint of the selected epoch is on disk afterwards.
 
         Args:
-            dev_split: Scored after each epoch.
+            dev_split: The split to score after each epoch.
 
         Returns:
-            All epochs of the run, those before it was resumed too.
+            All epochs of the run, including those before it was resumed.
 
         Raises:
             Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved.
-            DivergedError: A loss or gradient is not a finite number.
+            DivergedError: A loss or gradient norm is not finite.
 
         """
-        # No epoch is left where the state lies after the last one: then only the test is.
+        # A state saved after the last epoch leaves no epoch, only scoring on test.
         for epoch in range(self._state.epoch, len(self._steps_of_epochs) + 1):
-            # Before an epoch and not after it, so that a run is stopped also when it is resumed at this point.
+            # Checked before an epoch, not after it, so that a run resumed at this point stops as well.
             if self._out_of_patience():
                 break
             loss = self._epoch(epoch)
@@ -102,7 +102,7 @@ class Trainer:
             history = (*self._state.history, record)
             self._state = TrainState(epoch + 1, history=history)
             if histories.chosen(history, select=self._context.params.train.select) == record:
-                # Kept, so that the counts of its sentences need no second pass over dev.
+                # Kept, so that counting its sentences needs no second pass over dev.
                 self.best_epoch, self.best_spans = epoch, dev.spans
             self._writer.save_state(self._state)
             self._writer.publish(history)
@@ -110,9 +110,9 @@ class Trainer:
         return self._state.history
 
     def _out_of_patience(self) -> bool:
-        """Whether the last ``train.patience`` epochs brought no better dev F1; says so."""
+        """Return whether the last ``train.patience`` epochs did not improve dev F1, and report it if so."""
         patience, history = self._context.params.train.patience, self._state.history
-        # Within an epoch (step > 0) the answer was no before it began, and nothing new is known since.
+        # Within an epoch (step > 0) the check passed before the epoch began, and nothing has been scored since.
         if patience is None or self._state.step or not history:
             return False
         best = histories.best(history)
@@ -125,7 +125,7 @@ class Trainer:
         return True
 
     def score(self, split: Split, title: str) -> Evaluation:
-        """Score ``scored`` as it is, with the same scores in all processes.
+        """Score the network ``scored`` on a split; all processes get the same scores.
 
         Raises:
             Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved.
@@ -137,10 +137,10 @@ class Trainer:
         return evaluation
 
     def _epoch(self, epoch: int) -> float:
-        """Train on every sentence once, or on those that the state leaves; returns the epoch's mean loss."""
+        """Train on the remaining batches of an epoch and return the epoch's mean loss per sentence."""
         data, start, seed = self._data, self._state.step, self._context.params.train.seed
         batches = _batches(data, self._context.params.train, epoch)[: self._steps_of_epochs[epoch - 1]]
-        # Of whole batches and not of a share: the first process reports for all.
+        # Of whole batches, not of this process's share, because the first process reports for all.
         characters = [int(data.lengths[rows].sum()) for rows in batches]
         self._learner.begin_epoch()
         began = time.perf_counter()
@@ -150,7 +150,7 @@ class Trainer:
             [share for share, _ in shares], seed=seed, epoch=epoch, device=self._context.workers.device
         )
         with (
-            closing(prefetched),  # its thread ends with it, also after an error
+            closing(prefetched),  # ends its thread, also after an error
             self._context.reporter.task(title, total=sum(characters), unit="characters") as advance,
         ):
             advance(sum(characters[:start]))
@@ -160,7 +160,7 @@ class Trainer:
                 self.timing.waiting_seconds += time.perf_counter() - waiting_since
                 where = f"epoch {epoch}, step {step}"
                 loss, stop = self._learner.step(batch, n_rows=len(rows), weight=weight, where=where)
-                # Kept up to date at every step: it is what a signal makes the run save.
+                # Updated at every step, because this state is saved after a signal.
                 self._state = replace(self._state, step=step, loss=self._state.loss + loss)
                 self.step_losses.append(loss / len(rows))
                 advance(characters[step - 1])
@@ -170,7 +170,7 @@ class Trainer:
         return self._state.loss / sum(map(len, batches))
 
     def _interrupted(self) -> Interrupted:
-        """Save the run as it is; returns what to raise."""
+        """Save the run and return the exception to raise."""
         self._writer.save_stopped(self._state)
         return Interrupted(f"stopped {self._where()}; {self._context.run} holds all that is needed to go on")
 
@@ -188,8 +188,8 @@ def _batches(data: TrainingData, settings: TrainParams, epoch: int) -> list[Ids]
 
 
 def _steps_of_epochs(data: TrainingData, settings: TrainParams) -> list[int]:
-    """The number of steps of each epoch; ``max_steps`` cuts the last one short."""
-    # Counted, not divided: which sentences share a batch changes from epoch to epoch, and long ones take more batches.
+    """Return the number of steps of each epoch; ``max_steps`` ends the last epoch early."""
+    # Counted, not divided: the composition of batches changes with the epoch, and long sentences need more batches.
     counts = [len(_batches(data, settings, epoch)) for epoch in range(1, settings.epochs + 1)]
     if settings.max_steps is None:
         return counts

@@ -1,7 +1,7 @@
-"""What a training writes, so that its run folder can be used and resumed at every moment.
+"""Writing of a run folder during training, such that the run can be used and resumed at any moment.
 
-At the end of an epoch the state is written first, then what a person reads: the checkpoint, if the epoch is the best so
-far, and history.csv. If the process ends in between, resuming writes the rest.
+At the end of an epoch the state is written first, then the published files: the checkpoint, if the epoch is the
+selected one so far, and history.csv. If the process ends in between, resuming writes the rest.
 """
 
 from __future__ import annotations
@@ -27,16 +27,16 @@ from ssmi.pipeline.contract.storage.replacing import discard
 
 
 class RunWriter:
-    """Writes the run folder of a training; every process has one, the first one's writes."""
+    """Writer of a run folder. Every process has a writer, but only the first process writes."""
 
     def __init__(self, context: TrainContext, learner: Learner) -> None:
         self._context = context
         self._learner = learner
 
     def save_state(self, state: TrainState) -> None:
-        """Write all that is needed to go on from here; to be called in every process."""
+        """Write everything needed to resume from here; must be called in every process."""
         context, learner = self._context, self._learner
-        # In every process: each one draws other dropout, and has to go on with its own generator.
+        # In every process, because each draws different dropout and must resume with its own generators.
         generators = {
             name: context.workers.gather(generator)
             for name, generator in state_tensors.generator_states(context.workers.device).items()
@@ -55,10 +55,10 @@ class RunWriter:
             )
 
     def catch_up(self, state: TrainState) -> None:
-        """Write what the process that saved this state did not write any more, and check what it did.
+        """Write what the process that saved this state did not get to write, and check the checkpoint.
 
         Raises:
-            StaleArtifactError: The checkpoint that goes with the state is not whole, or of another run.
+            StaleArtifactError: The checkpoint that belongs to the state is damaged or of another run.
             MissingResourceError: There is no checkpoint.
 
         """
@@ -69,7 +69,7 @@ class RunWriter:
         best = histories.chosen(state.history, select=self._context.params.train.select)
         folder = self._context.run / CHECKPOINT
         metadata = checkpoint_files.read_metadata(folder)
-        # Asked now: only after the last epoch would this checkpoint be read, and the training would be lost.
+        # Checked here, because the checkpoint is read only after the last epoch, when the training would be lost.
         if (metadata.best_epoch, metadata.shards) != (best.epoch, self._context.shards.digest):
             raise StaleArtifactError(
                 f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
@@ -78,7 +78,7 @@ class RunWriter:
             )
 
     def publish(self, history: Sequence[EpochRecord]) -> None:
-        """Write what a person reads of the last of these epochs; to be called after ``save_state``."""
+        """Write the published files of the last of these epochs; must be called after ``save_state``."""
         if not self._context.workers.is_main:
             return
         run = self._context.run
@@ -88,10 +88,10 @@ class RunWriter:
         histories.write(run / HISTORY, history)
 
     def save_stopped(self, state: TrainState) -> None:
-        """Write what is needed to resume a run that a signal stops, and to use it as it is."""
+        """Write everything needed to resume a run stopped by a signal, and to use it as it is."""
         run = self._context.run
         self.save_state(state)
-        # A finished run in this folder stays whole until this one has finished an epoch.
+        # A finished run in this folder is kept until this run has finished an epoch.
         if self._context.workers.is_main and not state.history and not (run / METRICS).exists():
             _remove_results(run)
             self._save_checkpoint(epoch=0)
@@ -113,9 +113,9 @@ class RunWriter:
 
 
 def _remove_results(run: Path) -> None:
-    """Remove the scores and the report pages of the checkpoint that is about to be replaced.
+    """Remove the scores and report pages of the checkpoint that is about to be replaced.
 
-    Before the new one is written, so that at no moment do they stand beside weights that they are not of.
+    Called before the new checkpoint is written, so that results never lie beside weights of another checkpoint.
     """
     for path in (run / METRICS, run / RESULT_FILES, run / HEADLINE, *(run / report_name(split) for split in SPLITS)):
         path.unlink(missing_ok=True)

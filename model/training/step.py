@@ -1,4 +1,4 @@
-"""One step of training: forward, backward, clipping, update; and all that a step changes."""
+"""A training step (forward, backward, clipping, update) and the state that it changes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,25 @@ from ssmi.pipeline.contract.errors import DivergedError
 
 
 class Learner:
-    """A network in training, with all that a step changes.
+    """A network in training, with everything that a step changes.
 
     Attributes:
-        network: The one that is trained.
-        optimizer: Of its parameters.
-        schedule: Of the optimizer's learning rates, stepped with it.
-        average: The average of its weights; None without ``train.ema``.
+        network: The trained network.
+        optimizer: The optimizer of its parameters.
+        schedule: The schedule of the optimizer's learning rates, stepped with the optimizer.
+        average: The average of the weights; None without ``train.ema``.
 
     """
 
     def __init__(self, network: Network, context: TrainContext, *, n_steps: int) -> None:
-        """``network``: on its device already, for the optimizer takes its parameters. ``n_steps``: of the whole run."""
+        """Build the optimizer, its schedule and the average.
+
+        Args:
+            network: The network, already on its device, because the optimizer refers to its parameters.
+            context: The context of the training.
+            n_steps: Number of steps of the whole run.
+
+        """
         settings = context.params.train
         self._context = context
         self.network = network
@@ -42,53 +49,53 @@ class Learner:
 
     @property
     def scored(self) -> Network:
-        """The network that is scored and kept: the one that is trained, or with ``train.ema`` its average."""
+        """The network that is scored and saved: the trained one, or its average with ``train.ema``."""
         return self.network if self.average is None else self.average.network
 
     def restore(self, saved: SavedState) -> None:
-        """Go on from where a state was saved, this process with its own random generator.
+        """Restore a saved state, with the random generators of this process.
 
         Raises:
-            StaleArtifactError: The state is not whole, or not what the network needs.
+            StaleArtifactError: The state is damaged or does not fit the network.
 
         """
         rank = self._context.workers.rank
         saved.restore(self.network, self.optimizer, self.schedule, rank=rank, average=self.average)
 
     def begin_epoch(self) -> None:
-        """Switch dropout on: scoring leaves the network in evaluation mode."""
+        """Switch to training mode, because scoring leaves the network in evaluation mode."""
         self._module.train()
 
     def step(self, batch: Batch, *, n_rows: int, weight: float, where: str) -> tuple[float, bool]:
-        """One update with this process's share of a batch.
+        """Make one update with this process's share of a batch.
 
         Args:
-            batch: The share.
-            n_rows: Sentences of the whole batch.
-            weight: Of the share's losses, as ``WorkerGroup.shard`` gives it.
-            where: What an error names: the epoch and the step.
+            batch: The share of this process.
+            n_rows: Number of sentences in the whole batch.
+            weight: Weight of the share's losses, as returned by ``WorkerGroup.shard``.
+            where: The epoch and step, named in errors.
 
         Returns:
-            The sum of the whole batch's losses, and whether any process got a signal to stop.
+            The sum of the whole batch's losses, and whether any process received a signal to stop.
 
         Raises:
-            DivergedError: The loss or the gradient is not a finite number; no weight has changed.
+            DivergedError: The loss or the gradient norm is not finite; no weight has changed.
 
         """
         settings, workers = self._context.params.train, self._context.workers
         self.optimizer.zero_grad()
-        # DistributedDataParallel averages the processes' gradients: times their number, that is the gradient of the
-        # whole batch's mean loss, however unevenly its sentences are shared out.
+        # DistributedDataParallel averages the gradients of the processes. Times their number, this is the gradient of
+        # the mean loss of the whole batch, however unevenly its sentences are distributed.
         scale = weight * workers.world_size / n_rows
         losses = self._backward(batch, scale=scale)
         if settings.fgm is not None:
             with perturbed(embeddings_of(self.network), epsilon=settings.fgm):
-                self._backward(batch, scale=scale)  # with dropout drawn anew; what is told is the loss without r
-        # The gradients are those of the whole batch by now, so that all processes clip by the same norm.
+                self._backward(batch, scale=scale)  # draws new dropout; the reported loss is the one without r
+        # The gradients are those of the whole batch here, so all processes clip by the same norm.
         norm = float(clip_grad_norm_(self._trained, settings.clip))
-        # One exchange for both: all processes stop after the same step, whichever of them got the signal.
+        # One exchange for both: all processes stop after the same step, whichever received the signal.
         loss, stop = workers.all_reduce(weight * float(losses.sum()), self._context.interrupts.seen)
-        # Before the step, so that no weight becomes NaN. All processes have the same numbers: all raise, or none.
+        # Before the step, so that no weight becomes NaN. All processes have the same numbers, so all raise or none.
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"{where}: loss {loss / n_rows}, gradient norm {norm}",
@@ -101,9 +108,9 @@ class Learner:
         return loss, bool(stop)
 
     def _backward(self, batch: Batch, *, scale: float) -> Tensor:
-        """Add the gradient of the sum of a batch's losses times ``scale``; returns the losses. Shape: (batch,)."""
+        """Accumulate the gradient of ``scale`` times the sum of losses, and return the losses. Shape: (batch,)."""
         with hardware.autocast(self._context.workers.device, self._context.params.train.precision):
-            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they are ready
-        # Outside autocast: the backward pass computes in the types that the forward pass chose.
+            losses: Tensor = self._module(batch)  # wrapped: its backward pass exchanges gradients as they become ready
+        # Outside autocast, because the backward pass uses the types that the forward pass chose.
         (losses.sum() * scale).backward()
         return losses.detach()

@@ -1,9 +1,12 @@
-"""Train on a shard folder and leave a run folder: the best checkpoint, the history, the metrics.
+"""Train on a shard folder and write a run folder: the selected checkpoint, the history and the metrics.
 
-Dev F1 picks the epoch (ties: the earlier one); test is scored once, at the end, with that epoch's weights. All that is
-read of the shards is read at the start, so a build that replaces them meanwhile changes nothing. On a CPU two
-runs with the same parameters and threads write the same bytes, also when one of them was stopped and resumed. A run
-folder with metrics.json holds a finished run; one with ``state/`` a run that can be resumed.
+The epoch with the best dev F1 is kept (the earlier of equals), or the last one with ``train.select: last``. Test is
+scored once, at the end, with the weights of that epoch. On a CPU, two runs with the same parameters and threads write
+the same bytes, even if one of them was stopped and resumed. A run folder with metrics.json holds a finished run; one
+with ``state/`` holds a run that can be resumed.
+
+Without ``train.stream``, all shards are read at the start, so that a build that replaces them meanwhile changes
+nothing. With it, a part that has been replaced is refused when it is read.
 """
 
 from __future__ import annotations
@@ -50,15 +53,15 @@ __all__ = ["EpochRecord", "TrainResult", "train"]
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What a run came to, and how it went since it was started or resumed."""
+    """The results of a run, and its steps since it was started or resumed."""
 
     run: Path
     history: Sequence[EpochRecord] = field(repr=False)
     best_epoch: int
     dev: Scores
-    """Scores on dev after the best epoch."""
+    """Scores of the kept epoch on dev."""
     test: Scores | None
-    """Scores on test of the best epoch's weights; None where there is no test split, or ``train.test`` is off."""
+    """Scores of the kept epoch on test; None without test sentences, or if ``train.test`` is off."""
     step_losses: Sequence[float] = field(repr=False)
     """Mean loss of each step."""
     timing: Timing
@@ -74,32 +77,33 @@ def train(
     resume: bool = False,
     shards_digest: str | None = None,
 ) -> TrainResult:
-    """Train, choose the best epoch, score test, and write the run folder.
+    """Train, select an epoch, score test, and write the run folder.
 
-    What a finished run left in the folder stays until the first epoch is done. Started by torchrun, every process calls
-    this alike and gets the same result; the first one writes.
+    The files of a finished run in the folder are kept until the first epoch is done. Under torchrun, every process
+    calls this function and gets the same result; only the first process writes.
 
     Args:
         shards: The shard folder to train on.
-        encoder: The encoder folder that the shards were built with; read only with ``finetune`` or
-            ``upper`` of ``model.encoder``.
+        encoder: The encoder folder that the shards were built with; read only if ``model.encoder`` is ``finetune`` or
+            ``upper``.
         run: The run folder.
-        params: All parameters; those of features are those of the shards.
-        reporter: Told of progress and notes.
-        resume: Whether to go on with the unfinished run in ``run``.
-        shards_digest: sha256 of the manifest of the shards that the caller looked at; None where it did not.
+        params: All parameters; the feature parameters must be those of the shards.
+        reporter: Receives progress and notes.
+        resume: Whether to continue the unfinished run in ``run``.
+        shards_digest: sha256 of the manifest that the caller has read, to verify the shards against; None to skip the
+            check.
 
     Returns:
-        The scores of the best epoch, and how the training went.
+        The scores of the kept epoch, and the steps of the training.
 
     Raises:
-        ParameterError: Parameters that exclude each other, or nothing to resume.
-        MissingResourceError: Shards, an encoder, a device or the run to resume is not there.
-        StaleArtifactError: Shards, encoder and state do not belong together, are of another version or damaged; or the
-            shards are others than those that the caller looked at.
-        InputDataError: The shards have no train or dev sentences, or no entity.
-        DivergedError: The loss is not a finite number any more.
-        Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved. It is a KeyboardInterrupt.
+        ParameterError: Parameters exclude each other, or the run to resume is finished.
+        MissingResourceError: The shards, the encoder, a device or the run to resume is missing.
+        StaleArtifactError: Shards, encoder and state do not belong together, are of another version or damaged, or the
+            shards do not have the digest ``shards_digest``.
+        InputDataError: The shards have no train or dev sentences, or the train sentences have no entity.
+        DivergedError: The loss or the gradient norm is not finite.
+        Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved; a subclass of KeyboardInterrupt.
 
     """
     opened = open_shards(shards)
@@ -110,32 +114,32 @@ def train(
     with distributed.join(params.train.device) as workers:
         reporter = reporter if workers.is_main else Silent()
         saved = _begin(run, opened, params, reporter, resume=resume)
-        # Before `resolve`, after which nothing tells a rate that was chosen from one that was given.
+        # Before `resolve`, after which automatic rates can no longer be told from given ones.
         reporter.note(encoder_defaults.describe(params, opened.statistics.encoder_size))
         if slow := hardware.slow_bf16(workers.device, params.train.precision):
             reporter.note(slow)
         params = encoder_defaults.resolve(params, opened.statistics.encoder_size)
         loaded = _load(opened, encoder, params, workers, reporter)
-        with Interrupts() as interrupts:  # from here on a signal is heard between two steps, and all is saved
+        with Interrupts() as interrupts:  # from here on a signal takes effect between two steps, with all saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
             return _fit(Trainer(loaded.network, loaded.data, context), loaded, context, saved)
 
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
-    """What is trained, on its device, and on which sentences."""
+    """The network, on its device, and the sentences that it is trained and scored on."""
 
     network: Network
     data: TrainingData
-    """What it is trained on."""
+    """The train sentences."""
     splits: Mapping[str, Split]
-    """``dev``, and ``test`` where it will be scored."""
+    """``dev``, and ``test`` if it is to be scored."""
     names: Mapping[str, Sequence[str]]
-    """Of the sentences of each of them, as counts name them."""
+    """The names of the sentences of each of these splits, for their counts."""
 
 
 def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
-    """Read the sentences and build the network; sets threads and random generator, which both depend on."""
+    """Set threads and random generator, read the sentences and build the network."""
     # The processes of this machine share its cores.
     hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
     torch.manual_seed(params.train.seed)
@@ -154,14 +158,14 @@ def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerG
         for name, split in splits.items()
     }
     if not workers.is_main:
-        # One network in all processes, built above from one seed, but different dropout in each.
+        # All processes built the same network above from one seed, but each draws different dropout.
         torch.manual_seed(params.train.seed + workers.rank)
-    # Moved last: drawn on the CPU, the new weights are the same whatever the device.
+    # Moved last: weights drawn on the CPU are the same for every device.
     return _Loaded(network.to(workers.device), data, splits, names)
 
 
 def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
-    """Train, then score with the weights of the best epoch, and write what marks a finished run."""
+    """Train, score with the weights of the kept epoch, and write the files of a finished run."""
     run = context.run
     if saved is not None:
         trainer.resume(saved)
@@ -169,7 +173,7 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     history = trainer.fit(dev)
     best = histories.chosen(history, select=context.params.train.select)
     spans = {"dev": trainer.best_spans}
-    if trainer.best_epoch != best.epoch:  # that epoch was over before the run was resumed
+    if trainer.best_epoch != best.epoch:  # that epoch ended before the run was resumed
         spans["dev"] = _score_best(trainer, dev, "dev", run).spans
     test = None
     if "test" in loaded.splits and len(loaded.splits["test"]):
@@ -182,15 +186,15 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
 
 
 def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Evaluation:
-    """Score the best epoch's weights on a split."""
-    # The others score nothing, so they need not read it.
+    """Score the weights of the kept epoch on a split."""
+    # The other processes do not score, so they need not read the checkpoint.
     if distributed.is_main_process():
         checkpoints.restore(run / CHECKPOINT, trainer.scored)
     return trainer.score(split, name)
 
 
 def _write_counts(run: Path, loaded: _Loaded, spans: Mapping[str, Sequence[Sequence[Span]]]) -> None:
-    """Keep the counts of every sentence, of all splits or of none; ``spans``: the predictions on each split."""
+    """Write the counts of every sentence, of all splits or of none; ``spans`` holds the predictions on each split."""
     with replacing_folder(run / COUNTS) as fresh:
         for name, predicted in spans.items():
             counted = count_named(loaded.names[name], loaded.splits[name].gold, predicted)
@@ -198,14 +202,14 @@ def _write_counts(run: Path, loaded: _Loaded, spans: Mapping[str, Sequence[Seque
 
 
 def _finish(run: Path, dev: Scores, test: Scores | None) -> None:
-    """Write the scores, which marks a finished run, and remove what it could have been resumed from."""
-    # The scores first: until they are whole, what the run can be resumed from stays.
+    """Write the scores, which mark a finished run, and remove the state to resume from."""
+    # The scores first, so that the run can be resumed until they are complete.
     metrics_file.write(run, RunMetrics({"dev": dev} | ({"test": test} if test else {})))
     states.remove(run)
 
 
 def _begin(run: Path, shards: Shards, params: Params, reporter: Reporter, *, resume: bool) -> SavedState | None:
-    """The state to go on from; without ``resume`` None, and a note on what the new run replaces."""
+    """Return the state to resume from; without ``resume``, note what the new run replaces and return None."""
     if resume:
         return _find_saved(run, shards, params)
     _note_what_is_replaced(run, reporter)
@@ -213,7 +217,7 @@ def _begin(run: Path, shards: Shards, params: Params, reporter: Reporter, *, res
 
 
 def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
-    """The state to resume from, checked."""
+    """Find the state to resume from and check its fingerprint."""
     saved = states.find(run)
     if saved is not None:
         saved.check_fingerprint(params, shards)
@@ -245,14 +249,14 @@ def _read(shards: Shards, name: str, params: Params) -> Split:
         split = read_split(shards, name, boundaries=shards.boundaries, wanted=features)
     else:
         split = read_fold(shards, name, fold, boundaries=shards.boundaries, wanted=features)
-    # Without test sentences a run is whole: `_fit` then scores dev alone.
+    # A run needs no test sentences: `_fit` then scores dev only.
     if name == "dev" and not split.token_ids.size:
         raise InputDataError(f"{shards.folder}: no dev sentences", next_step=_how_to_get_dev(params))
     return split
 
 
 def _train_data(shards: Shards, params: Params) -> TrainingData:
-    """The train split, in memory or, with ``train.stream``, as it lies on disk."""
+    """Return the train split, in memory or, with ``train.stream``, streamed from disk."""
     settings, data = params.train, None
     if settings.stream:
         features = wanted(params.model)
@@ -276,16 +280,16 @@ def _how_to_get_dev(params: Params) -> str:
 
 
 def _assemble(shards: Shards, encoder: Path | None, params: Params, train: TrainingData, dev: Split) -> Network:
-    """The network for train and dev; what it is told of the text it is told of train alone."""
+    """Build the network; its statistics of the text (word counts, longest entity) come from train only."""
     counts = train.word_counts(n_rows=len(shards.boundaries.ids) + 1)
     bert = None
     if encoder is not None and params.model.trains_encoder:
         below = layers_below(params.model, shards.statistics)
         layers = params.model.encoder_layers
-        assert layers != "auto"  # it was resolved
+        assert layers != "auto"  # resolved by `encoder_defaults.resolve`
         bert = load_encoder(encoder, layers=layers, below=below)
     if bert is not None:
-        # Of train and dev: nothing of test is looked at before the training is over.
+        # Of train and dev: nothing of test is used before the training is over.
         largest = max(train.largest_token_id, int(dev.token_ids.max()))
         check_encoder(bert, shards, largest_token_id=largest)
     return build(

@@ -1,1 +1,1 @@
-"""What the network is told of a character beside its token: its places, the words that match, its boundary's gate."""
+"""Features of a character besides its token: segment position, boundary role, boundary gate and matching words."""

@@ -1,7 +1,7 @@
-"""The vocabulary words that match inside sentences: of a split as flat arrays, of a batch as the words of a character.
+"""Vocabulary words that match inside sentences: flat arrays for a split, words per character for a batch.
 
-A character may lie in a dozen words and mostly lies in one or two: a split keeps each match once, and only a batch
-spreads it over the characters that it covers.
+A character may be covered by a dozen words but usually by one or two. A split therefore stores each match once, and
+only a batch spreads it over the characters that it covers.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ssmi.model.data.features.segment_positions import REBUILD
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 ROLES = ("B", "M", "E", "S")
-"""What a character may be in a word: its first, an inner one, its last, the only one."""
+"""Roles of a character in a word: first, inner, last or only character."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,9 +27,9 @@ class Matches:
 
     Attributes:
         offsets: Where each sentence's matches begin. Shape: (n_sentences + 1,)
-        starts: First character, counted within the sentence. Shape: (n_matches,)
-        ends: The character after the last. Shape: (n_matches,)
-        rows: Embedding row of the word. Shape: (n_matches,)
+        starts: First character of each match, counted within the sentence. Shape: (n_matches,)
+        ends: One past the last character of each match. Shape: (n_matches,)
+        rows: Embedding row of each matching word. Shape: (n_matches,)
 
     """
 
@@ -40,7 +40,7 @@ class Matches:
 
     @classmethod
     def joined(cls, parts: Sequence[Matches]) -> Matches | None:
-        """The matches of several splits, end to end; None for none."""
+        """Join the matches of several splits, end to end; None for an empty sequence."""
         if not parts:
             return None
         counts = np.concatenate([np.diff(part.offsets) for part in parts])
@@ -48,21 +48,21 @@ class Matches:
         return cls(np.concatenate(([0], np.cumsum(counts))), *columns)
 
     def take(self, sentences: Ids) -> Matches:
-        """Those of some sentences, in their order."""
+        """Return the matches of some sentences, in the order given."""
         counts = self.offsets[sentences + 1] - self.offsets[sentences]
         picked = ranges(self.offsets[sentences], counts)
         offsets = np.concatenate(([0], np.cumsum(counts)))
         return Matches(offsets, self.starts[picked], self.ends[picked], self.rows[picked])
 
     def check(self, lengths: Ids, *, source: str) -> None:
-        """Refuse matches that do not lie in their sentence.
+        """Check that every match lies within its sentence.
 
         Args:
             lengths: Characters of each sentence. Shape: (n_sentences,)
-            source: Names the split in errors.
+            source: Name of the split in errors.
 
         Raises:
-            StaleArtifactError: One does not.
+            StaleArtifactError: A match lies outside its sentence.
 
         """
         room = np.repeat(lengths, np.diff(self.offsets))
@@ -70,24 +70,24 @@ class Matches:
             raise StaleArtifactError(f"{source}: matches outside their sentence", next_step=REBUILD)
 
     def words_of(self, sentences: Ids, *, length: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """The words of each character of some sentences, in the order of their matches.
+        """Return the words that cover each character of some sentences, in the order of the matches.
 
         Args:
-            sentences: Indices in the split. Shape: (batch,)
-            length: Characters of the longest of them.
+            sentences: Indices of the sentences in the split. Shape: (batch,)
+            length: Characters of the longest of these sentences.
 
         Returns:
-            Embedding rows, 0 where a character has fewer words, and indices of ``ROLES``, 0 there too. Shape of each:
-            (batch, length, most words over one character)
+            Embedding rows and indices of ``ROLES``, both padded with 0. Shape of each: (batch, length, most words over
+            one character)
 
         """
         counts = self.offsets[sentences + 1] - self.offsets[sentences]
         picked = ranges(self.offsets[sentences], counts)
         sizes = (self.ends - self.starts)[picked].astype(np.int64)
         begins = np.repeat(np.arange(len(sentences)) * length, counts) + self.starts[picked]
-        # One entry for each character of each match, which are then brought together by character.
+        # One entry for each character of each match, then grouped by character.
         characters = ranges(begins, sizes)
-        # Stable: a character's words keep the order of their matches.
+        # Stable, so that a character's words keep the order of their matches.
         order = np.argsort(characters, kind="stable")
         characters = characters[order]
         per_character = np.bincount(characters, minlength=len(sentences) * length)
@@ -99,20 +99,22 @@ class Matches:
         return rows.reshape(len(sentences), length, -1), roles.reshape(len(sentences), length, -1)
 
     def counts(self, *, n_rows: int) -> Ids:
-        """How often each word matches where no longer match covers it (Ma et al. 2020: "the statistical data").
+        """Count how often each word matches without being covered by a longer match.
+
+        Ma et al. 2020 take such counts from what they call "the statistical data".
 
         Args:
-            n_rows: Rows of the embedding, row 0 too.
+            n_rows: Number of rows of the embedding, including row 0.
 
         Returns:
-            Shape: (n_rows,)
+            The count of each row's word. Shape: (n_rows,)
 
         """
-        # Sentences laid out one behind another, far enough apart that no match of one covers any of the next.
+        # Sentences are laid out end to end, far enough apart that no match of one covers a match of the next.
         stride = int(self.ends.max(initial=0))
         base = np.repeat(np.arange(len(self.offsets) - 1) * stride, np.diff(self.offsets))
         starts, ends = base + self.starts, base + self.ends
-        order = np.lexsort((-ends, starts))  # whatever covers a match now stands before it
+        order = np.lexsort((-ends, starts))  # sorts every match after the matches that cover it
         furthest = np.maximum.accumulate(ends[order])
         covered = np.zeros(len(order), dtype=bool)
         covered[1:] = furthest[:-1] >= ends[order][1:]
@@ -120,7 +122,7 @@ class Matches:
 
 
 def ranges(starts: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> Ids:
-    """``start, start + 1, ...``, ``size`` numbers for each start, end to end. Shapes: (n,), (n,)."""
+    """Return ``start, start + 1, ...`` of ``size`` numbers for each start, end to end. Shapes: (n,), (n,)."""
     ends = np.cumsum(sizes, dtype=np.int64)
     total = int(ends[-1]) if len(ends) else 0
     numbers: Ids = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
@@ -128,7 +130,7 @@ def ranges(starts: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> Ids:
 
 
 def _roles(sizes: Ids) -> Ids:
-    """An index of ``ROLES`` for each character of words of these sizes, end to end."""
+    """Return an index of ``ROLES`` for each character of words of the given sizes, end to end."""
     position = ranges(np.zeros_like(sizes), sizes)
     size = np.repeat(sizes, sizes)
     return np.select([size == 1, position == 0, position == size - 1], [3, 0, 2], default=1)

@@ -1,4 +1,4 @@
-"""Where each character stands in its segment, and the check that segments and windows cover their sentence."""
+"""The position of each character in its segment, and checks that segments and windows cover their sentence."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from ssmi.model.data.boundaries import Ids, Rows
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 SEGMENT_POSITIONS = ("padding", "first", "inner", "last", "alone")
-"""Where a character may stand in its segment; the first is for padding."""
+"""Positions of a character in its segment, and one for padding."""
 REBUILD = "build the shards again"
 
 
 def segment_positions(offsets: Ids, start_offsets: Ids, starts: Any, *, source: str) -> Rows:
-    """Where each character stands in its segment.
+    """Return the position of each character in its segment.
 
     Args:
         offsets: Where each sentence's characters begin. Shape: (n_sentences + 1,)
         start_offsets: Where each sentence's segments begin in ``starts``. Shape: (n_sentences + 1,)
         starts: Each segment's first character, counted within its sentence. Shape: (n_segments,)
-        source: Names the split in errors.
+        source: Name of the split in errors.
 
     Returns:
         An index of ``SEGMENT_POSITIONS`` for each character. Shape: (n_characters,)
@@ -36,7 +36,7 @@ def segment_positions(offsets: Ids, start_offsets: Ids, starts: Any, *, source: 
     sentence_starts = np.repeat(offsets[:-1], np.diff(start_offsets))
     try:
         begins[sentence_starts + np.asarray(starts, dtype=np.int64)] = True
-    except IndexError:  # a start after the last character: refused below like any other that does not fit
+    except IndexError:  # a start after the last character: refused below like any other misfit
         begins[:] = False
     if not begins[first_of_sentence].all():
         raise StaleArtifactError(f"{source}: segments that do not tile their sentence", next_step=REBUILD)
@@ -46,17 +46,17 @@ def segment_positions(offsets: Ids, start_offsets: Ids, starts: Any, *, source: 
 
 
 def check_windows(offsets: Ids, window_offsets: Ids, starts: npt.NDArray[np.int32], *, limit: int, source: str) -> None:
-    """Refuse windows that do not cover their sentence: from 0 on, rising, none longer than ``limit`` characters.
+    """Check that windows cover their sentence: starts ascend from 0, and no window exceeds ``limit`` characters.
 
     Args:
         offsets: Where each sentence's characters begin. Shape: (n_sentences + 1,)
         window_offsets: Where each sentence's windows begin in ``starts``. Shape: (n_sentences + 1,)
         starts: Each window's first character, counted within its sentence. Shape: (n_windows,)
-        limit: Characters of the longest window allowed.
-        source: Names the split in errors.
+        limit: Characters of the longest allowed window.
+        source: Name of the split in errors.
 
     Raises:
-        StaleArtifactError: They do not.
+        StaleArtifactError: Windows do not cover their sentence.
 
     """
     if len(offsets) == 1:
@@ -67,7 +67,7 @@ def check_windows(offsets: Ids, window_offsets: Ids, starts: npt.NDArray[np.int3
         ends = np.append(starts[1:], 0)
         ends[window_offsets[1:] - 1] = np.diff(offsets)
         sizes = ends - starts
-        # An empty sentence has a window as well, of no characters.
+        # An empty sentence has one window without characters.
         filled = np.repeat(np.diff(offsets) > 0, counts)
         tiled = bool(
             (starts[window_offsets[:-1]] == 0).all() and (sizes[filled] > 0).all() and sizes.max(initial=0) <= limit

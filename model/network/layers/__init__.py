@@ -1,1 +1,1 @@
-"""The layers of the network, one a file; none knows the network that it becomes part of."""
+"""The layers of the network, one per file and independent of the network that uses them."""

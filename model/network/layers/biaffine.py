@@ -1,4 +1,4 @@
-"""The biaffine form that brings the encoder's states back in."""
+"""The biaffine form that combines enhanced states with the encoder's states."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor, nn
 class Biaffine(nn.Module):
     """Biaffine(H2', O_B), per character: x^T U y + W [x ⊕ y] + b (paper: "Global Enhancement"; Dozat & Manning 2017).
 
-    U, ``bilinear``, is one matrix an output, of shape (outputs, left, right). W is kept as its two halves, so that
-    x ⊕ y is never written to memory.
+    U, ``bilinear``, holds one matrix per output, with shape (outputs, left, right). W is stored as its two halves, so
+    that x ⊕ y is never written to memory.
     """
 
     def __init__(self, *, left: int, right: int, outputs: int) -> None:
@@ -18,24 +18,24 @@ class Biaffine(nn.Module):
         self.bilinear = nn.Parameter(torch.empty(outputs, left, right))
         self.left = nn.Linear(left, outputs)
         self.right = nn.Linear(right, outputs, bias=False)
-        # x^T U y is a sum of left * right products: numbers of size 1 on either side give a number of size 1.
+        # x^T U y is a sum of left * right products: inputs of size 1 on both sides give an output of size 1.
         nn.init.normal_(self.bilinear, std=(left * right) ** -0.5)
 
     def forward(self, left: Tensor, right: Tensor) -> Tensor:
-        """Combine character by character.
+        """Combine the states of each character.
 
         Args:
             left: H2'. Shape: (batch, length, left)
             right: O_B. Shape: (batch, length, right)
 
         Returns:
-            Shape: (batch, length, outputs)
+            The combined states. Shape: (batch, length, outputs)
 
         """
         outputs, n_left, n_right = self.bilinear.shape
         linear: Tensor = self.left(left) + self.right(right)
-        # One large product from the wider side to the narrower, then a small one at each character: in the other
-        # order each character takes outputs * (the wider side) numbers in between.
+        # One large product from the wider side to the narrower, then a small product per character. In the other order
+        # each character needs outputs * (the wider side) intermediate numbers.
         if n_left <= n_right:
             half = right @ self.bilinear.reshape(outputs * n_left, n_right).t()
             other = left

@@ -1,4 +1,4 @@
-"""The BiLSTM of LSTM-CRF taggers."""
+"""The bidirectional LSTM of LSTM-CRF taggers."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ssmi.model.network.layers.recurrent import BothDirections, half
 
 
 class BiLSTM(BothDirections):
-    """An LSTM in both directions, with dropout on what it reads (Lample et al. 2016, "Neural Architectures for NER").
+    """A bidirectional LSTM with dropout on its input (Lample et al. 2016, "Neural Architectures for NER").
 
-    The cell is that of Hochreiter and Schmidhuber 1997 with a forget gate, as torch computes it::
+    The cell is that of Hochreiter and Schmidhuber 1997 with a forget gate, as computed by torch::
 
         i_i = σ(W_i x_i + b_i + U_i h' + c_i)
         f_i = σ(W_f x_i + b_f + U_f h' + c_f)
@@ -20,17 +20,17 @@ class BiLSTM(BothDirections):
         m_i = f_i ⊙ m' + i_i ⊙ g_i
         h_i = o_i ⊙ tanh(m_i)
 
-    h' and m' are the state and the memory of the character before in the one direction, of the character after in the
-    other, and zero at the sentence's edge; the two h_i are concatenated.
+    h' and m' are the state and the memory of the preceding character in one direction, of the following character in
+    the other, and zero at the edge of the sentence. The h_i of both directions are concatenated.
     """
 
     def __init__(self, *, inputs: int, outputs: int, dropout: float) -> None:
-        """Make both directions.
+        """Create both directions.
 
         Args:
-            inputs: Width of what it reads.
-            outputs: Width of both directions together; even, else ValueError.
-            dropout: Probability that a number that it reads is dropped in training.
+            inputs: Width of the input states.
+            outputs: Joint width of both directions; must be even, else ValueError.
+            dropout: Probability of dropping an input value in training.
 
         """
         width = half(outputs)
@@ -38,9 +38,9 @@ class BiLSTM(BothDirections):
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, states: Tensor, mask: Tensor) -> Tensor:
-        """Read each sentence in both directions; shapes as in ``BothDirections``."""
+        """Read each sentence in both directions; see ``BothDirections.forward``."""
         if states.device.type != "cpu":
             return super().forward(self.dropout(states), mask)
-        # Many CPUs have no LSTM in bfloat16: under autocast torch would fail there.
+        # On many CPUs torch has no LSTM in bfloat16 and would fail under autocast.
         with torch.autocast("cpu", enabled=False):
             return super().forward(self.dropout(states.float()), mask)

@@ -1,11 +1,10 @@
-"""A linear-chain CRF (Lafferty et al. 2001) that can only write well-formed tag sequences.
+"""A linear-chain CRF (Lafferty et al. 2001) that decodes only well-formed tag sequences.
 
-pytorch-crf holds the three parameters, and the tests hold these results to its own; sums and search are in
-``forward_backward.py``, because pytorch-crf's took several times longer. Its CPU time over ours, in turns in one run
-(pytorch-crf 0.7.2, one thread, a busy machine, batches of 16 and 32, random lengths up to 50 and 178; more for longer
-and larger batches): loss and gradients 3.8 to 9.7 with 29 and 33 tags of BMES and 2.9 to 6.0 with 29 of BIO; decoding
-1.3 to 3.0.
-Nothing was measured on a GPU.
+The three parameters are held by pytorch-crf, against whose results the tests verify this module. Sums and search are in
+``forward_backward.py``, because those of pytorch-crf took several times longer. Ratio of its CPU time to ours, measured
+alternately in one run (pytorch-crf 0.7.2, one thread, a busy machine, batches of 16 and 32, random lengths up to 50 and
+178; higher for longer and larger batches): loss and gradients 3.8 to 9.7 with 29 and 33 BMES tags and 2.9 to 6.0 with
+29 BIO tags; decoding 1.3 to 3.0. Nothing was measured on a GPU.
 """
 
 from __future__ import annotations
@@ -30,20 +29,20 @@ from ssmi.model.network.layers.threads import one_thread
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, LabelSet, Span, spans_to_tags
 
 FORBIDDEN = -10_000.0
-"""Score of a forbidden transition in a given sequence; finite, so that ill-formed gold has a loss and not infinity.
+"""Score of a forbidden transition in a given sequence; finite, so that ill-formed gold has a finite loss.
 
-Sums and search leave forbidden transitions out, so that no decoded sequence has one.
+Sums and search exclude forbidden transitions, so that no decoded sequence has one.
 """
 
 
 class ConstrainedCrf(nn.Module):
-    """Scores of tag sequences, in float32 (or whatever the parameters are), under a label set's rules.
+    """A CRF constrained by a label set's rules, computed in the precision of its parameters (float32 by default).
 
-    What the parameters hold for forbidden transitions is never read and gets no gradient; it starts as FORBIDDEN, so
-    that pytorch-crf alone scores the same.
+    Parameters of forbidden transitions are never read and get no gradient. They start as FORBIDDEN, so that pytorch-crf
+    by itself gives the same scores.
 
-    Emissions have the shape (batch, length, n_tags); the mask is bool, (batch, length), right-padded and true at every
-    sentence's first character, else ValueError.
+    Emissions have the shape (batch, length, n_tags). The mask is bool, (batch, length), right-padded and True on the
+    first character of every sentence, else ValueError.
     """
 
     forbidden_start: Tensor
@@ -65,20 +64,20 @@ class ConstrainedCrf(nn.Module):
                 parameter.copy_(scores)
 
     def _register(self, name: str, forbidden: Tensor) -> None:
-        # Not saved with the weights: they follow from the label set.
+        # Not saved with the weights, because they follow from the label set.
         self.register_buffer(f"forbidden_{name}", forbidden, persistent=False)
 
     def _parameters_of_crf(self) -> Transitions:
         return Transitions(self.crf.start_transitions, self.crf.end_transitions, self.crf.transitions)
 
     def _transitions(self, forbidden: float) -> Transitions:
-        """The parameters, and ``forbidden`` in place of what the scheme forbids."""
+        """Return the parameters, with ``forbidden`` in place of transitions that the scheme forbids."""
         masks = (self.forbidden_start, self.forbidden_end, self.forbidden_between)
         pairs = zip(self._parameters_of_crf(), masks, strict=True)
         return Transitions(*(parameter.masked_fill(mask, forbidden) for parameter, mask in pairs))
 
     def _prepare(self, emissions: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Both with the length first, as ``forward_backward`` takes them; emissions in the parameters' precision."""
+        """Check both and return them with the length first; emissions in the precision of the parameters."""
         if mask.dtype != torch.bool:
             raise ValueError(f"a bool mask is needed, not {mask.dtype}")
         if not bool(mask[:, 0].all()) or bool((mask[:, 1:] & ~mask[:, :-1]).any()):
@@ -88,22 +87,22 @@ class ConstrainedCrf(nn.Module):
         return emissions.to(self.crf.transitions.dtype).transpose(0, 1).contiguous(), mask.T.contiguous()
 
     def forward(self, emissions: Tensor, tag_ids: Tensor, *, mask: Tensor) -> Tensor:
-        """The negative log-likelihood of each sentence's tags.
+        """Compute the negative log-likelihood of each sentence's tags.
 
         Args:
             emissions: A score for each tag. Shape: (batch, length, n_tags)
-            tag_ids: int64; what stands at padding is not read. Shape: (batch, length)
+            tag_ids: int64; values at padding are ignored. Shape: (batch, length)
             mask: bool, True on characters, right-padded. Shape: (batch, length)
 
         Returns:
-            Shape: (batch,)
+            The losses. Shape: (batch,)
 
         Raises:
-            ValueError: The mask is not such a mask, or does not fit.
+            ValueError: The mask is invalid or does not fit the emissions.
 
         """
         emissions, mask = self._prepare(emissions, mask)
-        # Autocast is off because the sums are matrix products, which it would take in bfloat16.
+        # Autocast is off, because the sums are matrix products, which it would compute in bfloat16.
         with one_thread(emissions.device), torch.autocast(device_type=emissions.device.type, enabled=False):
             emissions = _centred(emissions)
             total = log_partition(emissions, mask, self._transitions(-math.inf), self.predecessors)
@@ -111,10 +110,10 @@ class ConstrainedCrf(nn.Module):
 
     @torch.no_grad()
     def decode(self, emissions: Tensor, *, mask: Tensor) -> list[list[int]]:
-        """The best well-formed tag ids of each sentence (Viterbi), without padding; arguments as of ``forward``."""
+        """Return the best well-formed tag ids of each sentence (Viterbi), without padding; see ``forward``."""
         emissions, mask = self._prepare(emissions, mask)
-        # No autocast to turn off: the search has sums and maxima only. Nor is anything centred, which would round
-        # otherwise and break ties otherwise than pytorch-crf. One transfer from the device brings all sentences' paths.
+        # Autocast need not be off, because the search has only sums and maxima. Emissions are not centred, which would
+        # change rounding and break ties differently from pytorch-crf. One transfer from the device fetches all paths.
         with one_thread(emissions.device):
             paths = best_path(emissions, mask, self._transitions(-math.inf)).T.tolist()
         return [path[:length] for path, length in zip(paths, mask.sum(0).tolist(), strict=True)]
@@ -123,27 +122,28 @@ class ConstrainedCrf(nn.Module):
     def span_probabilities(
         self, emissions: Tensor, *, mask: Tensor, spans: Sequence[Sequence[Span]]
     ) -> list[list[float]]:
-        """How probable it is, over all tag sequences, that each span is an entity exactly as it stands.
+        """Compute the probability, over all tag sequences, that each span is exactly an entity of its type.
 
-        That is P(its last tag, and that the entity ends there) times P(its other tags, given the last). That it begins
-        where it does needs no factor: a B or S always begins an entity.
+        This is P(its last tag, and the entity ends there) times P(its other tags, given the last). Its beginning needs
+        no factor, because a B or S always begins an entity.
 
         Args:
             emissions: A score for each tag. Shape: (batch, length, n_tags)
             mask: bool, True on characters, right-padded. Shape: (batch, length)
-            spans: Of each sentence; they need not be the decoded ones and may overlap.
+            spans: The spans of each sentence, which need not be decoded ones and may overlap.
 
         Returns:
-            A number from 0 to 1 for each span, by sentence.
+            The probability of each span, from 0 to 1, by sentence.
 
         Raises:
-            ValueError: A span outside its sentence, or with a type that the label set does not know.
+            ValueError: The mask or the number of sentences does not fit, a span lies outside its sentence, or its type
+                is not in the label set.
 
         """
         if len(spans) != len(emissions):
             raise ValueError(f"spans of {len(spans)} sentences, emissions of {len(emissions)}")
         emissions, mask = self._prepare(emissions, mask)
-        # Sentences without a span, which are most of many texts, need no pass.
+        # Sentences without a span, which are the majority in many texts, need no pass.
         rows = [row for row, of_sentence in enumerate(spans) if of_sentence]
         if not rows:
             return [[] for _ in spans]
@@ -161,7 +161,7 @@ class ConstrainedCrf(nn.Module):
     def _endings(
         self, posterior: Posterior, queries: Sequence[_Query], paths: Sequence[list[int]], lengths: Sequence[int]
     ) -> Tensor:
-        """P(the entity's last tag stands there, and the entity ends there | x). Shape: (n_queries,)."""
+        """Compute P(the entity's last tag is at its last character and it ends there | x). Shape: (n_queries,)."""
         ids = self._tag_ids
         inside = INSIDE_ROLE[self.labels.scheme]
         rows = [
@@ -170,8 +170,8 @@ class ConstrainedCrf(nn.Module):
         ]
         sentence, position, last, inner, closes = torch.tensor(rows, device=posterior.marginals.device).T
         ending = posterior.marginals[position, sentence, last]
-        # Otherwise a character follows. In BIO the entity goes on where that is I of its type.
-        # After the last character there is none: any will do where `closes` takes the other side.
+        # Otherwise a character follows. In BIO the entity continues if that character has the I of its type.
+        # At the end of a sentence `closes` ignores this side; the clamp only keeps the index valid.
         step = (position + 1).clamp(max=len(posterior.marginals) - 1)
         tags = torch.arange(len(ids), device=step.device)
         before = posterior.before(last[:, None], tags, step=step[:, None], sentence=sentence[:, None])
@@ -179,7 +179,7 @@ class ConstrainedCrf(nn.Module):
         return torch.where(closes.bool(), ending, joint.masked_fill(tags == inner[:, None], 0.0).sum(1))
 
     def _path(self, span: Span, *, n_characters: int) -> list[int]:
-        """The tag ids of an entity."""
+        """Return the tag ids of an entity; ValueError for an invalid span."""
         if not 0 <= span.start < span.end <= n_characters or span.label not in self.labels.entity_types:
             raise ValueError(f"{span} in a sentence of {n_characters} characters, types {self.labels.entity_types}")
         length = span.end - span.start
@@ -188,11 +188,11 @@ class ConstrainedCrf(nn.Module):
 
 
 _Query = tuple[int, Span]
-"""A sentence of the batch and a span in it."""
+"""The index of a sentence, counted among those with spans, and a span in it."""
 
 
 def _inside(posterior: Posterior, queries: Sequence[_Query], paths: Sequence[list[int]]) -> Tensor:
-    """P(an entity's tags but the last | its last, x). Shape: (n_queries,)."""
+    """Compute P(all tags of an entity except the last | its last tag, x). Shape: (n_queries,)."""
     rows = [
         (index, row, step, left, right)
         for index, ((row, span), path) in enumerate(zip(queries, paths, strict=True))
@@ -201,11 +201,11 @@ def _inside(posterior: Posterior, queries: Sequence[_Query], paths: Sequence[lis
     logs = posterior.marginals.new_zeros(len(queries))
     if rows:
         index, sentence, step, left, right = torch.tensor(rows, device=logs.device).T
-        # An entity's product as a sum of logs, which can be scattered for all entities at once.
+        # An entity's product as a sum of logs, which can be accumulated for all entities at once.
         logs.index_add_(0, index, posterior.before(left, right, step=step, sentence=sentence).log())
     return logs.exp()
 
 
 def _centred(emissions: Tensor) -> Tensor:
-    """Emissions less one number a character, which changes no probability: of smaller sums, float32 keeps more."""
+    """Subtract one number per character, which changes no probability but keeps sums small and thus more precise."""
     return emissions - emissions.detach().logsumexp(2, keepdim=True)

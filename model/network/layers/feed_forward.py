@@ -9,7 +9,7 @@ from torch.nn import functional
 class FeedForward(nn.Module):
     """GELU(W x + b) (paper: MLP1 of "Local Enhancement", MLP2 of "Global Enhancement").
 
-    The paper names neither depth nor activation: one layer, and the activation of BERT.
+    The paper specifies neither depth nor activation; this uses one layer and the activation of BERT.
     """
 
     def __init__(self, *, inputs: int, outputs: int) -> None:
@@ -17,6 +17,6 @@ class FeedForward(nn.Module):
         self.linear = nn.Linear(inputs, outputs)
 
     def forward(self, states: Tensor) -> Tensor:
-        """Each state by itself. Shape: (..., inputs) → (..., outputs)."""
+        """Map each state independently. Shape: (..., inputs) → (..., outputs)."""
         activated: Tensor = functional.gelu(self.linear(states))
         return activated

@@ -1,12 +1,13 @@
 """Sums and maxima over all tag sequences of a linear chain, vectorised over the batch.
 
-Forward-backward and Viterbi (Rabiner 1989), the first with its gradients written out. Summing over the tags that may
-precede a tag is a matrix product: exp(scores - their maximum) @ exp(transitions). With one maximum for all tags, what
-is 100 below it would vanish in float32: B-ORG beside a much better O, although only M-ORG and E-ORG may follow it and
-the next character may want those. So tags are grouped by what may precede them, and each group has its own maximum.
+Forward-backward, with explicit gradients, and Viterbi (Rabiner 1989). Summing over the tags that may precede a tag is a
+matrix product: exp(scores - their maximum) @ exp(transitions). With one maximum for all tags, a score 100 below the
+maximum would vanish in float32: for example B-ORG beside a much better O, although the next character may need M-ORG or
+E-ORG, which only follow B-ORG or M-ORG. Tags are therefore grouped by the tags that may precede them, and each group
+has its own maximum.
 
-Tensors: emissions length × batch × n_tags; the mask is bool, length × batch, true from each sentence's first character
-to its last. Scores are float32 or float64.
+Emissions are length × batch × n_tags. The mask is bool, length × batch, True from the first to the last character of
+each sentence. Scores are float32 or float64.
 """
 
 from __future__ import annotations
@@ -30,19 +31,18 @@ class Transitions(NamedTuple):
 
 
 class Predecessors(nn.Module):
-    """Which tags may precede which, as rows: one for each group of tags and each tag that may precede the group.
-
-    allowed: bool, whether the right tag may follow the left one; every tag has a predecessor. Shape: (n_tags, n_tags)
-    """
+    """Allowed transitions as rows: one for each group of tags and each tag that may precede the tags of the group."""
 
     allowed: Tensor
+    """bool, whether the right tag may follow the left one; every tag has a predecessor. Shape: (n_tags, n_tags)"""
     group: Tensor
     """The group of each tag. Shape: (n_tags,)"""
     row_tag: Tensor
     """The preceding tag of each row. Shape: (n_rows,)"""
     row_group: Tensor
+    """The group of each row. Shape: (n_rows,)"""
     row_of: Tensor
-    """The row of each allowed pair; 0 for the others. Shape: (n_tags, n_tags)"""
+    """The row of each allowed pair, 0 for other pairs. Shape: (n_tags, n_tags)"""
     outside: Tensor
     """-inf for a tag that may not precede the group, else 0. Shape: (n_groups, n_tags)"""
 
@@ -60,55 +60,55 @@ class Predecessors(nn.Module):
         self._register("outside", torch.zeros(members.T.shape).masked_fill(~members.T, -math.inf))
 
     def _register(self, name: str, value: Tensor) -> None:
-        # Not saved with the weights: all of them follow from what is allowed.
+        # Not saved with the weights, because all buffers follow from the allowed transitions.
         self.register_buffer(name, value, persistent=False)
 
     def factors(self, between: Tensor) -> tuple[Tensor, Tensor]:
-        """exp(between) over each column's maximum, 0 where forbidden; and those maxima. Shapes: as between, (n_tags,).
+        """Return exp(between - maximum of its column), 0 if forbidden, and the maxima. Shapes: as between, (n_tags,).
 
-        Allowed transitions to one tag count as at most 78 apart (637 in float64): no sum of theirs is 0.
+        Differences between allowed transitions to one tag are capped at 78 (637 in float64), so that no sum is 0.
         """
         maxima = between.masked_fill(~self.allowed, -math.inf).amax(0)
         floor = 0.9 * math.log(torch.finfo(between.dtype).tiny)
-        # The clamp lifts what is forbidden, -inf, to the floor too: the factor puts it back to 0.
+        # The clamp also lifts forbidden transitions (-inf) to the floor; the factor resets them to 0.
         return (between - maxima).clamp(floor, 0.0).exp() * self.allowed, maxima
 
     def rows(self, factors: Tensor) -> Tensor:
-        """The factors by row, 0 for tags of another group. Shape: (n_rows, n_tags)."""
+        """Return the factors by row, 0 for tags of another group. Shape: (n_rows, n_tags)."""
         return factors[self.row_tag] * (self.row_group[:, None] == self.group)
 
 
 class Steps(NamedTuple):
-    """What the forward pass leaves for the backward pass. Weights and totals begin with step 1; step 0 holds nothing.
+    """Results of the forward pass for the backward pass. Weights and totals begin at step 1; step 0 is uninitialised.
 
     P(y[t-1] = i | y[t] = j, x) = weights[t, row of (i, j)] * factors[i, j] / totals[t, j]
     """
 
     last: Tensor
-    """P(y = j | x) of each sentence's last character. Shape: (batch, n_tags)"""
+    """P(y = j | x) at the last character of each sentence. Shape: (batch, n_tags)"""
     weights: Tensor
-    """Shape: (length, batch, n_rows)"""
+    """exp(score of the row's tag - maximum of its group) at the step before. Shape: (length, batch, n_rows)"""
     totals: Tensor
-    """Shape: (length, batch, n_tags)"""
+    """Sum over the allowed predecessors of weight times factor. Shape: (length, batch, n_tags)"""
     factors: Tensor
-    """Shape: (n_tags, n_tags)"""
+    """As returned by ``Predecessors.factors``. Shape: (n_tags, n_tags)"""
 
 
 def _forward(
     emissions: Tensor, mask: Tensor, transitions: Transitions, predecessors: Predecessors
 ) -> tuple[Tensor, Steps]:
-    """The log-sum over all sequences, (batch,), and the steps that led to it."""
+    """Compute the log-sum over all sequences, (batch,), and the steps of the forward pass."""
     length, batch, n_tags = emissions.shape
     factors, maxima = predecessors.factors(transitions.between)
     rows = predecessors.rows(factors)
-    # Asked for once: a module looks its buffers up by name.
+    # Fetched once, because a module looks up its buffers by name.
     group, row_tag, row_group, outside = (
         predecessors.group,
         predecessors.row_tag,
         predecessors.row_group,
         predecessors.outside,
     )
-    # Allocated once and filled in place: the backward pass needs every step, and stacking a list would copy them all.
+    # Allocated once and filled in place: the backward pass needs every step, and stacking a list would copy all steps.
     weights = emissions.new_empty(length, batch, len(rows))
     totals = emissions.new_empty(length, batch, n_tags)
     scores = transitions.start + emissions[0]
@@ -118,14 +118,14 @@ def _forward(
         apart = scores.index_select(1, row_tag).sub_(best.index_select(1, row_group))
         torch.matmul(torch.exp(apart, out=weights[step]), rows, out=totals[step])
         following = totals[step].log().add_(best.index_select(1, group)).add_(maxima).add_(emissions[step])
-        # In padding the last character's scores stay, which the end is then added to.
+        # At padding the scores of the last character are kept, to which the end scores are added.
         scores = torch.where(mask[step, :, None], following, scores)
     scores = scores + transitions.end
     return scores.logsumexp(1), Steps(scores.softmax(1), weights, totals, factors)
 
 
 def _back(steps: Steps, mask: Tensor, predecessors: Predecessors) -> tuple[Tensor, Tensor]:
-    """P(y[t] = j | x), and the same over totals where t > 0 is no padding, else 0. Shapes: (length, batch, n_tags)."""
+    """Compute P(y[t] = j | x), and its ratio to totals, 0 at t = 0 and padding. Shapes: (length, batch, n_tags)."""
     rows, row_tag = predecessors.rows(steps.factors).T.contiguous(), predecessors.row_tag
     marginals, shares = torch.empty_like(steps.totals), torch.zeros_like(steps.totals)
     marginal = steps.last
@@ -134,15 +134,17 @@ def _back(steps: Steps, mask: Tensor, predecessors: Predecessors) -> tuple[Tenso
         marginals[step] = marginal
         share = torch.where(real, marginal / steps.totals[step], 0.0)
         shares[step] = share
-        rest = torch.where(real, 0.0, marginal)  # in padding the last character's stays
+        rest = torch.where(real, 0.0, marginal)  # at padding that of the last character is kept
         marginal = rest.index_add_(1, row_tag, (share @ rows).mul_(steps.weights[step]))
     marginals[0] = marginal
     return marginals, shares
 
 
 class _LogPartition(torch.autograd.Function):
-    """The log-sum with its gradients, which are expectations: how often a sequence has each tag at each character, and
-    each transition. Written out they take one pass back; autograd would keep every step's intermediate results.
+    """The log-sum with explicit gradients.
+
+    The gradients are the expected counts of each tag at each character and of each transition. Computed explicitly they
+    take one backward pass, while autograd would keep the intermediate results of every step.
     """
 
     @staticmethod
@@ -157,7 +159,7 @@ class _LogPartition(torch.autograd.Function):
     ) -> Tensor:
         total, steps = _forward(emissions, mask, Transitions(start, end, between), predecessors)
         ctx.save_for_backward(mask, *steps)
-        # Not a tensor, so `save_for_backward` does not take it.
+        # Not a tensor, so `save_for_backward` does not accept it.
         ctx.predecessors = predecessors
         return total
 
@@ -165,44 +167,44 @@ class _LogPartition(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         mask, *saved = ctx.saved_tensors
         predecessors: Predecessors = ctx.predecessors
-        # Again: the caller's contexts around the forward pass have ended when autograd comes here.
+        # Entered again, because the caller's contexts around the forward pass have ended when autograd calls this.
         with one_thread(mask.device), torch.autocast(device_type=mask.device.type, enabled=False):
             steps = Steps(*saved)
-            steps = steps._replace(last=steps.last * gradients[0][:, None])  # all below is linear in it
+            steps = steps._replace(last=steps.last * gradients[0][:, None])  # everything below is linear in it
             expected, shares = _back(steps, mask, predecessors)
             pairs = torch.zeros_like(steps.factors)
             if len(mask) > 1:
-                # Without step 0, whose memory was never written: even times a share of 0, a NaN in it would stay.
+                # Without step 0, whose memory is uninitialised: a NaN in it would persist even times a share of 0.
                 rows = steps.weights[1:].flatten(0, 1).T @ shares[1:].flatten(0, 1) * predecessors.rows(steps.factors)
                 pairs.index_add_(0, predecessors.row_tag, rows)
-        # In padding stands the last character's expectation once more, but no emission there was read.
+        # Padding repeats the expectation of the last character, but no emission was read there.
         return expected * mask[..., None], None, expected[0].sum(0), steps.last.sum(0), pairs, None
 
 
 def log_partition(emissions: Tensor, mask: Tensor, transitions: Transitions, predecessors: Predecessors) -> Tensor:
-    """Log of the sum of exp(score) over all allowed tag sequences; differentiable once. Shape: (batch,)."""
+    """Compute log Σ exp(score) over all allowed tag sequences; differentiable once. Shape: (batch,)."""
     total: Tensor = _LogPartition.apply(emissions, mask, *transitions, predecessors)  # type: ignore[no-untyped-call]
     return total
 
 
 def path_score(emissions: Tensor, mask: Tensor, transitions: Transitions, tag_ids: Tensor) -> Tensor:
-    """The score of one sequence a sentence, (length, batch); what stands in padding is not read. Shape: (batch,)."""
-    # Padding may hold any number, and `gather` needs the id of a tag.
+    """Score one sequence per sentence, (length, batch); values at padding are ignored. Shape: (batch,)."""
+    # Padding may hold any number, while `gather` needs valid tag ids.
     tag_ids = tag_ids.masked_fill(~mask, 0)
     picked = emissions.gather(2, tag_ids[..., None]).squeeze(2)
     before = torch.cat((transitions.start[tag_ids[:1]], transitions.between[tag_ids[:-1], tag_ids[1:]]))
     last = tag_ids.gather(0, mask.sum(0, keepdim=True) - 1).squeeze(0)
-    # A running sum: zeros after the end cannot change how it is rounded, as they can in a sum by halves.
+    # A running sum, whose rounding zeros after the end cannot change, unlike that of a pairwise sum.
     return torch.where(mask, picked + before, 0.0).cumsum(0)[-1] + transitions.end[last]
 
 
 def best_path(emissions: Tensor, mask: Tensor, transitions: Transitions) -> Tensor:
-    """The tag ids of the highest score (Viterbi), anything in padding. Shape: (length, batch).
+    """Find the tag ids of the highest score (Viterbi); arbitrary at padding. Shape: (length, batch).
 
-    The best predecessors are not stored but found again on the way back, which needs one row where the way forward
-    needed n_tags. Scores are added there in pytorch-crf's order, so that ties made by rounding break as in pytorch-crf.
+    The best predecessors are not stored but recomputed in the backward pass, which needs one row where the forward pass
+    needed n_tags. Scores are added there in pytorch-crf's order, so that ties due to rounding break as in pytorch-crf.
     """
-    # A row for each tag, of all that may precede it: the way back reads one of them for each sentence.
+    # Transposed, so that the backward pass reads one row per sentence: all predecessors of its tag.
     into = transitions.between.T.contiguous()
     scores = torch.empty_like(emissions)
     scores[0] = transitions.start + emissions[0]
@@ -220,20 +222,20 @@ def best_path(emissions: Tensor, mask: Tensor, transitions: Transitions) -> Tens
 
 @dataclass(frozen=True, slots=True)
 class Posterior:
-    """How probable tags are, given a sentence's emissions."""
+    """Probabilities of tags, given the emissions of the sentences."""
 
     marginals: Tensor
-    """P(y[t] = j | x); in padding the last character's. Shape: (length, batch, n_tags)"""
+    """P(y[t] = j | x); at padding that of the last character. Shape: (length, batch, n_tags)"""
     steps: Steps
     row_of: Tensor
 
     @classmethod
     def of(cls, emissions: Tensor, mask: Tensor, transitions: Transitions, predecessors: Predecessors) -> Posterior:
-        """One pass forward and one back."""
+        """Compute the posterior, in one forward and one backward pass."""
         _, steps = _forward(emissions, mask, transitions, predecessors)
         return cls(_back(steps, mask, predecessors)[0], steps, predecessors.row_of)
 
     def before(self, left: Tensor, right: Tensor, *, step: Tensor, sentence: Tensor) -> Tensor:
-        """P(y[step - 1] = left | y[step] = right, x) for indices of any shapes that broadcast; step is at least 1."""
+        """Return P(y[step - 1] = left | y[step] = right, x) for broadcastable indices; step must be at least 1."""
         weight = self.steps.weights[step, sentence, self.row_of[left, right]]
         return weight * self.steps.factors[left, right] / self.steps.totals[step, sentence, right]

@@ -1,4 +1,4 @@
-"""One vector a sentence."""
+"""Pooling of states into one vector per sentence."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from torch import Tensor
 
 
 def masked_mean(states: Tensor, mask: Tensor) -> Tensor:
-    """The mean of a sentence's states, its e_s where there is no [CLS] (paper: "Global Mutual Maximization").
+    """Average the states of each sentence: e_s if there is no [CLS] (paper: "Global Mutual Maximization").
 
     Args:
-        states: What stands at padding is not read. Shape: (batch, length, width)
+        states: States of characters; values at padding are ignored. Shape: (batch, length, width)
         mask: bool, True on characters. Shape: (batch, length)
 
     Returns:
-        Zero for a sentence without characters. Shape: (batch, width)
+        The means, zero for a sentence without characters. Shape: (batch, width)
 
     """
     total = states.masked_fill(~mask[..., None], 0.0).sum(1)

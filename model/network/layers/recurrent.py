@@ -1,4 +1,4 @@
-"""A recurrent layer that reads sentences in both directions, whatever its cell."""
+"""A bidirectional recurrent layer for any kind of cell."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from ssmi.model.network.layers.threads import one_thread
 
 
 class BothDirections(nn.Module):
-    """Two recurrent nets, one of them on sentences reversed in place, their states concatenated.
+    """Two recurrent nets, the second on sentences reversed within their length, with concatenated states.
 
-    That takes about two thirds of the time of packed sequences on a CPU. One bidirectional net on padded sentences
-    would be wrong: from right to left it would read the padding first.
+    This takes about two thirds of the time of packed sequences on a CPU. A single bidirectional net on padded sentences
+    would be wrong, because from right to left it would read the padding first.
     """
 
     def __init__(self, left_to_right: nn.RNNBase, right_to_left: nn.RNNBase) -> None:
-        """Join two nets of the same widths that take the batch first."""
+        """Combine two nets of equal widths, both with ``batch_first``."""
         super().__init__()
         self.left_to_right = left_to_right
         self.right_to_left = right_to_left
@@ -25,16 +25,16 @@ class BothDirections(nn.Module):
         """Read each sentence in both directions.
 
         Args:
-            states: Shape: (batch, length, inputs)
+            states: The input states. Shape: (batch, length, inputs)
             mask: bool, True on characters, right-padded; sentences in any order. Shape: (batch, length)
 
         Returns:
-            Zero at padding. Shape: (batch, length, outputs)
+            The states of both directions, zero at padding. Shape: (batch, length, outputs)
 
         """
         mirror = _mirror(mask)
         with one_thread(states.device):
-            # In either net padding comes after the characters, whose states cannot depend on it.
+            # In both nets padding comes after the characters, so their states do not depend on it.
             forward, _ = self.left_to_right(states)
             mirrored, _ = self.right_to_left(_take(states, mirror))
         both = torch.cat((forward, _take(mirrored, mirror)), dim=-1)
@@ -42,20 +42,20 @@ class BothDirections(nn.Module):
 
 
 def half(outputs: int) -> int:
-    """The width of one direction; raises ValueError for an odd ``outputs``."""
+    """Return the width of one direction; ValueError if ``outputs`` is odd."""
     if outputs % 2:
         raise ValueError(f"{outputs} outputs cannot be shared evenly by two directions")
     return outputs // 2
 
 
 def _mirror(mask: Tensor) -> Tensor:
-    """The index of each character in its sentence read backwards; padding stays where it is. Its own inverse."""
+    """Return the index of each character in the reversed sentence, with padding in place. Its own inverse."""
     positions = torch.arange(mask.shape[1], device=mask.device)
     return torch.where(mask, mask.sum(1, keepdim=True) - 1 - positions, positions)
 
 
 def _take(states: Tensor, positions: Tensor) -> Tensor:
-    """The states at these positions of each sentence. Shapes: (batch, length, width), (batch, length)."""
-    # Whole rows of the batch laid end to end: a gather, which has an index for each number, takes nine times as long.
+    """Take the states at positions of each sentence. Shapes: (batch, length, width), (batch, length)."""
+    # Selects whole rows of the flattened batch; a gather, with an index per number, takes nine times as long.
     first = torch.arange(len(states), device=states.device)[:, None] * states.shape[1]
     return states.flatten(0, 1).index_select(0, (first + positions).flatten()).view_as(states)

@@ -1,4 +1,4 @@
-"""How many CPU threads a layer computes on."""
+"""The number of CPU threads that a layer uses."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import torch
 
 @contextmanager
 def one_thread(device: torch.device) -> Iterator[None]:
-    """One CPU thread for what goes from character to character: its products are too small to be split over threads.
+    """Use one CPU thread within the block, for recurrences whose products are too small to split over threads.
 
-    Measured on two cores, 64 sentences of 50 characters: the GRU 24 ms on one thread and 40 on two, Viterbi 4 and 11.
+    Measured on two cores with 64 sentences of 50 characters: the GRU took 24 ms on one thread and 40 ms on two, Viterbi
+    4 ms and 11 ms.
     """
     before = torch.get_num_threads()
     if device.type != "cpu" or before == 1:

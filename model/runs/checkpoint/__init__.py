@@ -1,1 +1,1 @@
-"""The checkpoint of a run: saved whole or not at all, checked file by file, and held to the shards it is used on."""
+"""The checkpoint of a run: saved atomically, verified file by file, and checked against the shards it is used on."""

@@ -1,6 +1,6 @@
-"""A trained network on disk: saved whole or not at all, loaded for shards or for text.
+"""A trained network on disk: saved atomically, loaded for shards or for text.
 
-What its files are is told in ``checkpoint_files``.
+Its files are described in ``checkpoint_files``.
 """
 
 from __future__ import annotations
@@ -39,40 +39,40 @@ _WORD_COUNTS, _SPAN_LENGTHS = "lexicon.counts", "span.scorer.lengths.weight"
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A network with its weights, fit for the shards it was loaded for."""
+    """A network with its weights, ready for the shards or text that it was loaded for."""
 
     network: Network
     params: Params
     labels: LabelSet
     boundaries: BoundaryTable
-    """Rows of the network's boundary embedding."""
+    """The boundaries of the network's boundary embedding."""
     metadata: CheckpointMetadata
 
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
-    """A checkpoint without any shards: for text."""
+    """A checkpoint loaded without shards, for use on text."""
 
     checkpoint: Checkpoint
-    """The checkpoint, with the boundaries of training."""
+    """The checkpoint, with the boundaries of its training."""
     shards: Manifest
     """The manifest of the shards that the run was trained on."""
 
 
 def save(folder: Path, *, network: Network, params: Params, shards: Shards, metadata: CheckpointMetadata) -> None:
-    """Write the folder whole or not at all.
+    """Write the checkpoint folder atomically.
 
     Args:
-        folder: ``RUN/checkpoint``; what is there is replaced.
-        network: Its weights are saved, and its encoder's configuration.
-        params: With numbers where learning rates were ``auto``.
-        shards: What it was trained on.
-        metadata: What ``checkpoint_files.read_metadata`` is to give back.
+        folder: ``RUN/checkpoint``; an existing checkpoint is replaced.
+        network: The network, whose weights and encoder configuration are saved.
+        params: The parameters of the run, with ``auto`` resolved.
+        shards: The shards that the network was trained on.
+        metadata: The metadata, as returned later by ``checkpoint_files.read_metadata``.
 
     """
     tensors = dict(network.state_dict())
     if network.boundary is not None:
-        # Rows mean nothing without their ids: other shards have boundaries in other rows.
+        # Saved with the rows, because other shards have their boundaries in other rows.
         tensors[_BOUNDARY_IDS] = torch.from_numpy(shards.boundaries.ids)
     with replacing_folder(folder) as fresh:
         weights.write(tensors, fresh / checkpoint_files.WEIGHTS)
@@ -87,27 +87,28 @@ def save(folder: Path, *, network: Network, params: Params, shards: Shards, meta
 
 
 def load(folder: Path, *, shards: Shards) -> Checkpoint:
-    """Load for use on shards; boundaries that were not in training take the shards' pre-trained vectors.
+    """Load a checkpoint for shards; boundaries that were not in training get the shards' pre-trained vectors.
 
     Args:
         folder: ``RUN/checkpoint``.
-        shards: Those of training or others of the same labels, vocabulary, encoder and feature parameters.
+        shards: The training shards, or others with the same labels, vocabulary, encoder and feature parameters.
 
     Returns:
-        The checkpoint; its boundaries are those of training, then those of the shards.
+        The checkpoint. Its boundaries are those of training, followed by the other boundaries of the shards.
 
     Raises:
         MissingResourceError: There is no checkpoint.
-        StaleArtifactError: It is not whole, of another version, or not for these shards; names every difference.
+        StaleArtifactError: The checkpoint is damaged, of another version, or does not fit the shards; the error names
+            every difference.
 
     """
     description = _read_description(folder)
-    # First, for it reads no weights.
+    # Before the weights are read.
     check_fit(folder, shards)
     tensors = checkpoint_files.read_tensors(folder)
     boundaries = shards.boundaries
     if _BOUNDARY_IDS in tensors:
-        # The trained boundaries come first, so that their rows stay those that the weights were saved with.
+        # The trained boundaries come first, so that they keep the rows that the weights were saved with.
         boundaries = _trained_boundaries(tensors).extended_by(shards.boundaries)
         vectors = torch.from_numpy(boundaries.vectors)
         tensors[_BOUNDARY_VECTORS] = torch.cat((torch.zeros(1, vectors.shape[1]), vectors))
@@ -115,17 +116,17 @@ def load(folder: Path, *, shards: Shards) -> Checkpoint:
 
 
 def load_alone(folder: Path) -> LoadedRun:
-    """Load for use on text, without any shards.
+    """Load a checkpoint for text, without shards.
 
     Args:
         folder: ``RUN/checkpoint``.
 
     Returns:
-        The checkpoint, with the boundaries that were in training, and the manifest of its shards.
+        The checkpoint, with the boundaries of its training, and the manifest of its shards.
 
     Raises:
         MissingResourceError: There is no checkpoint.
-        StaleArtifactError: It is not whole, or of another version.
+        StaleArtifactError: The checkpoint is damaged or of another version.
 
     """
     description = _read_description(folder)
@@ -143,7 +144,7 @@ def load_alone(folder: Path) -> LoadedRun:
 
 @dataclass(frozen=True, slots=True)
 class _Description:
-    """All of a checkpoint but its weights."""
+    """The parts of a checkpoint that are read before its weights."""
 
     metadata: CheckpointMetadata
     labels: LabelSet
@@ -151,15 +152,15 @@ class _Description:
 
 
 def _read_description(folder: Path) -> _Description:
-    """Read it from files that are as they were saved."""
+    """Verify the files of a checkpoint and read its description."""
     metadata = checkpoint_files.read_metadata(folder)
     checkpoint_files.check_files(folder)
     return _Description(metadata, checkpoint_files.read_labels(folder), checkpoint_files.read_params(folder))
 
 
 def _trained_boundaries(tensors: dict[str, Tensor]) -> BoundaryTable:
-    """The boundary table among a checkpoint's tensors, its ids taken from them."""
-    # Without row 0, "no boundary", which a table does not hold.
+    """Return the boundary table of a checkpoint, removing its ids from the tensors."""
+    # Without row 0, "no boundary", which a table does not contain.
     return BoundaryTable(tensors.pop(_BOUNDARY_IDS).numpy(), tensors[_BOUNDARY_VECTORS][1:].numpy())
 
 
@@ -171,19 +172,19 @@ def _assemble(
     *,
     statistics: ShardsStatistics,
 ) -> Checkpoint:
-    """Build the network and put its weights in. ``statistics``: of the shards that it is loaded for."""
+    """Build the network and load its weights; ``statistics`` are those of the shards that it is loaded for."""
     params, labels = description.params, description.labels
     network = build(
         params.model,
         labels=labels,
         boundaries=boundaries,
-        # Without its weights: they are among the tensors, as training left them.
+        # Without weights, because its trained weights are among the tensors.
         encoder=encoders.blank(folder / checkpoint_files.ENCODER, below=layers_below(params.model, statistics))
         if params.model.trains_encoder
         else None,
         hidden_width=statistics.hidden_width,
         n_tokens=statistics.n_tokens,
-        # Needed now: load_state_dict fills buffers, but only those of the right size.
+        # Required here, because load_state_dict only fills buffers of the right size.
         word_counts=tensors.get(_WORD_COUNTS),
         longest_entity=len(tensors[_SPAN_LENGTHS]) if _SPAN_LENGTHS in tensors else None,
     )
@@ -195,8 +196,8 @@ def _assemble(
 
 
 def restore(folder: Path, network: Network) -> None:
-    """Put saved weights back into the very network they were saved from."""
+    """Restore saved weights into the network that they were saved from."""
     tensors = checkpoint_files.read_tensors(folder)
-    # No weight: load_state_dict refuses names that the network does not have.
+    # Not a weight; load_state_dict refuses names that the network does not have.
     tensors.pop(_BOUNDARY_IDS, None)
     network.load_state_dict(tensors)

@@ -1,9 +1,9 @@
-"""The files of a checkpoint folder: each is read as what it must hold, or refused.
+"""The files of a checkpoint folder, validated on reading.
 
-``files.json`` holds the digest of every other file, and nothing is read that is not as it says.
+``files.json`` holds the digest of every other file, against which ``check_files`` verifies them.
 ``model.safetensors`` holds every weight and the ids of the boundary table's rows; ``params.json`` and ``labels.json``
-how to assemble it; ``encoder/`` the tuned encoder's configuration and vocabulary; ``shards/`` the manifest of the
-shards it was trained on; ``checkpoint.json`` the digests.
+describe the network; ``encoder/`` holds the tuned encoder's configuration and vocabulary; ``shards/`` the manifest of
+the training shards; ``checkpoint.json`` what the network was made from.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from ssmi.pipeline.contract.text.json_text import loads
 WEIGHTS, PARAMS, ENCODER = "model.safetensors", "params.json", "encoder"
 _DIGESTS = "files.json"
 SHORT = 12
-"""Characters of a digest that a message shows."""
+"""Number of characters of a digest shown in messages."""
 
 
 class CheckpointMetadata(JsonBody):
-    """``checkpoint.json``: what the network was made from."""
+    """The content of ``checkpoint.json``: what the network was made from."""
 
     shards: str
     """sha256 of the training shards' manifest."""
@@ -45,23 +45,23 @@ class CheckpointMetadata(JsonBody):
     encoder_digest: str
     n_parameters: int
     best_epoch: int
-    """The epoch whose weights these are; 0 for those of a run stopped in its first."""
+    """The epoch of the weights; 0 for a run stopped in its first epoch."""
     fingerprint: FingerprintField
     format: int = CHECKPOINT_FORMAT
 
 
 def read_metadata(folder: Path) -> CheckpointMetadata:
-    """What a checkpoint was made from.
+    """Read what a checkpoint was made from.
 
     Args:
         folder: ``RUN/checkpoint``.
 
     Raises:
-        MissingResourceError: There is none.
-        StaleArtifactError: It is damaged, or another version wrote it.
+        MissingResourceError: There is no checkpoint.
+        StaleArtifactError: The file is damaged, or another version wrote the checkpoint.
 
     """
-    # First: of another format, the file would be called damaged for its keys.
+    # First, because the keys of another format would be reported as damage.
     require_checkpoint(folder.parent)
     path = folder / METADATA
     try:
@@ -71,13 +71,13 @@ def read_metadata(folder: Path) -> CheckpointMetadata:
 
 
 def read_params(folder: Path) -> Params:
-    """The parameters of a checkpoint's run, with the errors of ``read_metadata``; ParameterError for unknown keys."""
+    """Read the parameters of a run; raises the errors of ``read_metadata``, and ParameterError for unknown keys."""
     require_checkpoint(folder.parent)
     return parameters.check_params(_read_json(folder / PARAMS), source=str(folder / PARAMS))
 
 
 def digest(folder: Path) -> str:
-    """What tells a checkpoint, weights and all, from any other. Raises MissingResourceError without one."""
+    """Return a digest that identifies a checkpoint, including its weights. Raises MissingResourceError without one."""
     require_checkpoint(folder.parent)
     try:
         return manifests.digest_file(folder / _DIGESTS)
@@ -86,7 +86,7 @@ def digest(folder: Path) -> str:
 
 
 def read_labels(folder: Path) -> LabelSet:
-    """The tags of a checkpoint's network. Raises StaleArtifactError for a damaged file."""
+    """Read the label set of a checkpoint's network. Raises StaleArtifactError if the file is damaged."""
     path = folder / LABELS_FILE
     try:
         return load_labels(path)
@@ -95,26 +95,26 @@ def read_labels(folder: Path) -> LabelSet:
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """Every weight by its name. Raises StaleArtifactError for a damaged file and for weights that are not finite."""
+    """Read every weight by name. Raises StaleArtifactError if the file is damaged or a weight is not finite."""
     path = folder / WEIGHTS
     try:
         tensors = load_file(path)
     except (OSError, SafetensorError) as error:
         raise broken(path, error) from error
-    # A network with one such weight gives no error: it tags everything alike.
+    # A network with such a weight raises no error but tags everything alike.
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise broken(path, ValueError("weights that are not finite numbers"))
     return tensors
 
 
 def write_digests(folder: Path) -> None:
-    """Write the list of all files; the last one to be written."""
+    """Write the list of all files with their digests; must be the last file written."""
     body = json.dumps(_digests(folder), indent=1, sort_keys=True)
     (folder / _DIGESTS).write_text(body + "\n", encoding="utf-8")
 
 
 def check_files(folder: Path) -> None:
-    """Raise StaleArtifactError, with both digests, for files that are not those that were saved."""
+    """Verify all files against their saved digests; StaleArtifactError names both digests of files that differ."""
     saved, present = _read_json(folder / _DIGESTS), _digests(folder)
     problems = [
         f"{folder / name} is {present.get(name, 'missing')[:SHORT]}, "
@@ -129,7 +129,7 @@ def check_files(folder: Path) -> None:
 
 
 def _digests(folder: Path) -> dict[str, str]:
-    """sha256 of each file but the one that holds them, by its name below the folder."""
+    """Return the sha256 of each file except the list itself, by path relative to the folder."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != folder / _DIGESTS)
     return {path.relative_to(folder).as_posix(): manifests.digest_file(path) for path in files}
 
@@ -140,7 +140,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         if not isinstance(body, dict):
             raise ValueError("not an object")
     except FileNotFoundError as error:
-        # Where the whole checkpoint is missing, that is what is told; one file alone is damage.
+        # A missing checkpoint is reported as missing; a single missing file is damage.
         require_checkpoint(path.parent.parent)
         raise broken(path, error) from error
     except (OSError, ValueError) as error:
@@ -149,7 +149,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 
 def broken(path: Path, error: Exception) -> SsmiError:
-    """The error for a file that is not what was saved; tells the first line of why."""
+    """Return the error for a damaged file, with the first line of the reason."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     first_line = reason.strip().partition("\n")[0]
     return StaleArtifactError(f"{path}: damaged ({first_line})", next_step="train again, or bring the run over whole")

@@ -1,4 +1,4 @@
-"""Whether a checkpoint and some shards belong together; reads no weights."""
+"""Check that a checkpoint fits shards, without reading weights."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.text.wording import as_yaml
 
 _FEATURES = ("segment", "embed", "selection", "pmi")
-"""Sections of params.yaml that decide what a sentence's features are, once vocabulary and encoder are the same."""
+"""Sections of params.yaml that determine a sentence's features, given the vocabulary and the encoder."""
 
 
 def check_fit(folder: Path, shards: Shards) -> None:
-    """Refuse shards that a checkpoint's network cannot read, or would read as something else than in training.
+    """Check that a checkpoint's network can read shards, and that their features mean the same as in training.
 
     Args:
         folder: ``RUN/checkpoint``.
-        shards: Those of training, or others.
+        shards: The training shards or others.
 
     Raises:
         MissingResourceError: There is no checkpoint.
-        StaleArtifactError: It is damaged, or these shards have other labels, another vocabulary, another encoder or
-            other features; names every difference.
+        StaleArtifactError: The checkpoint is damaged, or the shards have different labels, vocabulary, encoder or
+            features; the error names every difference.
 
     """
     metadata, labels = checkpoint_files.read_metadata(folder), checkpoint_files.read_labels(folder)
@@ -41,7 +41,7 @@ def check_fit(folder: Path, shards: Shards) -> None:
 
 
 def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, shards: Shards) -> None:
-    """Refuse shards of another label set, vocabulary or encoder, naming every difference."""
+    """Check that the shards have the same label set, vocabulary and encoder."""
     pairs = {
         "labels": (_describe(labels), _describe(shards.labels)),
         "vocabulary": (metadata.vocabulary_digest[:SHORT], shards.statistics.vocabulary_digest[:SHORT]),
@@ -56,10 +56,10 @@ def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, s
 
 
 def _check_features(folder: Path, shards: Shards) -> None:
-    """Refuse shards whose features were made with other parameters: the network was trained on different ones."""
+    """Check that the features of the shards were made with the parameters of training."""
     then, now = map(_feature_parameters, (manifests.load(folder / SHARDS), shards.manifest))
     if then["shards.hidden_layers"] is None or now["shards.hidden_layers"] is None:
-        # nothing of it is read, or check_buildable says so
+        # The states are not read, or check_buildable reports that they are missing.
         then |= {name: now[name] for name in ("shards.hidden_layers", "shards.hidden_norm")}
     problems = [
         f"{name} is {as_yaml(then.get(name))} here, {as_yaml(now.get(name))} there"
@@ -74,7 +74,7 @@ def _check_features(folder: Path, shards: Shards) -> None:
 
 
 def _feature_parameters(shards: Manifest) -> dict[str, Any]:
-    """``section.key`` → value of all that decides what a sentence's row holds, the split into sentences left out."""
+    """Return ``section.key`` → value of all parameters that determine a sentence's row, given the sentence."""
     made_with = ShardsStatistics.of(shards)
     sections = made_with.feature_parameters.to_json()
     values = {f"{name}.{key}": value for name in _FEATURES for key, value in sections[name].items()}

@@ -1,1 +1,1 @@
-"""What a run leaves for people and other programs: history, scores, counts, and the digests of these files."""
+"""The result files of a run: history, scores, counts, and the digests of these files."""

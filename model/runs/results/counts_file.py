@@ -1,4 +1,4 @@
-"""The counts of each sentence of a split, kept with a run."""
+"""The file with the counts of each sentence of a split, stored in a run folder."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from ssmi.pipeline.contract.parquet import schema, tables
 
 
 def path_of(run: Path, split: str) -> Path:
-    """The file of a split in a run folder."""
+    """Return the path of a split's file in a run folder."""
     return run / COUNTS / f"{split}.parquet"
 
 
 def write(path: Path, counted: Counted) -> None:
-    """Write a file of counts; the same counts give the same bytes."""
+    """Write a file of counts; equal counts give equal bytes."""
     rows = [
         {
             "sentence": sentence,
@@ -32,7 +32,7 @@ def write(path: Path, counted: Counted) -> None:
 
 
 def read(run: Path, split: str) -> Counted | None:
-    """The counts that a run was left with; None where there are none. Raises StaleArtifactError for another."""
+    """Read the counts of a run; None if there are none. Raises StaleArtifactError if the file was changed."""
     path = path_of(run, split)
     if not path.is_file():
         return None

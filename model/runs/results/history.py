@@ -1,4 +1,4 @@
-"""The epochs of a run: what is kept of each, which is the best, ``history.csv``."""
+"""The history of a run: the record of each epoch, the choice of the best, and ``history.csv``."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from ssmi.pipeline.contract.storage.replacing import writing
 
 @dataclass(frozen=True, slots=True)
 class EpochRecord:
-    """What a training keeps of an epoch."""
+    """The record of an epoch."""
 
     epoch: int
-    """From 1."""
+    """Number of the epoch, from 1."""
     train_loss: float
-    """Mean loss of a sentence, with dropout, while it was trained on."""
+    """Mean training loss per sentence, with dropout."""
     dev: Scores
 
 
 class Epoch(NamedTuple):
-    """One row of history.csv, its columns in order; scores are from 0 to 1."""
+    """A row of history.csv, with its columns in order; scores are from 0 to 1."""
 
     epoch: int
     train_loss: float
@@ -37,17 +37,17 @@ class Epoch(NamedTuple):
 
 
 def best(history: Sequence[EpochRecord]) -> EpochRecord:
-    """The epoch of the highest dev F1, the earlier of equals; ValueError without epochs."""
+    """Return the epoch with the highest dev F1, the earlier of equals; ValueError without epochs."""
     return max(history, key=lambda record: (record.dev.overall.f1, -record.epoch))
 
 
 def chosen(history: Sequence[EpochRecord], *, select: str) -> EpochRecord:
-    """The epoch that a run keeps by ``train.select``: the best one, or the last; ValueError without epochs."""
+    """Return the epoch that ``train.select`` keeps: the best or the last; ValueError without epochs."""
     return max(history, key=lambda record: record.epoch) if select == "last" else best(history)
 
 
 def write(path: Path, history: Sequence[EpochRecord]) -> None:
-    """Write history.csv, whole or not at all; without epochs its header alone."""
+    """Write history.csv atomically; without epochs only its header."""
     lines = [",".join(Epoch._fields)]
     for record in history:
         dev = record.dev.overall
@@ -57,10 +57,10 @@ def write(path: Path, history: Sequence[EpochRecord]) -> None:
 
 
 def read(path: Path) -> list[Epoch]:
-    """Read history.csv; a file that does not exist has no epochs.
+    """Read history.csv; a missing file counts as a history without epochs.
 
     Raises:
-        StaleArtifactError: The file is not a history of this version, or changed since the run was finished.
+        StaleArtifactError: The file is not a history of this version, or was changed after the run finished.
 
     """
     result_files.check(path.parent, path)

@@ -23,7 +23,7 @@ class RunMetrics:
     """The scores of a finished run.
 
     Attributes:
-        by_split: ``dev``, then ``test`` where it was scored.
+        by_split: Scores of ``dev``, then of ``test`` if it was scored.
 
     """
 
@@ -31,7 +31,7 @@ class RunMetrics:
 
 
 class _Counts(JsonBody):
-    """As ``EntityCounts.to_json`` says them. The ratios follow from the counts, so reading needs only those."""
+    """The form of ``EntityCounts.to_json``; the ratios follow from the counts and are not used on reading."""
 
     model_config = ConfigDict(strict=True)
 
@@ -48,7 +48,7 @@ class _Counts(JsonBody):
 
 
 class _Scores(_Counts):
-    """As ``Scores.to_json`` says them."""
+    """The form of ``Scores.to_json``."""
 
     by_type: dict[str, _Counts]
     by_group: dict[str, _Counts]
@@ -70,13 +70,13 @@ class _Scores(_Counts):
 
 
 class _MetricsFile(RootModel[dict[str, _Scores]]):
-    """The whole file."""
+    """The content of metrics.json."""
 
 
 def write(run: Path, metrics: RunMetrics) -> None:
-    """Write both files of a run folder, and the list of its files; the same scores give the same bytes.
+    """Write both files of a run folder and the list of its result files; equal scores give equal bytes.
 
-    metrics.json comes last, for it marks a finished run.
+    metrics.json is written last, because it marks a finished run.
     """
     every = {split: scores.to_json() for split, scores in metrics.by_split.items()}
     headline = {
@@ -104,7 +104,7 @@ def read(run: Path) -> RunMetrics:
         run: The run folder.
 
     Raises:
-        StaleArtifactError: The file cannot be read, changed since it was written, or holds no scores of splits.
+        StaleArtifactError: The file cannot be read, was changed after it was written, or is not valid.
 
     """
     path = run / METRICS

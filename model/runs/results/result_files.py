@@ -1,6 +1,6 @@
-"""The list of what a finished run leaves beside its checkpoint, with the digest of each file.
+"""The list of the result files of a finished run, with the digest of each file.
 
-It is written before metrics.json, which marks the run as finished, and names that too.
+The list is written before metrics.json, which marks the run as finished, and includes its digest.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _AGAIN = "train again, or bring the run over whole"
 
 
 def write(run: Path, *, metrics: bytes) -> None:
-    """Write the list of what lies in a run folder by now, and of ``metrics`` as metrics.json."""
+    """Write the list of the result files in a run folder, with ``metrics`` as the content of metrics.json."""
     paths = (run / HEADLINE, run / HISTORY, *sorted((run / COUNTS).glob("*.parquet")))
     digests = {path.relative_to(run).as_posix(): digest_file(path) for path in paths if path.is_file()}
     body = {**digests, METRICS: hashlib.sha256(metrics).hexdigest()}
@@ -29,9 +29,9 @@ def write(run: Path, *, metrics: bytes) -> None:
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Name → digest, of a run's list or of the one in its checkpoint. Raises StaleArtifactError without one.
+    """Read name → digest from a run's list or from that of its checkpoint. Raises StaleArtifactError without a list.
 
-    It needs no digest of its own: whatever changes in it, a file is no more what it says.
+    The list needs no digest of its own, because after any change to it some file differs from its digest.
     """
     path = folder / RESULT_FILES
     try:
@@ -41,9 +41,9 @@ def read(folder: Path) -> dict[str, str]:
 
 
 def check(run: Path, path: Path) -> None:
-    """Hold a file of a finished run to the list; those of an unfinished one are in none.
+    """Verify a file of a finished run against the list; files of an unfinished run are not in a list.
 
-    Raises StaleArtifactError where it changed since it was written.
+    Raises StaleArtifactError if the file was changed after it was written.
     """
     if not (run / METRICS).is_file() or not path.is_file():
         return

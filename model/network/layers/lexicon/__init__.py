@@ -1,1 +1,1 @@
-"""Layers that read the lexicon: the boundaries of SSMI, and the matching words of its peers."""
+"""Layers that read the lexicon: boundaries for SSMI, matching words for its peers."""

@@ -1,4 +1,4 @@
-"""Boundary embeddings, as pre-trained or trained further."""
+"""Boundary embeddings, fixed or trainable."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from torch.nn import functional
 
 
 class BoundaryEmbedding(nn.Module):
-    """E_b for every boundary that the shards name. Row 0, "no boundary", is zero and stays zero."""
+    """E_b of every boundary that the shards name. Row 0, "no boundary", is always zero."""
 
     def __init__(self, vectors: Tensor, *, trainable: bool) -> None:
         """Start from pre-trained vectors.
 
         Args:
-            vectors: One a boundary. Shape: (n_boundaries, boundary_width)
-            trainable: Whether training moves them.
+            vectors: One vector per boundary. Shape: (n_boundaries, boundary_width)
+            trainable: Whether training updates the vectors.
 
         """
         super().__init__()
@@ -27,11 +27,12 @@ class BoundaryEmbedding(nn.Module):
     def set_rows(self, start: int, vectors: Tensor) -> None:
         """Set the vectors of rows from ``start`` on, for use without training.
 
-        The table grows by an eighth more than is needed, so that a text with a few new boundaries copies no others.
+        A table that is too small grows by at least an eighth, so that a text with a few new boundaries rarely copies
+        it.
 
         Args:
             start: The first row.
-            vectors: Shape: (n_rows, boundary_width)
+            vectors: The new vectors. Shape: (n_rows, boundary_width)
 
         """
         weight, end = self.table.weight.detach(), start + len(vectors)
@@ -44,20 +45,20 @@ class BoundaryEmbedding(nn.Module):
 
     @property
     def width(self) -> int:
-        """The size of a vector."""
+        """Width of a vector."""
         return int(self.table.embedding_dim)
 
     def forward(self, rows: Sequence[Tensor]) -> list[Tensor]:
-        """Look up E_b, for any number of tensors at once.
+        """Look up E_b for any number of tensors at once.
 
-        Each distinct row is read once: the table's gradient, as large as the table, is then written once a batch and
-        not once a tensor.
+        Each distinct row is looked up once, so that the gradient of the table, which is as large as the table, is
+        written once per batch rather than once per tensor.
 
         Args:
             rows: Rows of the table. Shape of each: (...)
 
         Returns:
-            Their vectors. Shape of each: (..., boundary_width)
+            The vectors of these rows. Shape of each: (..., boundary_width)
 
         """
         if not rows:
@@ -74,5 +75,5 @@ def _table(vectors: Tensor) -> nn.Embedding:
 
 
 def _embedding(rows: Tensor) -> nn.Embedding:
-    # padding_idx keeps the gradient from row 0, which thus stays zero.
+    # padding_idx keeps gradients from row 0, which stays zero.
     return nn.Embedding(rows.shape[0], rows.shape[1], padding_idx=0, _weight=rows)

@@ -1,4 +1,4 @@
-"""A boundary joins the states between two layers of the encoder."""
+"""Fusion of boundaries with the states between two layers of the encoder."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from torch import Tensor, nn
 
 
 class BoundaryAdapter(nn.Module):
-    """What is added to a state h: h + LN(W E_b + e_p + e_r), e_p and e_r as of ``Fusion`` (not in the paper).
+    """The term added to a state h: h + LN(W E_b + e_p + e_r), with e_p and e_r as in ``Fusion`` (not in the paper).
 
-    LN is a plain layer norm whose scale and shift start as zero, so that the network starts exactly where it would be
-    without boundaries; all else starts at random. Were W zero and the scale not, the norm of a zero would multiply the
-    first gradients by 1 / sqrt(ε). Computed in float32 even under autocast.
+    LN is a plain layer norm whose scale and shift start as zero, so that the network starts exactly as it would be
+    without boundaries; everything else starts at random. If W were zero and the scale not, normalising zeros would
+    multiply the first gradients by 1 / sqrt(ε). Computed in float32 even under autocast.
     """
 
     def __init__(
         self, *, width: int, boundary_width: int, n_segment_positions: int = 0, n_boundary_roles: int = 0
     ) -> None:
-        """Start without a say.
+        """Set up the adapter, whose output starts as zero.
 
         Args:
-            width: Of a state.
-            boundary_width: Of a boundary.
-            n_segment_positions: How many positions there are; 0 leaves e_p out.
-            n_boundary_roles: How many roles there are; 0 leaves e_r out.
+            width: Width of a state.
+            boundary_width: Width of a boundary vector.
+            n_segment_positions: Number of segment positions; 0 leaves e_p out.
+            n_boundary_roles: Number of boundary roles; 0 leaves e_r out.
 
         """
         super().__init__()
         self.boundaries = nn.Linear(boundary_width, width, bias=False)
-        nn.init.normal_(self.boundaries.weight)  # a boundary has length 1: its image weighs as much as e_p and e_r do
+        nn.init.normal_(self.boundaries.weight)  # boundaries have length 1, so their image is as large as e_p and e_r
         self.segment_positions = nn.Embedding(n_segment_positions, width) if n_segment_positions else None
         self.boundary_roles = nn.Embedding(n_boundary_roles, width) if n_boundary_roles else None
         self.norm = nn.LayerNorm(width)
@@ -37,15 +37,15 @@ class BoundaryAdapter(nn.Module):
     def forward(
         self, boundaries: Tensor, segment_positions: Tensor | None = None, boundary_roles: Tensor | None = None
     ) -> Tensor:
-        """What is to be added to each character's state.
+        """Compute the term to add to each character's state.
 
         Args:
             boundaries: E_b of the best boundary, zero for none. Shape: (batch, length, boundary_width)
-            segment_positions: int64; needed unless e_p is left out. Shape: (batch, length)
-            boundary_roles: int64; needed unless e_r is left out. Shape: (batch, length)
+            segment_positions: int64; required unless e_p is left out. Shape: (batch, length)
+            boundary_roles: int64; required unless e_r is left out. Shape: (batch, length)
 
         Returns:
-            Shape: (batch, length, width)
+            The term to add. Shape: (batch, length, width)
 
         """
         with torch.autocast(device_type=boundaries.device.type, enabled=False):

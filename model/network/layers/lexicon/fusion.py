@@ -1,4 +1,4 @@
-"""P[x ⊕ E_b ⊕ e_p ⊕ e_r]: join a boundary, and where the character stands in it, to the character's embedding."""
+"""P[x ⊕ E_b ⊕ e_p ⊕ e_r]: fuse a boundary, and the character's position in it, with the character's embedding."""
 
 from __future__ import annotations
 
@@ -7,25 +7,25 @@ from torch import Tensor, nn
 
 
 class Fusion(nn.Module):
-    """One linear map P of the concatenation, kept as its parts: P x = W_c c + b + W_b E_b + e_p + e_r.
+    """A linear map P of the concatenation, stored in parts: P x = W_c c + b + W_b E_b + e_p + e_r.
 
-    Kept as parts, because the optimizer tunes W_c at the encoder's rate and the others at that of new parts. e_p and
-    e_r are not in the paper: learned vectors for each position in a segment, and for each role in the boundary (first,
-    inner, last, alone). W_c starts as the identity, all else as zero, so that the network starts exactly where it would
-    be without boundaries: a random P would hand a pre-trained encoder inputs that it cannot read. Computed in float32
-    even under autocast, which keeps that start exact.
+    It is stored in parts because the optimizer tunes W_c at the encoder's rate and the others at that of new parts. e_p
+    and e_r are not in the paper: they are learned vectors for each position in a segment, and for each role in a
+    boundary (first, inner, last, alone). W_c starts as the identity and everything else as zero, so that the network
+    starts exactly as it would be without boundaries; a random P would give a pre-trained encoder inputs that it cannot
+    read. Computed in float32 even under autocast, which keeps this start exact.
     """
 
     def __init__(
         self, *, width: int, boundary_width: int, n_segment_positions: int = 0, n_boundary_roles: int = 0
     ) -> None:
-        """Start as the identity.
+        """Set up the map, which starts as the identity on characters.
 
         Args:
-            width: Of a character.
-            boundary_width: Of a boundary.
-            n_segment_positions: How many positions there are; 0 leaves e_p out.
-            n_boundary_roles: How many roles there are; 0 leaves e_r out.
+            width: Width of a character's embedding or state.
+            boundary_width: Width of a boundary vector.
+            n_segment_positions: Number of segment positions; 0 leaves e_p out.
+            n_boundary_roles: Number of boundary roles; 0 leaves e_r out.
 
         """
         super().__init__()
@@ -47,16 +47,16 @@ class Fusion(nn.Module):
         segment_positions: Tensor | None = None,
         boundary_roles: Tensor | None = None,
     ) -> Tensor:
-        """Fuse character by character.
+        """Fuse each character with its boundary.
 
         Args:
-            characters: Embeddings or states. Shape: (batch, length, width)
+            characters: Embeddings or states of the characters. Shape: (batch, length, width)
             boundaries: E_b of the best boundary, zero for none. Shape: (batch, length, boundary_width)
-            segment_positions: int64; needed unless e_p is left out. Shape: (batch, length)
-            boundary_roles: int64; needed unless e_r is left out. Shape: (batch, length)
+            segment_positions: int64; required unless e_p is left out. Shape: (batch, length)
+            boundary_roles: int64; required unless e_r is left out. Shape: (batch, length)
 
         Returns:
-            Shape: (batch, length, width)
+            The fused embeddings or states. Shape: (batch, length, width)
 
         """
         with torch.autocast(device_type=characters.device.type, enabled=False):

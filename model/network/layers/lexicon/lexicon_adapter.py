@@ -1,4 +1,4 @@
-"""LEBERT's lexicon adapter: the words over a character, added to its state between two encoder layers (a peer)."""
+"""LEBERT's lexicon adapter: adds the words that cover a character to its state between two encoder layers (a peer)."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 _EPSILON = 1e-12
-"""Of BERT's layer norms, which the authors take."""
+"""The epsilon of BERT's layer norms, which the authors use."""
 
 
 class LexiconAdapter(nn.Module):
@@ -19,18 +19,18 @@ class LexiconAdapter(nn.Module):
         a_i  = softmax_j(h_i^T W_attn v_ij)
         h_i' = LN(dropout(h_i + Σ_j a_ij v_ij))
 
-    v_ij is dropped too, as in the authors' code, with one draw a word and batch. [CLS], [SEP] and a character without
-    words have no sum to add, but are normalised like the others. The authors keep the first five words of a character;
-    here all are read.
+    As in the authors' code, dropout also applies to v_ij, with one draw per word and batch. [CLS], [SEP] and characters
+    without words have no sum to add but are normalised like the others. The authors keep the first five words of a
+    character; here all are read.
     """
 
     def __init__(self, *, width: int, boundary_width: int, dropout: float) -> None:
-        """Start as the authors do; with small v_ij, so that the encoder's states are hardly changed.
+        """Initialise as the authors do: v_ij is small at first, so that the encoder's states hardly change.
 
         Args:
-            width: Of a state.
-            boundary_width: Of a word's vector.
-            dropout: Probability that a number is dropped in training.
+            width: Width of a state.
+            boundary_width: Width of a word vector.
+            dropout: Probability of dropping a value in training.
 
         """
         super().__init__()
@@ -46,19 +46,18 @@ class LexiconAdapter(nn.Module):
 
         Args:
             states: h. Shape: (batch, length, width)
-            words: The vectors of the words, each once, as the same word lies over many characters. Shape: (n,
-                boundary_width)
+            words: Vectors of the distinct words, each of which may cover many characters. Shape: (n, boundary_width)
             index: The words of each state, as rows of ``words``. Shape: (batch, length, n_words)
-            mask: bool, True where there is a word. Shape: (batch, length, n_words)
+            mask: bool, True on words, False on padding. Shape: (batch, length, n_words)
 
         Returns:
-            h'. Shape: (batch, length, width)
+            The states h'. Shape: (batch, length, width)
 
         """
         values = functional.embedding(index, self.dropout(self.second(self.first(words).tanh())))
-        # float32 before the softmax: under autocast the product comes in bfloat16.
+        # float32 for the softmax, because the product is bfloat16 under autocast.
         scores = (values @ (states @ self.attention)[..., None]).squeeze(-1).float()
-        # Finite in place of -inf, and masked again after the softmax: a state without words would get NaN otherwise.
+        # Finite instead of -inf, and masked again after the softmax, because a state without words would get NaN.
         weights = scores.masked_fill(~mask, torch.finfo(torch.float32).min).softmax(-1) * mask
         added = (weights[..., None].to(values.dtype) * values).sum(-2)
         normed: Tensor = self.norm(self.dropout(states + added))

@@ -1,1 +1,1 @@
-"""The parts of the span head, which scores stretches of characters where the CRF scores tag sequences."""
+"""The parts of the span head, which scores spans instead of tag sequences."""

@@ -1,4 +1,4 @@
-"""The span head: states → scores of spans, their loss, and the entities that they mean."""
+"""The span head: scores of spans, their loss, and their decoding into entities."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from ssmi.pipeline.contract.labels import LabelSet, Span
 
 
 class SpanHead(nn.Module):
-    """Each span by itself is one of the entity types or none: P(t | i, j) = softmax over t of r_ijt.
+    """A classifier of each span into the entity types or none: P(t | i, j) = softmax over t of r_ijt.
 
-    A span's scores stand where ``SpanScorer`` puts them: that of n + 1 characters from i on at [:, i, n]. The mask is
+    Scores are indexed as by ``SpanScorer``: [:, i, n] is the span of n + 1 characters from character i. The mask is
     bool, (batch, length), right-padded.
     """
 
     def __init__(self, labels: LabelSet, *, scorer: SpanScorer, smoothing: float, distance: int) -> None:
-        """Put the head together.
+        """Assemble the head.
 
         Args:
-            labels: Whose entity types are scored, in their order, behind "no entity".
-            scorer: Of as many types.
+            labels: Label set whose entity types are scored, in order, after "no entity".
+            scorer: Scorer for these types.
             smoothing: ε of boundary smoothing, 0 for none.
-            distance: D, how far it goes.
+            distance: D, the largest distance of boundary smoothing.
 
         """
         super().__init__()
@@ -38,20 +38,20 @@ class SpanHead(nn.Module):
         self.distance = distance
 
     def scores(self, states: Tensor) -> Tensor:
-        """r, from H3. Shape: (batch, length, inputs) → (batch, length, n_lengths, n_types + 1)."""
+        """Compute r from H3. Shape: (batch, length, inputs) → (batch, length, n_lengths, n_types + 1)."""
         scores: Tensor = self.scorer(states)
         return scores
 
     def forward(self, scores: Tensor, tag_ids: Tensor, *, mask: Tensor) -> Tensor:
-        """The cross-entropy of all spans of a sentence to what boundary smoothing makes of its tags, added up.
+        """Compute the cross-entropy of the boundary-smoothed gold spans, summed over all spans of each sentence.
 
         Args:
-            scores: As ``scores`` gives them.
-            tag_ids: int64; what stands at padding is not read. Shape: (batch, length)
+            scores: The result of ``scores``.
+            tag_ids: int64; values at padding are ignored. Shape: (batch, length)
             mask: True on characters. Shape: (batch, length)
 
         Returns:
-            Shape: (batch,)
+            The losses. Shape: (batch,)
 
         """
         spans = _spans_within(scores, mask)
@@ -68,18 +68,18 @@ class SpanHead(nn.Module):
 
     @torch.no_grad()
     def decode(self, scores: Tensor, *, mask: Tensor) -> list[list[Span]]:
-        """The entities of each sentence, in order and without overlaps.
+        """Return the entities of each sentence, in order and without overlaps.
 
-        Every span that is more probably of some type than none is taken, the most probable ones first, unless it
-        overlaps one that was taken before; of equals the one that begins first, then the shorter.
+        Spans whose most probable type is not "no entity" are accepted in order of decreasing probability, unless they
+        overlap an accepted span. Of equally probable spans, the one that begins first comes first, then the shorter.
         """
         best, kinds = _probabilities(scores).max(-1)
         found = (_spans_within(scores, mask) & (kinds != NO_ENTITY)).nonzero(as_tuple=True)
-        # One transfer from the device for all sentences.
+        # A single transfer from the device for all sentences.
         rows = torch.stack((*found, kinds[found]), dim=1).tolist()
         taken = [bytearray(mask.shape[1]) for _ in range(len(mask))]
         decoded: list[list[Span]] = [[] for _ in range(len(mask))]
-        # Stable, and nonzero goes by first character, then by length.
+        # Stable, because nonzero orders spans by first character, then by length.
         for index in best[found].argsort(descending=True, stable=True).tolist():
             sentence, first, size, kind = rows[index]
             end = first + size + 1
@@ -90,18 +90,18 @@ class SpanHead(nn.Module):
 
     @torch.no_grad()
     def span_probabilities(self, scores: Tensor, *, mask: Tensor, spans: Sequence[Sequence[Span]]) -> list[list[float]]:
-        """P(its type | span) of each span; 0 for one that is longer than any of training.
+        """Return P(its type | span) of each span; 0 for a span longer than any scored span.
 
         Args:
-            scores: As ``scores`` gives them.
+            scores: The result of ``scores``.
             mask: True on characters. Shape: (batch, length)
-            spans: Of each sentence; they need not be the decoded ones and may overlap.
+            spans: The spans of each sentence, which need not be decoded ones and may overlap.
 
         Returns:
-            A number from 0 to 1 for each span, by sentence.
+            The probability of each span, from 0 to 1, by sentence.
 
         Raises:
-            ValueError: A span outside its sentence, or with a type that the label set does not know.
+            ValueError: A span lies outside its sentence, or its type is not in the label set.
 
         """
         types = self.labels.entity_types
@@ -122,12 +122,12 @@ class SpanHead(nn.Module):
 
 
 def _probabilities(scores: Tensor) -> Tensor:
-    """P(t | i, j), in float64: in float32 all sure spans would be equally probable, namely 1."""
+    """Return P(t | i, j) in float64, because in float32 all near-certain spans would have probability 1."""
     return scores.double().softmax(-1)
 
 
 def _spans_within(scores: Tensor, mask: Tensor) -> Tensor:
-    """Which spans lie in their sentence. Shape: (batch, length, n_lengths)."""
+    """Return whether each span lies within its sentence. Shape: (batch, length, n_lengths)."""
     length, n_lengths = scores.shape[1:3]
     last = torch.arange(length, device=mask.device)[:, None] + torch.arange(n_lengths, device=mask.device)
     return last < mask.sum(1)[:, None, None]
