@@ -202,4 +202,5 @@ def _codes(table: pa.Table) -> Ints:
 
 def _between(queries: pa.Table, codes: tuple[int, int]) -> pa.Table:
     start, end = np.searchsorted(_codes(queries), codes).tolist()
-    return queries.slice(start, end - start)
+    # A copy: a slice would keep the mapped file in memory, and a range takes a slice of every part.
+    return queries.take(pa.array(np.arange(start, end)))

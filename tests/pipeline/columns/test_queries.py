@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -109,3 +110,21 @@ def test_the_queries_of_a_large_part_take_no_object_each(tmp_path: Path) -> None
     files.save_part(0, *_collect([["中国", "人"] * 500], None))
     assert np.load(tmp_path / "part-0.npy").dtype == np.int32
     assert (tmp_path / "part-0.npy").stat().st_size < 4 * 1500 + 200
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="reads the memory maps that Linux lists")
+def test_a_merge_keeps_no_part_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The maps of all parts would be memory that grows with the corpus."""
+    files = QueryFiles(tmp_path, n_parts=3)
+    for number, segment in enumerate(["中国", "中人", "国人"]):
+        files.save_part(number, *_collect([[segment]], None))
+    mapped: list[int] = []
+    sort_indices = pc.sort_indices
+
+    def look(values: pa.Array) -> pa.Array:
+        mapped.append(Path("/proc/self/maps").read_text(encoding="utf-8").count(f"{tmp_path}/part-"))
+        return sort_indices(values)
+
+    monkeypatch.setattr(pc, "sort_indices", look)
+    assert files.merge(0, codes=(0, 0x110000)) == 6
+    assert mapped == [0]
