@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ssmi.model import hardware
 from ssmi.model.data.shards import Shards, open_shards, read_parts
-from ssmi.model.network.requirements import check_encoder, wanted
+from ssmi.model.network.requirements import check_encoder, required_features
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
@@ -50,8 +50,8 @@ class PartTagger:
     def tag(self, part: Path) -> Predicted:
         """Return the entities of every sentence of a part, with their probabilities."""
         checkpoint = self.checkpoint
-        needed = wanted(checkpoint.params.model)
-        split = read_parts(self.shards, [part], boundaries=checkpoint.boundaries, wanted=needed)
+        needed = required_features(checkpoint.params.model)
+        split = read_parts(self.shards, [part], boundaries=checkpoint.boundaries, required=needed)
         if checkpoint.network.encoder is not None:
             check_encoder(checkpoint.network.encoder, self.shards, largest_token_id=int(split.token_ids.max(initial=0)))
         return predict(

@@ -60,7 +60,7 @@ def set_threads(count: int) -> int:
 
 
 @contextmanager
-def turn_on(threads: int) -> Iterator[None]:
+def locked_threads(threads: int) -> Iterator[None]:
     """Hold ``contract.project.process_lock`` with ``threads`` CPU threads for torch, then restore their number.
 
     torch's number of threads is read only while holding the lock: a thread that reads it for the first time gets the

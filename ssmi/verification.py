@@ -11,10 +11,10 @@ from ssmi.model.runs import state as states
 from ssmi.model.runs.files import (
     CHECKPOINT,
     COUNTS,
-    DROP_WEIGHTS,
+    DROP_CHECKPOINT,
     HEADLINE,
     HISTORY,
-    MADE_FROM,
+    KEPT_METADATA,
     METADATA,
     METRICS,
     RESULT_FILES,
@@ -39,7 +39,7 @@ _TRAIN_AGAIN = "train again, or bring the run over whole"
 _MOVE_AWAY = "move it out of the run's folder"
 _LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that was killed has left it"
 _IN_RUN = frozenset(
-    {CHECKPOINT, COUNTS, DROP_WEIGHTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
+    {CHECKPOINT, COUNTS, DROP_CHECKPOINT, HEADLINE, HISTORY, KEPT_METADATA, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}
     # Written by DVC beside a checkpoint that it tracks.
     | {".gitignore"}

@@ -23,11 +23,11 @@ from ssmi.model.data.shards import Shards, characters_of, open_shards, read_spli
 from ssmi.model.data.split import Split
 from ssmi.model.data.training_data import StreamedSplit, TrainingData, WholeSplit
 from ssmi.model.evaluation.scoring import Scores
-from ssmi.model.evaluation.sentence_counts import count_named, names_of
+from ssmi.model.evaluation.sentence_counts import count_with_names, names_of
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, wanted
+from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, required_features
 from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
@@ -197,7 +197,7 @@ def _write_counts(run: Path, loaded: _Loaded, spans: Mapping[str, Sequence[Seque
     """Write the counts of every sentence, of all splits or of none; ``spans`` holds the predictions on each split."""
     with replacing_folder(run / COUNTS) as fresh:
         for name, predicted in spans.items():
-            counted = count_named(loaded.names[name], loaded.splits[name].gold, predicted)
+            counted = count_with_names(loaded.names[name], loaded.splits[name].gold, predicted)
             counts_file.write(fresh / f"{name}.parquet", counted)
 
 
@@ -244,11 +244,11 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
 
 
 def _read(shards: Shards, name: str, params: Params) -> Split:
-    fold, features = Fold.of(params.train), wanted(params.model)
+    fold, features = Fold.of(params.train), required_features(params.model)
     if fold is None:
-        split = read_split(shards, name, boundaries=shards.boundaries, wanted=features)
+        split = read_split(shards, name, boundaries=shards.boundaries, required=features)
     else:
-        split = read_fold(shards, name, fold, boundaries=shards.boundaries, wanted=features)
+        split = read_fold(shards, name, fold, boundaries=shards.boundaries, required=features)
     # A run needs no test sentences: `_fit` then scores dev only.
     if name == "dev" and not split.token_ids.size:
         raise InputDataError(f"{shards.folder}: no dev sentences", next_step=_how_to_get_dev(params))
@@ -259,8 +259,8 @@ def _train_data(shards: Shards, params: Params) -> TrainingData:
     """Return the train split, in memory or, with ``train.stream``, streamed from disk."""
     settings, data = params.train, None
     if settings.stream:
-        features = wanted(params.model)
-        data = StreamedSplit.open(shards, "train", wanted=features, buffer=settings.stream_buffer)
+        features = required_features(params.model)
+        data = StreamedSplit.open(shards, "train", required=features, buffer=settings.stream_buffer)
     train: TrainingData = data or WholeSplit(_read(shards, "train", params))
     if not train.lengths.sum():
         raise InputDataError(f"{shards.folder}: no train sentences", next_step="see its source")

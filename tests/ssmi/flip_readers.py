@@ -48,7 +48,7 @@ def read_shards(root: Path) -> object:
     """What ``train`` and ``evaluate`` read."""
     opened = open_shards(root / "artifacts" / "shards" / "tiny")
     splits = [
-        read_split(opened, name, boundaries=opened.boundaries, wanted=EVERYTHING) for name in ("train", "dev", "test")
+        read_split(opened, name, boundaries=opened.boundaries, required=EVERYTHING) for name in ("train", "dev", "test")
     ]
     columns = [(s.token_ids, s.tag_ids, s.best_rows, s.set_rows, s.local_rows, s.negative_rows) for s in splits]
     more = [(s.cosine_gates, s.boundary_roles, s.segment_positions, s.window_starts) for s in splits]
@@ -82,7 +82,9 @@ def _plain(value: Any) -> object:
 
 
 def _opened(root: Path) -> StreamedSplit:
-    return StreamedSplit.open(open_shards(root / "artifacts" / "shards" / "tiny"), "train", wanted=EVERYTHING, buffer=8)
+    return StreamedSplit.open(
+        open_shards(root / "artifacts" / "shards" / "tiny"), "train", required=EVERYTHING, buffer=8
+    )
 
 
 _opened_before = lru_cache(_opened)

@@ -15,7 +15,7 @@ import pytest
 
 import ssmi
 from ssmi.model.evaluation.scoring import EntityCounts, total
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, System, compare
 from ssmi.pipeline.contract.errors import ParameterError
 
@@ -100,7 +100,7 @@ def test_the_counts_that_lie_beside_it_give_the_same_interval(folded_once: Any) 
                 {one["label"]: EntityCounts(one["gold"], one["predicted"], one["correct"]) for one in row["counts"]}
                 for row in own
             ]
-            runs[seed] = Counted([row["sentence"] for row in own], counts)
+            runs[seed] = SentenceCounts([row["sentence"] for row in own], counts)
         systems[name] = System(runs)
     found = compare(systems["no-bert"], systems["bert-crf"])[ALL]
     (row,) = (row for row in _table(folded_once)["rows"] if row["configuration"] == "no-bert")

@@ -16,7 +16,7 @@ from ssmi.ablation.render import cells, markdown
 from ssmi.ablation.table import Figure, FinishedRun, Interval, OtherSettings, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, CURVES
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
 
@@ -130,13 +130,13 @@ def test_without_a_test_split_the_figures_are_of_dev() -> None:
 
 
 def test_gains_have_intervals_where_sentences_were_counted() -> None:
-    def counted(*correct: int) -> Counted:
-        return Counted(
+    def counted(*correct: int) -> SentenceCounts:
+        return SentenceCounts(
             [str(place) for place in range(len(correct))],
             [{"PER": EntityCounts(1, 1, n_correct)} for n_correct in correct],
         )
 
-    def run(seed: int, **of: Counted) -> FinishedRun:
+    def run(seed: int, **of: SentenceCounts) -> FinishedRun:
         return replace(_run(seed, dev=0.5, test=0.5), counted=of)
 
     weak, strong = counted(*[1, 0] * 20), counted(*[1] * 40)

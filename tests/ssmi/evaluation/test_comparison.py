@@ -11,7 +11,7 @@ import pytest
 
 from ssmi.evaluation.comparison import compare_runs, runs_in
 from ssmi.model.evaluation.scoring import EntityCounts
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs import json_files
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.fingerprint import Fingerprint
@@ -51,7 +51,7 @@ def _leave_run(
         path = counts_file.path_of(folder, split)
         path.parent.mkdir(exist_ok=True)
         of_each = [{label: EntityCounts(*three) for label, three in sentence.items()} for sentence in sentences]
-        counts_file.write(path, Counted([f"{number}" for number in range(len(sentences))], of_each))
+        counts_file.write(path, SentenceCounts([f"{number}" for number in range(len(sentences))], of_each))
     result_files.write(folder, metrics=b"{}")
     (folder / "metrics.json").write_text("{}", encoding="utf-8")
     return folder

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import ssmi
 from ssmi.model.data.shards import open_shards, read_split
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.split_tagging import predict
@@ -116,7 +116,7 @@ def test_entities_are_those_that_evaluation_scores(
     tagger = ssmi.open_run(run_of(project), device="cpu", threads=1)
     shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
     trained = checkpoints.load(run_of(project) / "checkpoint", shards=shards)
-    split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
+    split = read_split(shards, "test", boundaries=trained.boundaries, required=required_features(trained.params.model))
     predicted = predict(
         trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
     )
@@ -331,7 +331,7 @@ def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
     assert outcome.code == 0, outcome.stderr
     shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
     trained = checkpoints.load(folder / "checkpoint", shards=shards)
-    split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
+    split = read_split(shards, "test", boundaries=trained.boundaries, required=required_features(trained.params.model))
     expected = predict(
         trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
     ).spans
