@@ -98,7 +98,9 @@ def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
         "longest window": (str(trained.max_window), str(built.max_window)),
     }
     problems = [
-        f"{what} {_short(here)} here, {_short(there)} there" for what, (here, there) in pairs.items() if here != there
+        f"{what} {_short(of_run)} in the run, {_short(of_shards)} in the shards"
+        for what, (of_run, of_shards) in pairs.items()
+        if of_run != of_shards
     ]
     if problems:
         raise StaleArtifactError(

@@ -155,7 +155,7 @@ def _fold_of(metadata: CheckpointMetadata, params: Params, shards: Shards, split
         return None
     if metadata.shards != shards.digest:
         raise StaleArtifactError(
-            f"{shards.folder}: the run is of fold {fold.number} of {fold.n_folds} of other shards, so nobody knows "
+            f"{shards.folder}: the run is of fold {fold.number} of {fold.n_folds} of other shards, so it is unknown "
             f"which sentences of {split} it was trained on",
             next_step="score it on the shards it was trained on, on test, or on a --file",
         )

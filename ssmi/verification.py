@@ -35,7 +35,7 @@ from ssmi.workspace import Workspace
 
 __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 
-_TRAIN_AGAIN = "train again, or bring the run over whole"
+_TRAIN_AGAIN = "train again, or copy the complete run folder again"
 _MOVE_AWAY = "move it out of the run's folder"
 _LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that was killed has left it"
 _IN_RUN = frozenset(

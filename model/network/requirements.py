@@ -148,7 +148,7 @@ def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) ->
     """
     if encoder.requires_unnormalised_states and shards.statistics.hidden_norm:
         raise StaleArtifactError(
-            f"{shards.folder}: its states have gone through the norm that belongs behind the encoder's last layer",
+            f"{shards.folder}: its states are normalised by the layer norm after the encoder's last layer",
             next_step="build them as the next layer reads them: -S shards.hidden_norm=false",
         )
     problem = ""

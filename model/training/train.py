@@ -108,7 +108,7 @@ def train(
     """
     opened = open_shards(shards)
     if shards_digest not in (None, opened.digest):
-        raise StaleArtifactError(f"{shards}: built again just now", next_step="run the same command again")
+        raise StaleArtifactError(f"{shards}: rebuilt since it was checked", next_step="run the same command again")
     check_buildable(params.model, opened)
     adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
@@ -239,7 +239,7 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
         epochs, state = saved.fingerprint.parameters.get("train.epochs"), saved.state
         reporter.note(
             f"{run}: an unfinished run ({len(state.history)} of {epochs} epochs done) is replaced; "
-            "--resume would have gone on with it"
+            "use --resume to continue it instead"
         )
 
 
@@ -263,7 +263,7 @@ def _train_data(shards: Shards, params: Params) -> TrainingData:
         data = StreamedSplit.open(shards, "train", required=features, buffer=settings.stream_buffer)
     train: TrainingData = data or WholeSplit(_read(shards, "train", params))
     if not train.lengths.sum():
-        raise InputDataError(f"{shards.folder}: no train sentences", next_step="see its source")
+        raise InputDataError(f"{shards.folder}: no train sentences", next_step="check the data set's source files")
     if not train.longest_entity:
         raise InputDataError(
             f"{shards.folder}: no train sentence holds an entity, so there is nothing to learn",
@@ -275,7 +275,7 @@ def _train_data(shards: Shards, params: Params) -> TrainingData:
 def _how_to_get_dev(params: Params) -> str:
     fraction = params.prepare.dev_fraction
     if fraction > 0:
-        return f"give a dev file or more sentences: prepare.dev_fraction={fraction:g} of train came to none"
+        return f"give a dev file or more sentences: prepare.dev_fraction={fraction:g} of train gives no sentence"
     return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 

@@ -214,5 +214,5 @@ def test_states_that_a_last_norm_has_changed_are_refused(
     if not normed:
         check_encoder(upper, opened, largest_token_id=3)
         return
-    with pytest.raises(StaleArtifactError, match=r"gone through the norm.*-S shards\.hidden_norm=false"):
+    with pytest.raises(StaleArtifactError, match=r"normalised by the layer norm.*-S shards\.hidden_norm=false"):
         check_encoder(upper, opened, largest_token_id=3)

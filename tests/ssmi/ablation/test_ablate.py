@@ -236,7 +236,7 @@ def test_interrupted_runs_are_gone_on_with(project: Any) -> None:
     outcome = project.ssmi("ablate", *options)
     assert outcome.code == 0, outcome.stderr
     logs = [log.read_text(encoding="utf-8") for log in folder.glob("*/13/*.log")]
-    assert len(logs) == 2 and all("going on in epoch" in log and log.count("epoch 1:") == 1 for log in logs)
+    assert len(logs) == 2 and all("resuming in epoch" in log and log.count("epoch 1:") == 1 for log in logs)
 
 
 def test_a_run_that_diverges_leaves_the_other_row(project: Any) -> None:

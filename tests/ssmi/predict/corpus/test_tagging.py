@@ -162,14 +162,16 @@ def test_the_manifest_is_last_and_holds_no_path(opened: ssmi.Project) -> None:
 def test_features_of_another_build_are_refused(opened: ssmi.Project) -> None:
     opened.build_features("tiny", overrides=["pmi.estimator=paper"])
     opened.build_features(corpus="news", overrides=["pmi.estimator=paper", "prepare.sentences_per_part=4"])
-    with pytest.raises(StaleArtifactError, match=r"pmi\.estimator is joint here, paper there"):
+    with pytest.raises(StaleArtifactError, match=r"pmi\.estimator is joint in the run, paper in the shards"):
         opened.predict_shards("news")
     # The same parameters on other labels: the map and the weights are others.
     raw = opened.root / "data" / "tiny" / "train.bmes"
     raw.write_text(raw.read_text(encoding="utf-8") + "\n北 O\n京 O\n", encoding="utf-8")
     opened.build_features("tiny")
     opened.build_features(corpus="news")
-    with pytest.raises(StaleArtifactError, match=r"map and segment vectors .* here, .* there; PMI pairs") as caught:
+    with pytest.raises(
+        StaleArtifactError, match=r"map and segment vectors .* in the run, .* in the shards; PMI pairs"
+    ) as caught:
         opened.predict_shards("news")
     assert "--corpus news --like" in caught.value.next_step
 
