@@ -232,7 +232,7 @@ def _mask_id(folder: Path) -> int:
     ids = read_vocabulary(folder).ids
     if MASK not in ids:
         raise MissingResourceError(
-            f"{folder}: its vocabulary has no {MASK}, which stands for what must be guessed",
+            f"{folder}: its vocabulary has no {MASK}, which replaces masked characters",
             next_step="adapt an encoder that was trained with masks, a BERT for example",
         )
     return ids[MASK]

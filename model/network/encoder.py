@@ -183,8 +183,8 @@ class UpperLayers(Encoder):
     def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
         if layer < self._below:
             raise ParameterError(
-                f"{parameter}: {layer}, but the states behind layer {self._below} come from the shards",
-                next_step=f"at least -S {parameter}={self._below}, where the states enter",
+                f"{parameter}: {layer}, but the states after layer {self._below} come from the shards",
+                next_step=f"at least -S {parameter}={self._below}, the layer whose states are stored",
             )
         if layer > self._below:
             return layers_of(self.bert)[layer - self._below - 1]
@@ -233,7 +233,7 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
     n_layers = layers or shape.n_layers
     if below >= n_layers:
         raise ParameterError(
-            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}: none is left",
+            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}, so none is left to train",
             next_step=f"build states of fewer layers: -S shards.hidden_layers={max(1, n_layers * 2 // 3)}",
         )
     body = read_config(folder)

@@ -234,7 +234,7 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
         reporter.note(f"{run}: an unfinished run of another version, or a damaged one, is replaced")
         return
     if saved is None and (run / METRICS).is_file():
-        reporter.note(f"{run}: a finished run, replaced once the first epoch is done (--run keeps it)")
+        reporter.note(f"{run}: a finished run, replaced once the first epoch is done (use another --run to keep it)")
     if saved is not None:
         epochs, state = saved.fingerprint.parameters.get("train.epochs"), saved.state
         reporter.note(
