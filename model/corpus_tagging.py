@@ -105,8 +105,8 @@ def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
     if problems:
         raise StaleArtifactError(
             f"{run} and {shards} do not belong together: {'; '.join(problems)}",
-            next_step=f"ssmi-cli features build --corpus {shards.name} --like DATASET, where DATASET is the data set that"
-            " the run was trained on, with the features of that time",
+            next_step=f"ssmi-cli features build --corpus {shards.name} --like DATASET, where DATASET is the data set"
+            " that the run was trained on, with the features of that time",
         )
     return opened
 
