@@ -1,4 +1,4 @@
-"""The folds of a seed as one run: counts pooled, sentences joined in the order of folds."""
+"""The folds of a seed pooled into one run: counts are added, and sentences are joined in the order of the folds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can stand in one table while runs are missing: rows are compared on the same sentences or not at all."""
+"""Tables with missing runs: rows are compared only on the same sentences."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of an ablation from made-up runs: means, deviations, gains, and what a reader sees."""
+"""The table of an ablation with made-up runs: means, deviations, gains, and the rendered output."""
 
 from __future__ import annotations
 
@@ -153,7 +153,7 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
     assert dev.told_apart and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.other_sign == 0.0
     assert rows["ssmi"].gains["bert-crf"].interval["test"] == Interval(0.0, 0.0, 1.0, told_apart=False)
     none = {"dev": None, "test": None}
-    # Not where a seed has no counts, nor on other sentences.
+    # No interval if a seed has no counts or its counts are of other sentences.
     for name in ("no-can", "no-gmi"):
         assert {reference: gain.interval for reference, gain in rows[name].gains.items() if reference != name} == {
             "bert-crf": none,

@@ -1,4 +1,4 @@
-"""Which runs are compared, and on what, without training any: folders that hold what a finished run leaves."""
+"""Choice of the runs and sentences to compare, with made-up run folders instead of training."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def manifest(built_once: Any) -> Path:
 def _leave_run(
     folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **parameters: object
 ) -> Path:
-    """A finished run as far as comparing reads it."""
+    """Write the files of a finished run that a comparison reads."""
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir(parents=True)
     metadata = CheckpointMetadata(

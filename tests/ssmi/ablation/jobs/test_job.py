@@ -1,4 +1,4 @@
-"""A run as work: done, with its weights kept or not, and its speed measured without leaving a trace."""
+"""Jobs: a run is trained, its weights are kept or removed, and measuring its speed leaves no files."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job:
     job = make_job(keep=True, epochs=1)
     do(job, Silent())
     (job.run / "state").mkdir()
-    tidy(job.run)  # the weights were to stay
+    tidy(job.run)  # the weights were to be kept
     assert {"checkpoint", "pinned"} < _files(job.run) and not (job.run / "state").exists()
     whole = shutil.copytree(job.run, job.run.with_name("whole"))
     do(replace(job, keep_checkpoint=False), Silent())
