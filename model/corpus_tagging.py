@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ssmi.model import hardware
 from ssmi.model.data.shards import Shards, open_shards, read_parts
-from ssmi.model.network.requirements import check_encoder, wanted
+from ssmi.model.network.requirements import check_encoder, required_features
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
@@ -50,8 +50,8 @@ class PartTagger:
     def tag(self, part: Path) -> Predicted:
         """Return the entities of every sentence of a part, with their probabilities."""
         checkpoint = self.checkpoint
-        needed = wanted(checkpoint.params.model)
-        split = read_parts(self.shards, [part], boundaries=checkpoint.boundaries, wanted=needed)
+        needed = required_features(checkpoint.params.model)
+        split = read_parts(self.shards, [part], boundaries=checkpoint.boundaries, required=needed)
         if checkpoint.network.encoder is not None:
             check_encoder(checkpoint.network.encoder, self.shards, largest_token_id=int(split.token_ids.max(initial=0)))
         return predict(
@@ -98,13 +98,15 @@ def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
         "longest window": (str(trained.max_window), str(built.max_window)),
     }
     problems = [
-        f"{what} {_short(here)} here, {_short(there)} there" for what, (here, there) in pairs.items() if here != there
+        f"{what} {_short(of_run)} in the run, {_short(of_shards)} in the shards"
+        for what, (of_run, of_shards) in pairs.items()
+        if of_run != of_shards
     ]
     if problems:
         raise StaleArtifactError(
             f"{run} and {shards} do not belong together: {'; '.join(problems)}",
-            next_step=f"ssmi-cli features build --corpus {shards.name} --like DATASET, the one that the run was trained"
-            " on, with its features as they were then",
+            next_step=f"ssmi-cli features build --corpus {shards.name} --like DATASET, where DATASET is the data set"
+            " that the run was trained on, with the features of that time",
         )
     return opened
 

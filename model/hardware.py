@@ -47,7 +47,8 @@ def choose_device(name: str) -> torch.device:
         raise ParameterError(f"device {name!r}: not supported", next_step=_DEVICES)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise MissingResourceError(
-            f"device {name!r}: torch sees {torch.cuda.device_count()} GPUs", next_step="auto takes what there is"
+            f"device {name!r}: torch sees {torch.cuda.device_count()} GPUs",
+            next_step="use auto, which chooses an available device",
         )
     return device
 
@@ -60,7 +61,7 @@ def set_threads(count: int) -> int:
 
 
 @contextmanager
-def turn_on(threads: int) -> Iterator[None]:
+def locked_threads(threads: int) -> Iterator[None]:
     """Hold ``contract.project.process_lock`` with ``threads`` CPU threads for torch, then restore their number.
 
     torch's number of threads is read only while holding the lock: a thread that reads it for the first time gets the

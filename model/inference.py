@@ -20,7 +20,7 @@ from ssmi.model.data.online_rows import split_of
 from ssmi.model.data.split import Split
 from ssmi.model.network.decoding import decode
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow
@@ -83,7 +83,7 @@ class SpanTagger:
         self.threads = hardware.physical_cores() if threads == 0 else threads or torch.get_num_threads()
         self.labels: LabelSet = checkpoint.labels
         self._precision = checkpoint.params.train.precision
-        self.wanted = wanted(checkpoint.params.model)
+        self.required = required_features(checkpoint.params.model)
         self.network: Network = checkpoint.network.to(self._device).eval()
         self._boundaries = ExpandableIndex(checkpoint.boundaries)
         self._vectors = vectors
@@ -110,7 +110,7 @@ class SpanTagger:
             lengths: Characters of each text. Shape: (n_texts,)
             rows_of: Function that gives the rows of some of the texts; called per batch, in this thread, while other
                 batches are tagged.
-            hidden: The encoder's states of each text; required if ``wanted.hidden``.
+            hidden: The encoder's states of each text; required if ``required.hidden``.
             advance: Called with the number of characters of every finished batch, while holding the turn.
             extra_spans: Further spans of each text to compute probabilities for.
 
@@ -118,12 +118,12 @@ class SpanTagger:
             The entities of each text in text order, followed by its extra spans.
 
         """
-        with self.turn():
+        with self.locked():
             return self._tag_all(lengths, rows_of, hidden, advance, extra_spans)
 
-    def turn(self) -> AbstractContextManager[None]:
+    def locked(self) -> AbstractContextManager[None]:
         """Return a context that holds the turn, with ``threads`` for torch; callers of ``tag`` may hold it longer."""
-        return hardware.turn_on(self.threads)
+        return hardware.locked_threads(self.threads)
 
     def _tag_all(
         self,
@@ -145,7 +145,7 @@ class SpanTagger:
         if len(batches) < self.threads or self.threads == 1 or self._device.type != "cpu":
             tagged: Iterable[list[list[TaggedSpan]]] = map(self._tag, splits)
         else:
-            tagged = side_by_side(self._tag, splits, n_items=len(batches), threads=self.threads)
+            tagged = parallel_map(self._tag, splits, n_items=len(batches), threads=self.threads)
         spans_of_texts: list[list[TaggedSpan]] = [[] for _ in lengths]
         for batch, spans in zip(batches, tagged, strict=True):
             for index, spans_of_text in zip(batch, spans, strict=True):
@@ -162,7 +162,9 @@ class SpanTagger:
         """Convert the rows of a batch into a split, adding their boundaries to the network."""
         self._add_boundaries(rows)
         states = None if hidden is None else [hidden[index] for index in batch]
-        return split_of(rows, boundaries=self._boundaries, wanted=self.wanted, hidden=states, words_of=self._words_of)
+        return split_of(
+            rows, boundaries=self._boundaries, required=self.required, hidden=states, words_of=self._words_of
+        )
 
     def _tag(self, batch: tuple[Split, Sequence[Sequence[Span]]]) -> list[list[TaggedSpan]]:
         """Return the entities of each row of a batch, followed by its extra spans."""
@@ -194,17 +196,17 @@ class SpanTagger:
         ids: set[int] = set()
         for row in rows:
             ids.update(row["best_ids"], row["local_ids"], chain.from_iterable(row["set_ids"]))
-            if self.wanted.matches:
+            if self.required.matches:
                 ids.update(row["match_ids"] or ())
         ids.discard(0)
-        new = self._boundaries.lacks(np.fromiter(ids, dtype=np.int64, count=len(ids)))
+        new = self._boundaries.missing(np.fromiter(ids, dtype=np.int64, count=len(ids)))
         if not new.size:
             return
         start = self._boundaries.add(new)
         self.network.boundary.set_rows(start, torch.from_numpy(self._vectors(new)))
 
 
-def side_by_side(
+def parallel_map(
     work: Callable[[Item], Result], items: Iterable[Item], *, n_items: int, threads: int
 ) -> Iterator[Result]:
     """Apply a function to items on several threads, like ``map``.

@@ -12,11 +12,11 @@ from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.folds import PARTS, Fold, read_fold
 from ssmi.model.data.shards import Shards, open_shards, read_split
 from ssmi.model.data.split import Split
-from ssmi.model.evaluation.calibration import Calibration, calibrate, guesses
+from ssmi.model.evaluation.calibration import Calibration, calibrate, scored_predictions
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.model.network.decoding import Decoded, decode
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import check_encoder, wanted
+from ssmi.model.network.requirements import check_encoder, required_features
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint import Checkpoint
@@ -68,7 +68,7 @@ class Tagged:
         """The calibration of the probabilities; only for a split tagged with probabilities."""
         assert self.predicted.probabilities is not None
         sentences = zip(self.gold, self.predicted.spans, self.predicted.probabilities, strict=True)
-        return calibrate(guess for sentence in sentences for guess in guesses(*sentence))
+        return calibrate(guess for sentence in sentences for guess in scored_predictions(*sentence))
 
 
 def why_unfit(*, run: Path, shards: Path) -> str:
@@ -155,7 +155,7 @@ def _fold_of(metadata: CheckpointMetadata, params: Params, shards: Shards, split
         return None
     if metadata.shards != shards.digest:
         raise StaleArtifactError(
-            f"{shards.folder}: the run is of fold {fold.number} of {fold.n_folds} of other shards, so nobody knows "
+            f"{shards.folder}: the run is of fold {fold.number} of {fold.n_folds} of other shards, so it is unknown "
             f"which sentences of {split} it was trained on",
             next_step="score it on the shards it was trained on, on test, or on a --file",
         )
@@ -167,9 +167,9 @@ def _read(shards: Shards, split: str, checkpoint: Checkpoint) -> Split:
     params, boundaries = checkpoint.params, checkpoint.boundaries
     fold = _fold_of(checkpoint.metadata, params, shards, split)
     if fold is None:
-        data = read_split(shards, split, boundaries=boundaries, wanted=wanted(params.model))
+        data = read_split(shards, split, boundaries=boundaries, required=required_features(params.model))
     else:
-        data = read_fold(shards, split, fold, boundaries=boundaries, wanted=wanted(params.model))
+        data = read_fold(shards, split, fold, boundaries=boundaries, required=required_features(params.model))
     if not len(data):
         raise InputDataError(f"{shards.folder}: no {split} sentences", next_step="choose another split")
     if checkpoint.network.encoder is not None:

@@ -11,10 +11,10 @@ from ssmi.model.runs import state as states
 from ssmi.model.runs.files import (
     CHECKPOINT,
     COUNTS,
-    DROP_WEIGHTS,
+    DROP_CHECKPOINT,
     HEADLINE,
     HISTORY,
-    MADE_FROM,
+    KEPT_METADATA,
     METADATA,
     METRICS,
     RESULT_FILES,
@@ -35,11 +35,11 @@ from ssmi.workspace import Workspace
 
 __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 
-_TRAIN_AGAIN = "train again, or bring the run over whole"
+_TRAIN_AGAIN = "train again, or copy the complete run folder again"
 _MOVE_AWAY = "move it out of the run's folder"
 _LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that was killed has left it"
 _IN_RUN = frozenset(
-    {CHECKPOINT, COUNTS, DROP_WEIGHTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
+    {CHECKPOINT, COUNTS, DROP_CHECKPOINT, HEADLINE, HISTORY, KEPT_METADATA, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}
     # Written by DVC beside a checkpoint that it tracks.
     | {".gitignore"}

@@ -269,7 +269,7 @@ def _copy(project: Project, parent: Path) -> Project:
 
 
 def _choose_sentences() -> dict[str, list[Gold]]:
-    """60, 12 and 12 sentences: from the embedded sample, and of kinds that it lacks."""
+    """Return 60, 12 and 12 sentences: from the embedded sample, and of kinds that it lacks."""
     chosen = {split: _short(split, count) for split, count in (("train", 54), ("dev", 11), ("test", 11))}
     return {
         "train": [*chosen["train"], *_awkward(), _longer_than_any_window(chosen["train"])],

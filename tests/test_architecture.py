@@ -1,4 +1,4 @@
-"""Who may import what, from the import graph: each heavy library has one door."""
+"""Import rules, checked on the import graph: each heavy library is imported only by its modules in ``DOORS``."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_heavy_library_has_one_door(graph: grimp.ImportGraph, library: str) ->
     "library", ["jieba", "rjieba", "daachorse", "duckdb", "gensim", "distributed", "transformers", "matplotlib"]
 )
 def test_the_doors_are_really_in_the_graph(graph: grimp.ImportGraph, library: str) -> None:
-    """Imports inside functions count too, so an empty answer above would mean that nobody looked."""
+    """The graph includes imports inside functions, so an empty set of importers would mean that nothing was checked."""
     assert graph.find_modules_that_directly_import(library)
 
 
@@ -65,7 +65,7 @@ def test_the_two_halves_meet_only_in_the_application(graph: grimp.ImportGraph) -
 
 
 def test_pure_rooms_open_no_file_by_a_function_either(repository: Path) -> None:
-    """The import contract sees modules; what needs no import to open a file is looked for here."""
+    """The import contract covers modules; calls that open files without an import are checked here."""
     opening = {"open", "load", "save", "savez", "memmap", "fromfile", "tofile", "read_bytes", "read_text", "print"}
     files = sorted((repository / "pipeline" / "features").rglob("*.py"))
     assert len(files) > 8
@@ -76,7 +76,7 @@ def test_pure_rooms_open_no_file_by_a_function_either(repository: Path) -> None:
 
 
 def test_the_package_has_the_rooms_at_the_top_as_links(repository: Path) -> None:
-    """So that the installed wheel has one name, ``ssmi``, and the repository its three folders."""
+    """The installed wheel thus has one package, ``ssmi``, while the repository has three top-level folders."""
     for room in ("pipeline", "model", "cli"):
         link = repository / "ssmi" / room
         assert link.is_symlink() and link.readlink() == Path("..") / room
@@ -85,7 +85,7 @@ def test_the_package_has_the_rooms_at_the_top_as_links(repository: Path) -> None
 def test_every_module_of_the_package_is_in_the_layers_and_may_not_print(
     graph: grimp.ImportGraph, repository: Path
 ) -> None:
-    """A module that no contract names may import anything."""
+    """A module that is in no contract could import anything."""
     tool = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["tool"]
     contracts = {contract["name"]: contract for contract in tool["importlinter"]["contracts"]}
     (layers,) = (contract["layers"] for name, contract in contracts.items() if name.startswith("One way through"))

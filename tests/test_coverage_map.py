@@ -1,4 +1,4 @@
-"""Every module has a test file of its name, or tests/covered_by.toml says which tests cover it."""
+"""Every module has a test file of its name, or tests/covered_by.toml names the tests that cover it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ROOMS = ("pipeline", "model", "ssmi", "cli")
 
 
 def _modules() -> list[Path]:
-    """Files with code, relative to the repository; the links in ``ssmi`` lead to files that are listed already."""
+    """Return the files with code, relative to the repository; the links in ``ssmi`` lead to files already listed."""
     files = (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))
     real = (path.relative_to(ROOT) for path in files if path.resolve() == path)
     return [path for path in real if path.name != "__init__.py" or _defines_something(path)]
@@ -23,7 +23,7 @@ def _defines_something(path: Path) -> bool:
 
 
 def _test_of(module: Path) -> Path:
-    """``tests/PATH/test_NAME.py``; of a package's own code ``tests/PATH/test_init.py``."""
+    """Return ``tests/PATH/test_NAME.py``; ``tests/PATH/test_init.py`` for a package's ``__init__``."""
     name = "init" if module.name == "__init__.py" else module.stem
     return Path("tests") / module.parent / f"test_{name}.py"
 

@@ -1,4 +1,4 @@
-"""dvc.yaml against the stages it is written from, and DVC itself run in a project."""
+"""dvc.yaml compared with the stages that it is generated from, and DVC run in a project."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def _git(project: Any, *arguments: str) -> str:
 
 
 def _make_repository(project: Any, source: Path) -> None:
-    """Put DVC's and git's own files around the tiny data; nothing of the program's sources lies there."""
+    """Add the files of DVC and git to the tiny project, without the program's sources."""
     for name in (".dvcignore", ".gitignore", ".dvc/config", ".dvc/.gitignore", "artifacts/.gitignore"):
         (project.root / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(source / name, project.root / name)
@@ -86,7 +86,7 @@ def _make_repository(project: Any, source: Path) -> None:
 
 @pytest.fixture(scope="module")
 def reproduced(pristine_project: Any, copy_project: Any, repository: Path, tmp_path_factory: Any) -> Any:
-    """A repository in which ``dvc repro`` ran to the end and its lock was committed."""
+    """A repository in which ``dvc repro`` has finished and its lock is committed."""
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     project = copy_project(pristine_project, tmp_path_factory.mktemp("dvc"))
@@ -141,7 +141,7 @@ def test_features_build_tells_dvc(reproduced: Any) -> None:
     outcome = reproduced.build()
     assert outcome.built == {"selection", "shards"}
     assert _up_to_date(_dvc(reproduced, "status", *FEATURES))
-    # What was built with -S stands in no file, so it must not be recorded as what params.yaml says.
+    # Overrides with -S are in no file, so the result must not be recorded as that of params.yaml.
     outcome = reproduced.build("-S", "pmi.estimator=paper")
     assert "not recorded in dvc.lock" in outcome.stderr
     assert not _up_to_date(_dvc(reproduced, "status", *FEATURES))
@@ -189,7 +189,7 @@ def test_two_builds_that_find_all_current_both_end_well(of_my_own: Any) -> None:
 
 @pytest.mark.heavy
 def test_two_repros_end_in_what_one_builds(of_my_own: Any) -> None:
-    """DVC refuses the second, or lets it do what the first does not; in the end all is as after one."""
+    """DVC refuses the second, or lets it run the remaining stages; the result is the same as after one."""
     project = of_my_own
     project.set("selection", threshold=0.4)
     command = [sys.executable, "-m", "dvc", "repro"]
@@ -238,7 +238,7 @@ def test_an_experiment_runs_and_is_listed(reproduced: Any) -> None:
 
 @pytest.fixture
 def of_my_own(reproduced: Any, copy_project: Any, tmp_path: Path) -> Any:
-    """The repository to change and run things in, as it was committed."""
+    """A writable copy of the repository, as committed."""
     project = copy_project(reproduced, tmp_path)
     _git(project, "checkout", "--quiet", ".")
     _dvc(project, "checkout", "--force", "--quiet")
@@ -251,7 +251,7 @@ def _lock(project: Any) -> dict[str, Any]:
 
 
 def _commit_what_another_processor_built(project: Any) -> None:
-    """Give all that follows from floats other digests, as in a dvc.lock that was made elsewhere."""
+    """Change the digests of all outputs that depend on floats, as in a dvc.lock from another processor."""
     text = (project.root / "dvc.lock").read_text(encoding="utf-8")
     for name in ("embed", "selection", "shards", "train"):
         for out in _lock(project)["stages"][f"{name}@tiny"]["outs"]:
@@ -267,7 +267,7 @@ def _contents(project: Any) -> dict[str, bytes]:
 
 
 def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_own: Any, repository: Path) -> None:
-    """Where the committed dvc.lock is of another processor, and nobody told git who they are; as the page says it."""
+    """The committed dvc.lock is from another processor and git has no user name; the commands are those of the page."""
     project = of_my_own
     _commit_what_another_processor_built(project)
     _git(project, "config", "--unset", "user.name")
@@ -284,7 +284,7 @@ def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_o
     before, params, lock = _contents(project), (project.root / "params.yaml").read_bytes(), _lock(project)
     assert _git(project, "status", "--porcelain").split() == ["M", "dvc.lock"]
 
-    _git(project, "config", "user.name", "t")  # DVC asks for it before its first experiment
+    _git(project, "config", "user.name", "t")  # DVC requires it for its first experiment
     _git(project, "config", "user.email", "t@example.org")
     _dvc(project, "exp", "run", "-S", "selection.threshold=0.6")
     changed = _contents(project)
@@ -310,7 +310,7 @@ def test_a_name_with_a_blank_is_one_word_to_dvc(of_my_own: Any) -> None:
 
 
 def test_no_name_runs_a_command(of_my_own: Any) -> None:
-    """DVC reads params.yaml before anything here can refuse what stands in it."""
+    """DVC reads params.yaml before this program can refuse its contents."""
     project = of_my_own
     _set_datasets(project, "x; touch here", 'x"; touch here; "', "x'; touch here; '", "$(touch here)", "x\ntouch here")
     done = subprocess.run(
@@ -332,7 +332,7 @@ def _set_datasets(project: Any, *names: str) -> None:
 
 
 def test_the_demo_works_without_git(reproduced: Any, copy_project: Any, tmp_path: Path) -> None:
-    """As from a tarball: no .git, but all else as it was."""
+    """Like an unpacked tarball: no .git, everything else unchanged."""
     project = copy_project(reproduced, tmp_path)
     shutil.rmtree(project.root / ".git")
     outcome = project.process("demo")

@@ -1,4 +1,4 @@
-"""The loss of each of 30 training steps on the embedded data set, as git holds it; ``make golden`` writes it anew."""
+"""Losses of 30 training steps on the embedded data set, compared with those in git, which ``make golden`` rewrites."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.progress import Silent
 REPO = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "sample-losses.json"
 STEPS = 30
-# All layers, whatever the default is, so that the upper ones are held to their figures too.
+# All layers, regardless of the default, so that the upper ones are checked too.
 WHOLE = "model.encoder_layers=null"
 OVERRIDES = (WHOLE, "train.threads=1", "train.device=cpu", "train.precision=fp32", f"train.max_steps={STEPS}")
 
@@ -62,7 +62,7 @@ def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytes
     assert len(now) == STEPS
     assert GOLDEN.is_file(), "no golden losses: git holds them"
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    # Another processor adds up in another order.
+    # Other processors add in another order.
     unchanged = now == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
     if request.config.getoption("--write-golden"):
         assert unchanged or golden["revision"] < REVISION, (

@@ -1,4 +1,4 @@
-"""Where the same thing is said twice: checks before a commit, in `make check` and on GitHub; the version."""
+"""Duplicated settings agree: the checks before a commit, in `make check` and on GitHub, and the version."""
 
 from __future__ import annotations
 
@@ -52,5 +52,5 @@ def test_there_is_a_line_of_tests_for_a_line_of_code(repository: Path) -> None:
 
 
 def _is_linked(path: Path, repository: Path) -> bool:
-    """Whether a symbolic link leads to it: it is counted where it is."""
+    """Whether the path goes through a symbolic link; the file is counted at its real path."""
     return path.resolve() != repository.resolve() / path.relative_to(repository)

@@ -1,4 +1,4 @@
-"""The built wheel, installed: what it carries, and that a project works with nothing of this repository around."""
+"""The built and installed wheel: its contents, and a project that works without this repository."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ROOMS = ("pipeline", "model", "cli")
 
 @dataclass(frozen=True)
 class Installed:
-    """An environment with the wheel in it, in the place of the editable installation of the tests' own."""
+    """An environment with the wheel instead of the editable installation that the tests run in."""
 
     python: Path
     environment: Mapping[str, str]
@@ -39,7 +39,7 @@ class Installed:
 
 
 def _build(source: Path, folder: Path) -> Path:
-    """The wheel of a source folder, without asking any index."""
+    """Build the wheel of a source folder, without access to an index."""
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index",
          "--disable-pip-version-check", "--wheel-dir", str(folder), str(source)],
@@ -51,20 +51,20 @@ def _build(source: Path, folder: Path) -> Path:
 
 @pytest.fixture(scope="session")
 def wheel(repository: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from the source tree."""
+    """The wheel built from the source tree."""
     pytest.importorskip("hatchling", reason="the wheel is built with it")
     return _build(repository, tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Installed:
-    """The wheel in an environment that takes every other package from the tests' own."""
+    """The wheel in an environment that uses all other packages of the tests' environment."""
     root = tmp_path_factory.mktemp("installed")
     venv.create(root, with_pip=False, symlinks=True)
     bin_folder = Path(sysconfig.get_path("scripts", vars={"base": str(root)}))
     python = bin_folder / "python"
     packages = Path(sysconfig.get_path("purelib", vars={"base": str(root), "platbase": str(root)}))
-    # A plain path is no place where .pth files are obeyed, so the editable installation in it is not.
+    # Paths added by a .pth file are not searched for .pth files, so the editable installation there has no effect.
     (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     subprocess.run(
         [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-deps", "--no-index",
@@ -75,11 +75,11 @@ def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest
     return Installed(python, {**kept, "PATH": str(bin_folder) + os.pathsep + kept["PATH"]})
 
 
-# --- what it carries ------------------------------------------------------------------------------------------------
+# --- contents -------------------------------------------------------------------------------------------------------
 
 
 def _sources(repository: Path) -> set[str]:
-    """The files of the package as git and the disk have them, by their place below ``ssmi``."""
+    """Return the package's files in the source tree, by path in the wheel; bytecode is left out."""
     folders = {"ssmi": repository / "ssmi", **{f"ssmi/{room}": repository / room for room in ROOMS}}
     modules = set()
     for name, folder in folders.items():
@@ -110,12 +110,12 @@ def test_the_source_archive_gives_the_same_wheel(wheel: Path, repository: Path, 
     assert {name: first.read(name) for name in first.namelist()} == {n: second.read(n) for n in second.namelist()}
 
 
-# --- at work --------------------------------------------------------------------------------------------------------
+# --- use ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
 def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project made by ``init`` from the tiny data, whose vectors and encoder lie in it."""
+    """A project created by ``init`` from the tiny data, with vectors and encoder inside."""
     folder = tmp_path_factory.mktemp("elsewhere")
     data = [pristine_project.raw(split) for split in ("train", "dev", "test")]
     installed.run("ssmi-cli", "init", "own", "--data", *data, cwd=folder)
@@ -131,7 +131,7 @@ def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory
 
 @pytest.fixture(scope="session")
 def trained_elsewhere(installed: Installed, made_elsewhere: Path) -> Path:
-    """The project with features and a run, each made by its own command."""
+    """The project with features and a run, built by separate commands."""
     installed.run("ssmi-cli", "features", "build", cwd=made_elsewhere)
     installed.run("ssmi-cli", "train", cwd=made_elsewhere)
     return made_elsewhere
@@ -147,7 +147,7 @@ def test_the_wheels_own_copy_is_imported(installed: Installed, repository: Path,
 def test_a_project_of_ones_own_works_from_init_to_predict(
     installed: Installed, trained_elsewhere: Path, built_once: Any
 ) -> None:
-    """And its features are those that the repository's code builds of the same data."""
+    """Its features equal those that the repository's code builds from the same data."""
     (trained_elsewhere / "texts.txt").write_text("王小明在北京大学。\n", encoding="utf-8")
     said = installed.run("ssmi-cli", "predict", "--run", "artifacts/train/own", "texts.txt", cwd=trained_elsewhere)
     assert '"text": "王小明在北京大学。"' in said
@@ -158,7 +158,7 @@ def test_a_project_of_ones_own_works_from_init_to_predict(
 
 def test_dvc_knows_what_was_built_and_runs_what_changed(installed: Installed, trained_elsewhere: Path) -> None:
     before = installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
-    assert "features" not in before  # `features build` has told DVC of them
+    assert "features" not in before  # `features build` has reported them to DVC
     assert "up to date" in installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
 
 

@@ -54,7 +54,7 @@ class Parent:
     digest: str
 
 
-class Guesser(nn.Module):
+class MaskedLanguageModel(nn.Module):
     """An encoder with its head, which map a masked batch to token scores for every chosen character."""
 
     def __init__(self, encoder: Encoder, head: MaskedHead) -> None:
@@ -111,7 +111,7 @@ def adapt(
         run = _Run(opened, text, parent, params, device=device, reporter=reporter)
         advance(1)
     record = run.fit(dataset)
-    write_encoder(out, encoder=run.guesser.encoder, head=run.guesser.head, record=record)
+    write_encoder(out, encoder=run.model.encoder, head=run.model.head, record=record)
     return record
 
 
@@ -130,7 +130,7 @@ class _Run:
         # A head stored with the encoder was trained with it, so it is tuned at the encoder's rate.
         if not self._new_head:
             self._train = self._train.model_copy(update={"lr_new": self._train.lr_encoder})
-        self.guesser = Guesser(encoder, head).to(device)
+        self.model = MaskedLanguageModel(encoder, head).to(device)
         self._tokens = MaskTokens(_mask_id(parent.folder), shards.statistics.n_tokens)
         self._text, self._parent, self._device, self._reporter = text, parent, device, reporter
 
@@ -142,7 +142,7 @@ class _Run:
             self._text.training_batches(batch_size=train.batch_size, seed=train.seed, epoch=epoch)
             for epoch in range(1, train.epochs + 1)
         ]
-        self._optimizer = build_optimizer(self.guesser, train)
+        self._optimizer = build_optimizer(self.model, train)
         self._schedule = build_schedule(self._optimizer, total=sum(map(len, batches)), warmup=train.warmup)
         before = self._measure()
         random = "a head of random weights" if self._new_head else "its own head"
@@ -181,7 +181,7 @@ class _Run:
 
     def _epoch(self, epoch: int, batches: list[Rows]) -> float:
         """Train on every sentence once and return the mean loss per chosen character."""
-        self.guesser.train()
+        self.model.train()
         total, count = 0.0, 0
         random = np.random.default_rng([self._train.seed, epoch, _MASKS])
         characters = [int(split.lengths[rows].sum()) for split, rows in batches]
@@ -196,11 +196,11 @@ class _Run:
 
     def _step(self, masked: MaskedBatch, *, where: str) -> float:
         with hardware.autocast(self._device, self._train.precision):
-            scores = self.guesser(masked)
+            scores = self.model(masked)
         loss = functional.cross_entropy(scores, masked.answers)
         self._optimizer.zero_grad()
         loss.backward()
-        norm = float(clip_grad_norm_(self.guesser.parameters(), self._train.clip))
+        norm = float(clip_grad_norm_(self.model.parameters(), self._train.clip))
         value = float(loss.detach())
         if not math.isfinite(value) or not math.isfinite(norm):
             raise DivergedError(f"{where}: loss {value}, gradient norm {norm}", next_step="a lower --lr")
@@ -211,13 +211,13 @@ class _Run:
     @torch.inference_mode()
     def _measure(self) -> HeldOut:
         """Measure loss and accuracy on the held-out sentences, with the same masks every time."""
-        self.guesser.eval()
+        self.model.eval()
         loss, right, count = 0.0, 0, 0
         random = np.random.default_rng([self._train.seed, _MEASURED])
         for batch in self._text.held_out_batches():
             masked = self._masked(batch, random)
             with hardware.autocast(self._device, self._train.precision):
-                scores = self.guesser(masked)
+                scores = self.model(masked)
             # Summed here and divided at the end, because batches differ in the number of chosen characters.
             loss += float(functional.cross_entropy(scores, masked.answers, reduction="sum"))
             right += int((scores.argmax(dim=-1) == masked.answers).sum())
@@ -232,7 +232,7 @@ def _mask_id(folder: Path) -> int:
     ids = read_vocabulary(folder).ids
     if MASK not in ids:
         raise MissingResourceError(
-            f"{folder}: its vocabulary has no {MASK}, which stands for what must be guessed",
+            f"{folder}: its vocabulary has no {MASK}, which replaces masked characters",
             next_step="adapt an encoder that was trained with masks, a BERT for example",
         )
     return ids[MASK]

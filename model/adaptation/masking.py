@@ -82,7 +82,7 @@ def mask_words(batch: Batch, *, tokens: MaskTokens, random: np.random.Generator)
     # A copy, because numpy() shares its memory with the batch, which must not change.
     ids = batch.token_ids.numpy().copy()
     answers = ids[chosen]
-    ids[chosen] = _stand_ins(answers, tokens=tokens, random=random)
+    ids[chosen] = _replacements(answers, tokens=tokens, random=random)
     hidden = replace(batch, token_ids=torch.from_numpy(ids))
     return MaskedBatch(hidden, torch.from_numpy(chosen), torch.from_numpy(answers))
 
@@ -112,7 +112,9 @@ def choose_words(starts: Sequence[int], *, length: int, random: np.random.Genera
     return chosen or drawn[:1]
 
 
-def _stand_ins(ids: npt.NDArray[np.int64], *, tokens: MaskTokens, random: np.random.Generator) -> npt.NDArray[np.int64]:
+def _replacements(
+    ids: npt.NDArray[np.int64], *, tokens: MaskTokens, random: np.random.Generator
+) -> npt.NDArray[np.int64]:
     """Draw the ids that replace the chosen characters."""
     # Both are drawn for every character, needed or not, so that the number of draws does not depend on their outcome.
     draws, others = random.random(len(ids)), random.integers(tokens.n_tokens, size=len(ids))

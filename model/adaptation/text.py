@@ -97,8 +97,8 @@ def read_text(shards: Shards, *, seed: int) -> Text:
         StaleArtifactError: See ``read_split``.
 
     """
-    wanted = RequiredFeatures(segment_positions=True)
-    splits = [read_split(shards, name, boundaries=shards.boundaries, wanted=wanted) for name in SPLITS]
+    required = RequiredFeatures(segment_positions=True)
+    splits = [read_split(shards, name, boundaries=shards.boundaries, required=required) for name in SPLITS]
     keys = [_keys(split) for split in splits]
     # Sorted, so that the draw does not depend on the iteration order of a set.
     different = sorted({key for own in keys for key in own if key})
@@ -133,6 +133,6 @@ def _digest(splits: Sequence[Split]) -> str:
     return digest.hexdigest()
 
 
-def _lengths(split: Split, wanted: npt.NDArray[np.bool_]) -> Ids:
-    """Characters of each wanted sentence, and 0 for the others, which keeps them out of every batch."""
-    return np.where(wanted, split.lengths, 0)
+def _lengths(split: Split, included: npt.NDArray[np.bool_]) -> Ids:
+    """Characters of each included sentence, and 0 for the others, which keeps them out of every batch."""
+    return np.where(included, split.lengths, 0)

@@ -60,7 +60,7 @@ class BoundaryTable:
         """
         return _rows_of(self.row_of_id, ids, source=source)
 
-    def lacks(self, ids: Ids) -> Ids:
+    def missing(self, ids: Ids) -> Ids:
         """Return the ids of ``ids`` that have no row."""
         return ids[_find(self.row_of_id, ids) <= 0]
 
@@ -93,7 +93,7 @@ class ExpandableIndex:
         """See ``BoundaryTable.rows_of``."""
         return _rows_of(self._row_of_id, ids, source=source)
 
-    def lacks(self, ids: Ids) -> Ids:
+    def missing(self, ids: Ids) -> Ids:
         """Return the ids of ``ids`` that have no row."""
         return ids[_find(self._row_of_id, ids) <= 0]
 

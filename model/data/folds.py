@@ -79,7 +79,9 @@ def assign(texts: Sequence[Sequence[str]], n_entities: Sequence[int], *, n_folds
     return folds
 
 
-def read_fold(shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+def read_fold(
+    shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTable, required: RequiredFeatures
+) -> Split:
     """Read one side of a fold from train and dev; also raises the errors of ``read_split``.
 
     Args:
@@ -87,13 +89,13 @@ def read_fold(shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTab
         split: ``dev`` for the fold itself, ``train`` for the other folds.
         fold: The fold.
         boundaries: The table that gives the embedding rows.
-        wanted: The features that the network reads.
+        required: The features that the network reads.
 
     Raises:
         InputDataError: There are fewer distinct texts than folds.
 
     """
-    parts = [read_split(shards, name, boundaries=boundaries, wanted=wanted) for name in PARTS]
+    parts = [read_split(shards, name, boundaries=boundaries, required=required) for name in PARTS]
     texts = [text for name in PARTS for text in characters_of(shards, name)]
     return Split.joined(parts).take(_rows_of(texts, [len(spans) for part in parts for spans in part.gold], split, fold))
 
@@ -101,7 +103,7 @@ def read_fold(shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTab
 def fold_characters(shards: Shards, split: str, fold: Fold) -> list[list[str]]:
     """Read the characters of every sentence of ``read_fold``, in the same order."""
     no_features = RequiredFeatures()
-    parts = [read_split(shards, name, boundaries=shards.boundaries, wanted=no_features) for name in PARTS]
+    parts = [read_split(shards, name, boundaries=shards.boundaries, required=no_features) for name in PARTS]
     texts = [text for name in PARTS for text in characters_of(shards, name)]
     rows = _rows_of(texts, [len(spans) for part in parts for spans in part.gold], split, fold)
     return [texts[row] for row in rows.tolist()]

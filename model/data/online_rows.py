@@ -28,7 +28,7 @@ def split_of(
     rows: Sequence[FeatureRow],
     *,
     boundaries: RowLookup,
-    wanted: RequiredFeatures,
+    required: RequiredFeatures,
     hidden: Sequence[EncoderStates] | None = None,
     words_of: WordsOf | None = None,
 ) -> Split:
@@ -37,9 +37,9 @@ def split_of(
     Args:
         rows: The features of each sentence; negatives, which only training reads, are left out.
         boundaries: The lookup that gives the embedding rows.
-        wanted: The features that the network reads.
-        hidden: The encoder's states of each row; required if ``wanted.hidden``.
-        words_of: Function that gives the words of boundaries; required if ``wanted.boundary_roles``.
+        required: The features that the network reads.
+        hidden: The encoder's states of each row; required if ``required.hidden``.
+        words_of: Function that gives the words of boundaries; required if ``required.boundary_roles``.
 
     Returns:
         The split, in the order of the rows.
@@ -52,46 +52,46 @@ def split_of(
     offsets = columns.offsets("token_ids")
     window_offsets = columns.offsets("window_starts")
     states = specials = None
-    if wanted.hidden:
+    if required.hidden:
         assert hidden is not None
         # A single part holds every sentence, as if all states had been read from one file.
         part = np.zeros(len(rows), dtype=np.int64)
         states = HiddenStates([np.concatenate([one.characters for one in hidden])], part, offsets[:-1])
         specials = SpecialStates([np.concatenate([one.specials for one in hidden])], part, window_offsets[:-1])
     positions = None
-    if wanted.segment_positions:
+    if required.segment_positions:
         starts = columns.flat("segment_starts")
         positions = segment_positions(offsets, columns.offsets("segment_starts"), starts, source="rows")
     # One code point per character, as in `shards._texts`: positions in text and features must agree.
     texts = ["".join(one[:1] for one in row["characters"]) for row in rows]
     roles = None
-    if wanted.boundary_roles:
+    if required.boundary_roles:
         assert words_of is not None
         roles = boundary_roles(columns.flat("best_ids"), texts, words_of=words_of, source="rows")
     return Split(
         offsets,
         columns.flat("token_ids").astype(np.int32),
         np.zeros(int(offsets[-1]), dtype=np.int16),
-        columns.rows("best_ids") if wanted.best else None,
-        columns.rows("local_ids") if wanted.local else None,
-        columns.rows_of_sets() if wanted.sets else None,
+        columns.rows("best_ids") if required.best else None,
+        columns.rows("local_ids") if required.local else None,
+        columns.rows_of_sets() if required.sets else None,
         None,
         positions,
         roles,
-        columns.gates() if wanted.cosine_gates else None,
+        columns.gates() if required.cosine_gates else None,
         character_kinds(texts),
         window_offsets,
         columns.flat("window_starts").astype(np.int32),
         [[] for _ in rows],
         states,
-        specials if wanted.special_states else None,
-        columns.matches() if wanted.matches else None,
+        specials if required.special_states else None,
+        columns.matches() if required.matches else None,
     )
 
 
 @dataclass(frozen=True)
 class _RowColumns:
-    """Feature rows, read column by column as ``shards._Whole`` reads a table."""
+    """Feature rows, read column by column as ``shards._SplitTable`` reads a table."""
 
     feature_rows: Sequence[FeatureRow]
     boundaries: RowLookup

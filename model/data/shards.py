@@ -105,73 +105,77 @@ def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None, whole: 
     )
 
 
-def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+def read_split(shards: Shards, split: str, *, boundaries: BoundaryTable, required: RequiredFeatures) -> Split:
     """Read a split.
 
     Args:
         shards: The opened shards.
         split: ``train``, ``dev`` or ``test``.
         boundaries: The table that gives the embedding rows: that of the shards or of a checkpoint.
-        wanted: The features that the network reads; the other columns stay on disk.
+        required: The features that the network reads; the other columns stay on disk.
 
     Returns:
         The split; empty if it has no parts.
 
     Raises:
-        StaleArtifactError: A wanted feature is not stored, or a part is not a valid shard or has changed since the
+        StaleArtifactError: A required feature is not stored, or a part is not a valid shard or has changed since the
             folder was opened.
 
     """
-    return _read(shards, shards.parts(split), split, boundaries=boundaries, wanted=wanted)
+    return _read(shards, shards.parts(split), split, boundaries=boundaries, required=required)
 
 
-def read_parts(shards: Shards, parts: Sequence[Path], *, boundaries: BoundaryTable, wanted: RequiredFeatures) -> Split:
+def read_parts(
+    shards: Shards, parts: Sequence[Path], *, boundaries: BoundaryTable, required: RequiredFeatures
+) -> Split:
     """Read some parts of a split, at least one; see ``read_split`` for the other arguments and the errors."""
     names = f"{parts[0].parent.name}/{', '.join(part.stem for part in parts)}"
-    return _read(shards, parts, names, boundaries=boundaries, wanted=wanted)
+    return _read(shards, parts, names, boundaries=boundaries, required=required)
 
 
 def _read(
-    shards: Shards, paths: Sequence[Path], split: str, *, boundaries: BoundaryTable, wanted: RequiredFeatures
+    shards: Shards, paths: Sequence[Path], split: str, *, boundaries: BoundaryTable, required: RequiredFeatures
 ) -> Split:
     """Read the sentences of some parts; ``split`` names the parts in errors."""
-    names = _columns(wanted)
+    names = _columns(required)
     parts = [tables.read_table(path, SHARDS, columns=names, held_to=shards.manifest) for path in paths]
     parts = parts or [SHARDS.empty_table().select(names)]
     source = f"{shards.folder.name}/{split}"
-    whole = _Whole(pa.concat_tables(parts), boundaries, source)
-    offsets = whole.offsets
-    tag_ids = np.zeros(offsets[-1], np.int16) if shards.is_text else whole.of_characters("tag_ids").to_numpy()
+    table = _SplitTable(pa.concat_tables(parts), boundaries, source)
+    offsets = table.offsets
+    tag_ids = np.zeros(offsets[-1], np.int16) if shards.is_text else table.of_characters("tag_ids").to_numpy()
     if tag_ids.size and not 0 <= tag_ids.min() <= tag_ids.max() < len(shards.labels.tags):
         raise StaleArtifactError(f"{source}: tag ids outside labels.json", next_step=REBUILD)
     stored = StoredParts(
         paths, parts if paths else [], shards.statistics.hidden_width, shards.folder, split, shards.manifest
     )
-    window_offsets, window_starts = whole.flat("window_starts")
+    window_offsets, window_starts = table.flat("window_starts")
     check_windows(offsets, window_offsets, window_starts.to_numpy(), limit=shards.statistics.max_window, source=source)
-    texts = _texts(offsets, whole.of_characters("characters"), source=source)
+    texts = _texts(offsets, table.of_characters("characters"), source=source)
     return Split(
         offsets,
-        whole.of_characters("token_ids").to_numpy(),
+        table.of_characters("token_ids").to_numpy(),
         tag_ids,
-        whole.rows("best_ids") if wanted.best else None,
-        whole.rows("local_ids") if wanted.local else None,
-        whole.rows_of_sets("set_ids") if wanted.sets else None,
-        whole.rows_of_sets("negative_ids") if wanted.negatives else None,
-        segment_positions(offsets, *whole.flat("segment_starts"), source=source) if wanted.segment_positions else None,
-        whole.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest))
-        if wanted.boundary_roles
+        table.rows("best_ids") if required.best else None,
+        table.rows("local_ids") if required.local else None,
+        table.rows_of_sets("set_ids") if required.sets else None,
+        table.rows_of_sets("negative_ids") if required.negatives else None,
+        segment_positions(offsets, *table.flat("segment_starts"), source=source)
+        if required.segment_positions
         else None,
-        whole.gates() if wanted.cosine_gates else None,
+        table.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest))
+        if required.boundary_roles
+        else None,
+        table.gates() if required.cosine_gates else None,
         character_kinds(texts),
         window_offsets,
         window_starts.to_numpy(),
         [()] * (len(offsets) - 1)
         if shards.is_text
-        else _gold(*whole.flat("entities"), labels=shards.labels, source=source),
-        stored.hidden() if wanted.hidden else None,
-        stored.specials() if wanted.special_states else None,
-        whole.matches() if wanted.matches else None,
+        else _gold(*table.flat("entities"), labels=shards.labels, source=source),
+        stored.hidden() if required.hidden else None,
+        stored.specials() if required.special_states else None,
+        table.matches() if required.matches else None,
     )
 
 
@@ -183,22 +187,22 @@ def characters_of(shards: Shards, split: str) -> list[list[str]]:
     return [characters for part in parts for characters in part["characters"].to_pylist()]
 
 
-def _columns(wanted: RequiredFeatures) -> list[str]:
+def _columns(required: RequiredFeatures) -> list[str]:
     """Return the columns to read."""
     return [
         *_COLUMNS,
-        *(("best_ids",) if wanted.best else ()),
-        *(("local_ids",) if wanted.local else ()),
-        *(("best_cosines",) if wanted.cosine_gates else ()),
-        *(("set_ids",) if wanted.sets or wanted.cosine_gates else ()),
-        *(("negative_ids",) if wanted.negatives else ()),
-        *(("segment_starts",) if wanted.segment_positions else ()),
-        *(("match_starts", "match_ends", "match_ids") if wanted.matches else ()),
+        *(("best_ids",) if required.best else ()),
+        *(("local_ids",) if required.local else ()),
+        *(("best_cosines",) if required.cosine_gates else ()),
+        *(("set_ids",) if required.sets or required.cosine_gates else ()),
+        *(("negative_ids",) if required.negatives else ()),
+        *(("segment_starts",) if required.segment_positions else ()),
+        *(("match_starts", "match_ends", "match_ids") if required.matches else ()),
     ]
 
 
 @dataclass(frozen=True)
-class _Whole:
+class _SplitTable:
     """All parts of a split as one table."""
 
     table: pa.Table

@@ -105,7 +105,7 @@ class StreamedSplit:
     Attributes:
         shards: The shards that hold the split.
         paths: The parts of the split.
-        wanted: The features that the network reads.
+        required: The features that the network reads.
         buffer: Sentences that are shuffled together. Memory holds two buffers, each up to one part larger than this.
         lengths: Characters of each sentence. Shape: (n_sentences,)
         offsets: The first sentence of each part, and the end. Shape: (n_parts + 1,)
@@ -116,7 +116,7 @@ class StreamedSplit:
 
     shards: Shards
     paths: Sequence[Path]
-    wanted: RequiredFeatures
+    required: RequiredFeatures
     buffer: int
     lengths: npt.NDArray[np.int32]
     offsets: Ids
@@ -124,7 +124,7 @@ class StreamedSplit:
     longest_entity: int
 
     @classmethod
-    def open(cls, shards: Shards, split: str, *, wanted: RequiredFeatures, buffer: int) -> StreamedSplit:
+    def open(cls, shards: Shards, split: str, *, required: RequiredFeatures, buffer: int) -> StreamedSplit:
         """Read the parts of a split once, for sentence lengths, the largest token id and the longest entity.
 
         Raises:
@@ -142,11 +142,11 @@ class StreamedSplit:
             longest = max(longest, pc.max(sizes).as_py() or 0)
         offsets = offsets_of([len(of_part) for of_part in lengths[1:]])
         joined = np.concatenate(lengths)
-        return cls(shards, paths, wanted, buffer, joined, offsets, largest, longest)
+        return cls(shards, paths, required, buffer, joined, offsets, largest, longest)
 
     def word_counts(self, *, n_rows: int) -> Ids | None:
         """See TrainingData. Reads every part again."""
-        if not self.wanted.matches:
+        if not self.required.matches:
             return None
         total = np.zeros(n_rows, dtype=np.int64)
         for part in range(len(self.paths)):
@@ -216,4 +216,4 @@ class StreamedSplit:
 
     def _read(self, parts: Iterable[int]) -> Split:
         paths = [self.paths[part] for part in parts]
-        return read_parts(self.shards, paths, boundaries=self.shards.boundaries, wanted=self.wanted)
+        return read_parts(self.shards, paths, boundaries=self.shards.boundaries, required=self.required)

@@ -23,7 +23,7 @@ from ssmi.pipeline.contract.text.wording import counted
 
 BINS = 10
 
-Guess = tuple[float, bool]
+ScoredPrediction = tuple[float, bool]
 """The probability of a predicted entity, and whether it is right."""
 
 
@@ -77,13 +77,15 @@ class Calibration:
         }
 
 
-def guesses(gold: Iterable[Span], predicted: Sequence[Span], probabilities: Sequence[float]) -> list[Guess]:
+def scored_predictions(
+    gold: Iterable[Span], predicted: Sequence[Span], probabilities: Sequence[float]
+) -> list[ScoredPrediction]:
     """Pair each predicted entity's probability with whether the entity is gold, for one sentence."""
     right = set(gold)
     return [(probability, span in right) for span, probability in zip(predicted, probabilities, strict=True)]
 
 
-def calibrate(predictions: Iterable[Guess]) -> Calibration:
+def calibrate(predictions: Iterable[ScoredPrediction]) -> Calibration:
     """Measure the calibration of all predicted entities together.
 
     Args:

@@ -18,7 +18,7 @@ _DIGEST_BYTES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Counted:
+class SentenceCounts:
     """The counts of a run on a split: one item per sentence, in the split's order."""
 
     sentences: Sequence[str]
@@ -29,14 +29,16 @@ class Counted:
 
 def count(
     characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
-) -> Counted:
+) -> SentenceCounts:
     """Count the entities of each sentence; ValueError unless all three have one item per sentence."""
-    return count_named(names_of(characters, gold), gold, predicted)
+    return count_with_names(names_of(characters, gold), gold, predicted)
 
 
-def count_named(names: Sequence[str], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]) -> Counted:
+def count_with_names(
+    names: Sequence[str], gold: Sequence[Sequence[Span]], predicted: Sequence[Sequence[Span]]
+) -> SentenceCounts:
     """Count the entities of sentences whose names are known, which makes their characters unnecessary."""
-    return Counted(names, [count_sentence(*pair) for pair in zip(gold, predicted, strict=True)])
+    return SentenceCounts(names, [count_sentence(*pair) for pair in zip(gold, predicted, strict=True)])
 
 
 def names_of(characters: Iterable[Sequence[str]], gold: Sequence[Sequence[Span]]) -> list[str]:

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.pipeline.contract.label_groups import ALL_TYPES, NO_GROUPS, LabelGroups, members
 
 RESAMPLES = 2_000
@@ -37,7 +37,7 @@ Figures = npt.NDArray[np.float64]
 class System:
     """A system's runs on one split, by seed: at least one. ValueError unless all are on the same sentences."""
 
-    runs: Mapping[int, Counted]
+    runs: Mapping[int, SentenceCounts]
 
     def __post_init__(self) -> None:
         """Check that all runs are on the same sentences."""
@@ -46,7 +46,7 @@ class System:
             raise ValueError("runs on different sentences")
 
     @property
-    def counted(self) -> Counted:
+    def counted(self) -> SentenceCounts:
         """The first of the runs, which gives the sentences."""
         return next(iter(self.runs.values()))
 
@@ -102,7 +102,7 @@ class Sampled:
     resampled: Figures
 
 
-def first_difference(one: Counted, other: Counted) -> int | None:
+def first_difference(one: SentenceCounts, other: SentenceCounts) -> int | None:
     """Return the index of the first sentence that differs between the two; None if none does."""
     pairs = zip(one.sentences, other.sentences, strict=False)
     differing = next((index for index, (mine, theirs) in enumerate(pairs) if mine != theirs), None)
@@ -196,7 +196,7 @@ def compare(
     return dict(zip(of, differences(*sampled, level=level, seed=seed), strict=True))
 
 
-def _columns(run: Counted, of: Mapping[str, Sequence[str]]) -> tuple[Figures, Figures]:
+def _columns(run: SentenceCounts, of: Mapping[str, Sequence[str]]) -> tuple[Figures, Figures]:
     """Return each sentence's correct entities, and its gold plus predicted ones. Shapes: (n_sentences, n_groups)."""
     columns_of: dict[str, list[int]] = {}
     for column, types in enumerate(of.values()):

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ssmi.model.data.batches import Batch
 from ssmi.model.network.layers.lexicon.boundary import BoundaryEmbedding
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.pipeline.contract.parameters.params import ModelParams
 
 
@@ -72,7 +72,7 @@ def look_up(
         words["word_rows"] = read["words"]
         read["words"], words["word_index"] = read["words"].unique(return_inverse=True)
     vectors = dict(zip(read, boundary(list(read.values())), strict=True))
-    if wanted(params).cosine_gates:
+    if required_features(params).cosine_gates:
         assert batch.cosine_gates is not None
         vectors["best"] = vectors["best"] * batch.cosine_gates[..., None]
     return BoundaryVectors(
@@ -86,7 +86,7 @@ def look_up(
 
 def _rows(batch: Batch, *, params: ModelParams, negatives: bool) -> dict[str, Tensor]:
     """Return the rows to look up, by the names of ``BoundaryVectors``."""
-    reads = wanted(params)
+    reads = required_features(params)
     rows = {
         "best": batch.best_rows if reads.best else None,
         "local": batch.local_rows if reads.local else None,
@@ -100,7 +100,7 @@ def _rows(batch: Batch, *, params: ModelParams, negatives: bool) -> dict[str, Te
 
 def _roles(batch: Batch, read: dict[str, Tensor], *, params: ModelParams) -> Tensor | None:
     """Return the roles in the best boundaries, 0 for dropped boundaries, which their role must not reveal."""
-    if not wanted(params).boundary_roles:
+    if not required_features(params).boundary_roles:
         return None
     assert batch.boundary_roles is not None
     return batch.boundary_roles * (read["best"] > 0)

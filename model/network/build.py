@@ -30,7 +30,7 @@ from ssmi.model.network.layers.norm import AdaptiveNorm
 from ssmi.model.network.layers.spans.head import SpanHead
 from ssmi.model.network.layers.spans.scorer import SpanScorer
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.network.widths import Widths
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.labels import LabelSet
@@ -140,7 +140,7 @@ def _state_width(params: ModelParams, *, encoder: Encoder | None, hidden_width: 
 
 
 def _boundary(params: ModelParams, boundaries: BoundaryTable) -> BoundaryEmbedding | None:
-    if not wanted(params).boundaries:
+    if not required_features(params).boundaries:
         return None
     return BoundaryEmbedding(torch.from_numpy(boundaries.vectors), trainable=params.train_boundaries)
 
@@ -155,7 +155,7 @@ def _fusion(params: ModelParams, widths: Widths) -> Fusion | None:
 def _boundary_adapter(params: ModelParams, widths: Widths, *, encoder: Encoder | None) -> BoundaryAdapter | None:
     if params.fusion != "layer" or encoder is None:
         return None
-    encoder.adapt_behind(params.fusion_layer, parameter="model.fusion_layer")
+    encoder.adapt_after(params.fusion_layer, parameter="model.fusion_layer")
     return BoundaryAdapter(width=widths.encoder, boundary_width=widths.boundary, **_beside_boundary(params))
 
 
@@ -181,7 +181,7 @@ def _lexicon(
         return SoftLexicon(word_counts)
     if params.lexicon == "lebert":
         assert encoder is not None
-        encoder.adapt_behind(params.lexicon_layer, parameter="model.lexicon_layer")
+        encoder.adapt_after(params.lexicon_layer, parameter="model.lexicon_layer")
         return LexiconAdapter(width=encoder.width, boundary_width=widths.boundary, dropout=params.dropout)
     return None
 

@@ -71,7 +71,7 @@ class Encoder(nn.Module):
     def _input_width(self) -> int:
         return self.words.embedding_dim
 
-    def entering(self, batch: Batch) -> Tensor:
+    def fusion_inputs(self, batch: Batch) -> Tensor:
         """Return E_c, the input that boundaries are fused with. Shape: (batch, length, input_width)."""
         return self.embed(batch.token_ids)
 
@@ -81,7 +81,7 @@ class Encoder(nn.Module):
         return embeddings
 
     @property
-    def refuses_norm(self) -> bool:
+    def requires_unnormalised_states(self) -> bool:
         """Whether it reads stored states, which the norm after the type's last layer must not have been applied to."""
         return False
 
@@ -92,7 +92,7 @@ class Encoder(nn.Module):
         assert isinstance(words, nn.Embedding)
         return words
 
-    def adapt_behind(self, layer: int, *, parameter: str) -> None:
+    def adapt_after(self, layer: int, *, parameter: str) -> None:
         """Let ``forward`` apply an adapter to the states between a layer and the next.
 
         Args:
@@ -119,8 +119,8 @@ class Encoder(nn.Module):
 
         Args:
             batch: The batch, on the device of the encoder.
-            inputs: Replaces ``entering(batch)``. Shape: (batch, length, input_width)
-            adapter: Changes the states of the windows after the layer set by ``adapt_behind``; see ``Windows.cells``.
+            inputs: Replaces ``fusion_inputs(batch)``. Shape: (batch, length, input_width)
+            adapter: Changes the states of the windows after the layer set by ``adapt_after``; see ``Windows.cells``.
 
         Returns:
             Last-layer states of the characters, (batch, length, width), and of the sentences, (batch, width).
@@ -148,9 +148,9 @@ class Encoder(nn.Module):
         return _last(self.bert(inputs_embeds=embeddings, attention_mask=cells.attended))
 
     def describe(self, folder: Path) -> None:
-        """Write the files that ``blank`` needs: the configuration of the loaded layers and the vocabulary."""
+        """Write the files that ``build_untrained`` needs: the configuration of the loaded layers and the vocabulary."""
         folder.mkdir(parents=True, exist_ok=True)
-        # The number of layers loaded, not that of the folder, so that the weights fit what `blank` builds.
+        # The number of layers loaded, not that of the folder, so that the weights fit what `build_untrained` builds.
         config = with_layers(read_config(self._folder), int(self.bert.config.num_hidden_layers))
         (folder / CONFIG).write_text(json.dumps(config, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         vocabulary = vocabulary_file(self._folder)
@@ -176,23 +176,23 @@ class UpperLayers(Encoder):
         return self.width
 
     @property
-    def refuses_norm(self) -> bool:
+    def requires_unnormalised_states(self) -> bool:
         """Whether the type has a norm after its last layer."""
         return bool(type_of(self.bert.config.to_dict()).last_norm)
 
     def _module_of(self, layer: int, *, parameter: str) -> nn.Module:
         if layer < self._below:
             raise ParameterError(
-                f"{parameter}: {layer}, but the states behind layer {self._below} come from the shards",
-                next_step=f"at least -S {parameter}={self._below}, where the states enter",
+                f"{parameter}: {layer}, but the states after layer {self._below} come from the shards",
+                next_step=f"at least -S {parameter}={self._below}, the layer whose states are stored",
             )
         if layer > self._below:
             return layers_of(self.bert)[layer - self._below - 1]
-        entering = self.bert.embeddings
-        assert isinstance(entering, nn.Module)
-        return entering
+        embeddings = self.bert.embeddings
+        assert isinstance(embeddings, nn.Module)
+        return embeddings
 
-    def entering(self, batch: Batch) -> Tensor:
+    def fusion_inputs(self, batch: Batch) -> Tensor:
         """Return the stored states of the characters. Shape: (batch, length, width)."""
         assert batch.hidden is not None
         return batch.hidden
@@ -202,7 +202,7 @@ class UpperLayers(Encoder):
         cells = Cells.of(batch.windows)
         cls, sep = batch.special_states[:, None, :, :].unbind(2)
         others = torch.where((cells.position == 0)[:, None], cls, sep)  # [SEP] on padding too, which is not attended to
-        states = cells.filled(self.entering(batch) if inputs is None else inputs, others=others)
+        states = cells.filled(self.fusion_inputs(batch) if inputs is None else inputs, others=others)
         return _last(self.bert(inputs_embeds=states, attention_mask=cells.attended))
 
 
@@ -233,7 +233,7 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
     n_layers = layers or shape.n_layers
     if below >= n_layers:
         raise ParameterError(
-            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}: none is left",
+            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}, so none is left",
             next_step=f"build states of fewer layers: -S shards.hidden_layers={max(1, n_layers * 2 // 3)}",
         )
     body = read_config(folder)
@@ -257,7 +257,7 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
     return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder)
 
 
-def blank(folder: Path, *, below: int = 0) -> Encoder:
+def build_untrained(folder: Path, *, below: int = 0) -> Encoder:
     """Build an encoder with random weights from what ``Encoder.describe`` wrote; for ``below`` see ``load``."""
     shape, specials = encoder_shape(folder), _specials(folder)
     body = read_config(folder)

@@ -195,7 +195,7 @@ class Network(nn.Module):
             return self._encoded_already(batch, boundaries)
         inputs = None
         if self.params.fusion == "input":
-            inputs = self._fuse(self.encoder.entering(batch), batch, boundaries)
+            inputs = self._fuse(self.encoder.fusion_inputs(batch), batch, boundaries)
         return Encoded(*self.encoder(batch, inputs=inputs, adapter=self._adapter(batch, boundaries)))
 
     def _adapter(self, batch: Batch, boundaries: BoundaryVectors) -> Adapter | None:
@@ -253,8 +253,8 @@ class Network(nn.Module):
         if not with_losses:
             return states, None
         if self.params.gmi == "infonce-batch":
-            everywhere = self.information.score_all(sentences, boundaries.sets)
-            return states, batch_contrastive_loss(scores, everywhere, rows=boundaries.set_rows)
+            all_scores = self.information.score_all(sentences, boundaries.sets)
+            return states, batch_contrastive_loss(scores, all_scores, rows=boundaries.set_rows)
         assert boundaries.negatives is not None and boundaries.negative_mask is not None
         negative_scores = self.information(sentences, boundaries.negatives)
         return states, contrastive_loss(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:  # checking parameters alone must not import transformers
     from ssmi.model.network.encoder import Encoder
 
 
-def wanted(params: ModelParams) -> RequiredFeatures:
+def required_features(params: ModelParams) -> RequiredFeatures:
     """Return the features of the shards that a network with these parameters reads."""
     return RequiredFeatures(
         best=params.fusion != "none",
@@ -123,7 +123,7 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
             next_step=f"at most -S model.encoder_layers={size.layers}",
         )
     _check_adapters(params, layers=size.layers if layers is None else layers)
-    if wanted(params).cosine_gates and shards.statistics.feature_parameters.selection.choice == "segment":
+    if required_features(params).cosine_gates and shards.statistics.feature_parameters.selection.choice == "segment":
         raise ParameterError(
             "model.cosine_gate: true is 0 everywhere with selection.choice: segment, which makes no sets",
             next_step="-S model.cosine_gate=false: a segment's cosine with itself is 1",
@@ -132,7 +132,7 @@ def check_buildable(params: ModelParams, shards: Shards) -> None:
         raise StaleArtifactError(
             f"{shards.folder}: no matches, which model.lexicon: {params.lexicon} reads", next_step=WITH_MATCHES
         )
-    if wanted(params).hidden and shards.statistics.hidden_width is None:
+    if required_features(params).hidden and shards.statistics.hidden_width is None:
         raise StaleArtifactError(
             f"{shards.folder}: no hidden states, which model.encoder: {params.encoder} reads",
             next_step="build them with -S shards.hidden=true, or train with -S model.encoder=finetune",
@@ -146,9 +146,9 @@ def check_encoder(encoder: Encoder, shards: Shards, *, largest_token_id: int) ->
         StaleArtifactError: The encoder does not fit the shards.
 
     """
-    if encoder.refuses_norm and shards.statistics.hidden_norm:
+    if encoder.requires_unnormalised_states and shards.statistics.hidden_norm:
         raise StaleArtifactError(
-            f"{shards.folder}: its states have gone through the norm that belongs behind the encoder's last layer",
+            f"{shards.folder}: its states are normalised by the layer norm after the encoder's last layer",
             next_step="build them as the next layer reads them: -S shards.hidden_norm=false",
         )
     problem = ""

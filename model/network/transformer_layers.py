@@ -28,7 +28,7 @@ def remove_first(bert: nn.Module, n_layers: int) -> None:
     """
     holder, name = _place(bert)
     setattr(holder, name, layers_of(bert)[n_layers:])
-    bert.embeddings = _Given()
+    bert.embeddings = _PassThroughEmbeddings()
     # Removed as transformers' forward checks for them: whether this attribute exists, whether `conv` is None.
     if hasattr(bert, "embeddings_project"):  # electra, roformer: maps narrower embeddings to the layers' width
         del bert.embeddings_project
@@ -42,7 +42,7 @@ def _place(bert: nn.Module) -> tuple[nn.Module, str]:
     return (bert, "layers") if encoder is None else (encoder, "layer")
 
 
-class _Given(nn.Module):
+class _PassThroughEmbeddings(nn.Module):
     """Replacement for the embeddings: passes on its input, the states of a layer, which include positions."""
 
     def forward(self, *, inputs_embeds: Tensor, **_: Any) -> Tensor:

@@ -121,7 +121,7 @@ class SavedState:
         if differing:
             raise StaleArtifactError(
                 f"{self.folder}: {'; '.join(differing)}",
-                next_step="go on with what it began with, or train again without --resume",
+                next_step="resume with the original parameters and shards, or train again without --resume",
             )
 
     def restore(

@@ -193,7 +193,7 @@ def _local_device(name: str, *, local_rank: int, local_world_size: int) -> torch
     if torch.cuda.device_count() < local_world_size:
         raise MissingResourceError(
             f"{local_world_size} processes run here, but torch sees {torch.cuda.device_count()} GPUs",
-            next_step="one process a GPU (torchrun --nproc-per-node), or -S train.device=cpu",
+            next_step="run one process per GPU (torchrun --nproc-per-node), or -S train.device=cpu",
         )
     return torch.device("cuda", local_rank)
 

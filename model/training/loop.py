@@ -72,7 +72,7 @@ class Trainer:
         """
         self._learner.restore(saved)
         self._state = saved.state
-        self._context.reporter.note(f"going on {self._where()}")
+        self._context.reporter.note(f"resuming {self._where()}")
         self._writer.catch_up(saved.state)
 
     def fit(self, dev_split: Split) -> Sequence[EpochRecord]:
@@ -172,7 +172,7 @@ class Trainer:
     def _interrupted(self) -> Interrupted:
         """Save the run and return the exception to raise."""
         self._writer.save_stopped(self._state)
-        return Interrupted(f"stopped {self._where()}; {self._context.run} holds all that is needed to go on")
+        return Interrupted(f"stopped {self._where()}; {self._context.run} holds everything needed to resume")
 
     def _where(self) -> str:
         epoch, step = self._state.epoch, self._state.step

@@ -23,11 +23,11 @@ from ssmi.model.data.shards import Shards, characters_of, open_shards, read_spli
 from ssmi.model.data.split import Split
 from ssmi.model.data.training_data import StreamedSplit, TrainingData, WholeSplit
 from ssmi.model.evaluation.scoring import Scores
-from ssmi.model.evaluation.sentence_counts import count_named, names_of
+from ssmi.model.evaluation.sentence_counts import count_with_names, names_of
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, wanted
+from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, required_features
 from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
@@ -108,7 +108,7 @@ def train(
     """
     opened = open_shards(shards)
     if shards_digest not in (None, opened.digest):
-        raise StaleArtifactError(f"{shards}: built again just now", next_step="run the same command again")
+        raise StaleArtifactError(f"{shards}: rebuilt since it was checked", next_step="run the same command again")
     check_buildable(params.model, opened)
     adversarial.check_parameters(params)
     with distributed.join(params.train.device) as workers:
@@ -197,7 +197,7 @@ def _write_counts(run: Path, loaded: _Loaded, spans: Mapping[str, Sequence[Seque
     """Write the counts of every sentence, of all splits or of none; ``spans`` holds the predictions on each split."""
     with replacing_folder(run / COUNTS) as fresh:
         for name, predicted in spans.items():
-            counted = count_named(loaded.names[name], loaded.splits[name].gold, predicted)
+            counted = count_with_names(loaded.names[name], loaded.splits[name].gold, predicted)
             counts_file.write(fresh / f"{name}.parquet", counted)
 
 
@@ -234,21 +234,21 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
         reporter.note(f"{run}: an unfinished run of another version, or a damaged one, is replaced")
         return
     if saved is None and (run / METRICS).is_file():
-        reporter.note(f"{run}: a finished run, replaced once the first epoch is done (--run keeps it)")
+        reporter.note(f"{run}: a finished run, replaced once the first epoch is done (use another --run to keep it)")
     if saved is not None:
         epochs, state = saved.fingerprint.parameters.get("train.epochs"), saved.state
         reporter.note(
             f"{run}: an unfinished run ({len(state.history)} of {epochs} epochs done) is replaced; "
-            "--resume would have gone on with it"
+            "use --resume to continue it instead"
         )
 
 
 def _read(shards: Shards, name: str, params: Params) -> Split:
-    fold, features = Fold.of(params.train), wanted(params.model)
+    fold, features = Fold.of(params.train), required_features(params.model)
     if fold is None:
-        split = read_split(shards, name, boundaries=shards.boundaries, wanted=features)
+        split = read_split(shards, name, boundaries=shards.boundaries, required=features)
     else:
-        split = read_fold(shards, name, fold, boundaries=shards.boundaries, wanted=features)
+        split = read_fold(shards, name, fold, boundaries=shards.boundaries, required=features)
     # A run needs no test sentences: `_fit` then scores dev only.
     if name == "dev" and not split.token_ids.size:
         raise InputDataError(f"{shards.folder}: no dev sentences", next_step=_how_to_get_dev(params))
@@ -259,11 +259,11 @@ def _train_data(shards: Shards, params: Params) -> TrainingData:
     """Return the train split, in memory or, with ``train.stream``, streamed from disk."""
     settings, data = params.train, None
     if settings.stream:
-        features = wanted(params.model)
-        data = StreamedSplit.open(shards, "train", wanted=features, buffer=settings.stream_buffer)
+        features = required_features(params.model)
+        data = StreamedSplit.open(shards, "train", required=features, buffer=settings.stream_buffer)
     train: TrainingData = data or WholeSplit(_read(shards, "train", params))
     if not train.lengths.sum():
-        raise InputDataError(f"{shards.folder}: no train sentences", next_step="see its source")
+        raise InputDataError(f"{shards.folder}: no train sentences", next_step="check the data set's source files")
     if not train.longest_entity:
         raise InputDataError(
             f"{shards.folder}: no train sentence holds an entity, so there is nothing to learn",
@@ -275,7 +275,7 @@ def _train_data(shards: Shards, params: Params) -> TrainingData:
 def _how_to_get_dev(params: Params) -> str:
     fraction = params.prepare.dev_fraction
     if fraction > 0:
-        return f"give a dev file or more sentences: prepare.dev_fraction={fraction:g} of train came to none"
+        return f"give a dev file or more sentences: prepare.dev_fraction={fraction:g} of train gives no sentence"
     return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 

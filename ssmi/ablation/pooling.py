@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ssmi.ablation.table import FOLDS, FinishedRun
 from ssmi.model.evaluation.scoring import pooled
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
 _DEV = "dev"
@@ -38,8 +38,8 @@ def pool_metrics(metrics: Sequence[RunMetrics]) -> RunMetrics:
     return RunMetrics({FOLDS: pooled([of_run.by_split[_DEV] for of_run in metrics])})
 
 
-def _joined(counted: Sequence[Counted]) -> Counted:
-    return Counted(
+def _joined(counted: Sequence[SentenceCounts]) -> SentenceCounts:
+    return SentenceCounts(
         [sentence for one in counted for sentence in one.sentences],
         [counts for one in counted for counts in one.counts],
     )

@@ -13,7 +13,7 @@ from itertools import product
 from typing import Any
 
 from ssmi.configurations import CONFIGURATIONS, Configuration
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import (
     ALL,
     System,
@@ -41,7 +41,7 @@ class FinishedRun:
     metrics: RunMetrics
     dev_f1: Sequence[float]
     """F1 on dev after each epoch."""
-    counted: Mapping[str, Counted] = field(default_factory=dict)
+    counted: Mapping[str, SentenceCounts] = field(default_factory=dict)
     """The counts of each sentence, by split; empty if they are missing in the run folder."""
     fold_f1: Mapping[int, float] = field(default_factory=dict)
     """F1 of each pooled fold, by number; empty without folds."""

@@ -11,7 +11,7 @@ from pydantic import PositiveInt
 
 from ssmi.model.data.folds import fold_characters
 from ssmi.model.data.shards import characters_of
-from ssmi.model.evaluation.sentence_counts import Counted, count
+from ssmi.model.evaluation.sentence_counts import SentenceCounts, count
 from ssmi.model.evaluation.significance import ALL, LEVEL, RESAMPLES, Difference, System, compare, first_difference
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
@@ -109,7 +109,7 @@ def compare_runs(
     root = None if project is None else Path(project)
     check_split(split)
 
-    def score(run: Path) -> Counted:
+    def score(run: Path) -> SentenceCounts:
         return _score(run, split, Workspace(root or nearest_project(run), reporter, storage), device=device)
 
     systems = [_system(Path(folder), split, score, reporter=reporter) for folder in (run, base)]
@@ -176,7 +176,7 @@ def _seed(facts: CheckpointMetadata) -> int:
     return facts.fingerprint.seed
 
 
-def _system(folder: Path, split: str, score: Callable[[Path], Counted], *, reporter: Reporter) -> System:
+def _system(folder: Path, split: str, score: Callable[[Path], SentenceCounts], *, reporter: Reporter) -> System:
     folders = runs_in(folder)
     for run in folders.values():
         note_if_unfinished(run, reporter)
@@ -187,7 +187,7 @@ def _system(folder: Path, split: str, score: Callable[[Path], Counted], *, repor
     return System(runs)
 
 
-def _score(run: Path, split: str, workspace: Workspace, *, device: str) -> Counted:
+def _score(run: Path, split: str, workspace: Workspace, *, device: str) -> SentenceCounts:
     workspace.reporter.note(f"{run}: no counts of {split} kept, so it is tagged now")
     dataset = manifests.load(run / CHECKPOINT / SHARDS).dataset or ""
     workspace.fetch_features(dataset)
@@ -210,7 +210,7 @@ def _shards_of(run: Path, dataset: str, paths: ArtifactPaths) -> Path:
     return built
 
 
-def _check_sentences(one: Counted, other: Counted, split: str, *, names: tuple[str, str]) -> None:
+def _check_sentences(one: SentenceCounts, other: SentenceCounts, split: str, *, names: tuple[str, str]) -> None:
     index = first_difference(one, other)
     if index is not None:
         sizes = f"{len(one.sentences):,} and {counted(len(other.sentences), 'sentence')}"

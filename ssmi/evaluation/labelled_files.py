@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ssmi.model.evaluation.calibration import Calibration, Guess, calibrate, guesses
+from ssmi.model.evaluation.calibration import Calibration, ScoredPrediction, calibrate, scored_predictions
 from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.labels import Span
@@ -81,12 +81,12 @@ def score_file(
 
     gold: list[list[Span]] = []
     predicted: list[list[Span]] = []
-    guessed: list[Guess] = []
+    guessed: list[ScoredPrediction] = []
     with reporter.task(f"evaluate {Path(path).name}", total=0, unit="characters") as advance:
         for entities in tagger.stream(texts(), advance=advance):
             spans = waiting.popleft()
             tagged = [Span(one.start, one.end, one.label) for one in entities]
-            guessed += guesses(spans, tagged, [one.score for one in entities])
+            guessed += scored_predictions(spans, tagged, [one.score for one in entities])
             gold.append(spans)
             predicted.append(tagged)
     scores = score(gold, predicted, groups=tagger.label_groups)

@@ -211,10 +211,10 @@ class Tagger:
         types = here.spans.labels.entity_types
         # The run has no probability for a label that it does not know.
         asked = [[match.span for match in matches if match.span.label in types] for matches in named]
-        with here.spans.turn():
+        with here.spans.locked():
             sentences = here.features.segment([list(piece.text) for piece in full])
             hidden = None
-            if here.spans.wanted.hidden:
+            if here.spans.required.hidden:
                 hidden = here.features.hidden_states([one.characters for one in sentences])
 
             def rows_of(indices: Sequence[int]) -> Sequence[FeatureRow]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ssmi.model.data.folds import PARTS, Fold
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.error_analysis import KINDS, confusion
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT, HISTORY, METRICS
 from ssmi.model.runs.results import history as histories
@@ -103,7 +103,7 @@ def build(
     manifest = tagged.shards.manifest
     features = query_features(paths=paths, dataset=dataset, split=split, shards=manifest)
     threshold = tagged.shards.statistics.feature_parameters.selection.threshold
-    reads = wanted(tagged.params.model)
+    reads = required_features(tagged.params.model)
     page = PageContent(
         title=title,
         facts=_facts(tagged, run=run, run_name=run_name, n_epochs=len(history)),

@@ -18,7 +18,7 @@ import polars as pl
 
 from ssmi.ablation.jobs.job import made_from
 from ssmi.model.evaluation.scoring import EntityCounts
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, Difference, System, compare
 from ssmi.model.runs.results import counts_file
 from ssmi.pipeline.contract.parquet import schema, tables
@@ -32,7 +32,7 @@ def read_systems(counts: Path) -> dict[str, System]:
     systems = {}
     for (row,), of_row in frame.group_by("configuration", maintain_order=True):
         runs = {
-            int(str(seed)): Counted(of_seed["sentence"].to_list(), [_by_type(one) for one in of_seed["counts"]])
+            int(str(seed)): SentenceCounts(of_seed["sentence"].to_list(), [_by_type(one) for one in of_seed["counts"]])
             for (seed,), of_seed in of_row.group_by("seed", maintain_order=True)
         }
         systems[str(row)] = System(runs)

@@ -20,7 +20,7 @@ from torch import nn
 
 from ssmi import Tagger
 from ssmi.model import hardware
-from ssmi.model.inference import side_by_side
+from ssmi.model.inference import parallel_map
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.predict.garbage_collection import garbage_collection_paused
 from tests.bench.texts import pieces_of, read_texts
@@ -53,7 +53,7 @@ class Encoder:
         if threads == 1 or torch.cuda.is_available():
             return in_turn(), in_turn()
         with _timed() as beside:
-            list(side_by_side(self._run, calls, n_items=len(calls), threads=threads))
+            list(parallel_map(self._run, calls, n_items=len(calls), threads=threads))
         return in_turn(), beside()
 
     def forget(self) -> None:

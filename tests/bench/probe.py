@@ -17,7 +17,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ssmi.model import hardware
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, Difference, System, compare
 from tests.bench.probing.linear_tagger import FoldTagger, Indices
 from tests.bench.probing.readings import Matrix, Readings, read_readings, reading_of, same_sentences
@@ -104,24 +104,24 @@ class Probe:
         """Print the F1 of the base for each of ``SHRINKAGES``, and return the best one."""
         f1 = {}
         for shrinkage in SHRINKAGES:
-            f1[shrinkage] = gain(self._tagger.count(self._columns(BASE_ROW), shrinkage=shrinkage)).f1
+            f1[shrinkage] = difference(self._tagger.count(self._columns(BASE_ROW), shrinkage=shrinkage)).f1
             print(f"shrinkage {shrinkage}: base {100 * f1[shrinkage]:.2f}", flush=True)
         return max(f1, key=lambda shrinkage: f1[shrinkage])
 
     def run(self, *, shrinkage: float) -> Iterator[tuple[Row, Difference]]:
         """Yield each row with its F1 and its gain over the row it is compared with, as soon as they are known."""
-        finished: dict[str, Counted] = {}
+        finished: dict[str, SentenceCounts] = {}
         for row in self._rows:
             finished[row.name] = self._tagger.count(self._columns(row), shrinkage=shrinkage)
-            yield row, gain(finished[row.name], finished[row.against] if row.against else None)
+            yield row, difference(finished[row.name], finished[row.against] if row.against else None)
 
 
-def gain(counted: Counted, base: Counted | None = None) -> Difference:
+def difference(counted: SentenceCounts, base: SentenceCounts | None = None) -> Difference:
     """F1, and its difference from that of a base; without a base, the difference from itself."""
     return compare(System({SEED: counted}), System({SEED: base or counted}))[ALL]
 
 
-def told(row: Row, found: Difference, width: int) -> str:
+def table_row(row: Row, found: Difference, width: int) -> str:
     """A row of the table; a star marks an interval that excludes 0."""
     over = ""
     if row.against:
@@ -151,7 +151,7 @@ def main() -> None:
         )
         probe = Probe(projects, chosen(rows_of([name for name in projects if name]), options.only))
         for row, found in probe.run(shrinkage=probe.choose_shrinkage()):
-            print(told(row, found, probe.width(row)), flush=True)
+            print(table_row(row, found, probe.width(row)), flush=True)
 
 
 def _pair(text: str) -> tuple[str, str, str]:

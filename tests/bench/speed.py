@@ -31,7 +31,7 @@ from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.layers.crf import ConstrainedCrf
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.training.optimizer import build_optimizer
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.parameters import params as parameters
@@ -56,7 +56,9 @@ class Side:
     def __post_init__(self) -> None:
         torch.manual_seed(self.params.train.seed)
         model = self.params.model
-        self.split = read_split(self.shards, "train", boundaries=self.shards.boundaries, wanted=wanted(model))
+        self.split = read_split(
+            self.shards, "train", boundaries=self.shards.boundaries, required=required_features(model)
+        )
         self.network = build(
             model,
             labels=self.shards.labels,
@@ -149,7 +151,7 @@ def main() -> None:
         shards = open_shards(project / "artifacts" / "shards" / options.dataset)
         encoder = find_encoder(params.encoder.name, revision=None, root=ROOT, reporter=Silent()).path
         threads = hardware.set_threads(options.threads)
-        lengths = read_split(shards, "train", boundaries=shards.boundaries, wanted=RequiredFeatures()).lengths
+        lengths = read_split(shards, "train", boundaries=shards.boundaries, required=RequiredFeatures()).lengths
         batches = training_batches(lengths, batch_size=params.train.batch_size, seed=1, epoch=1)
         n_steps = min(len(batches), options.steps + WARMING)
         sides = {

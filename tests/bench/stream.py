@@ -32,7 +32,7 @@ from ssmi.model.data.training_data import StreamedSplit, TrainingData, WholeSpli
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.training.optimizer import build_optimizer
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract import manifest as manifests
@@ -45,7 +45,7 @@ from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 ROOT = Path(__file__).resolve().parents[2]
 WITHOUT_ENCODER, WITH_ENCODER = "char-crf", "bert-crf"
-SENTENCES_A_BATCH = {WITHOUT_ENCODER: 256, WITH_ENCODER: 16}
+SENTENCES_PER_BATCH = {WITHOUT_ENCODER: 256, WITH_ENCODER: 16}
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def train(project: Path, dataset: str, *, configuration: str, streamed: bool, ti
     data = _data(shards, params, streamed=streamed)
     network = _network(project, shards, params)
     optimizer = build_optimizer(network, params.train)
-    seed, size = params.train.seed, SENTENCES_A_BATCH[configuration]
+    seed, size = params.train.seed, SENTENCES_PER_BATCH[configuration]
     batches = data.batches(batch_size=size, seed=seed, epoch=1)[:n_steps]
     waiting, began = 0.0, time.perf_counter()
     with closing(data.collated(batches, seed=seed, epoch=1, device=torch.device("cpu"))) as coming:
@@ -124,10 +124,10 @@ def train(project: Path, dataset: str, *, configuration: str, streamed: bool, ti
 
 
 def _data(shards: Shards, params: Params, *, streamed: bool) -> TrainingData:
-    features = wanted(params.model)
+    features = required_features(params.model)
     if streamed:
-        return StreamedSplit.open(shards, "train", wanted=features, buffer=params.train.stream_buffer)
-    return WholeSplit(read_split(shards, "train", boundaries=shards.boundaries, wanted=features))
+        return StreamedSplit.open(shards, "train", required=features, buffer=params.train.stream_buffer)
+    return WholeSplit(read_split(shards, "train", boundaries=shards.boundaries, required=features))
 
 
 def _network(project: Path, shards: Shards, params: Params) -> Network:

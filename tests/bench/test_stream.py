@@ -58,7 +58,7 @@ def test_streamed_data_takes_no_more_memory_when_there_is_more_of_it(built_once:
     def peak(times: int) -> int:
         shards = open_shards(copy_of(thick, tmp_path / str(times), times=times))
         tracemalloc.start()
-        data = StreamedSplit.open(shards, "train", wanted=RequiredFeatures(best=True, sets=True), buffer=1)
+        data = StreamedSplit.open(shards, "train", required=RequiredFeatures(best=True, sets=True), buffer=1)
         batches = data.batches(batch_size=64, seed=1, epoch=1)
         coming = data.collated(batches, seed=1, epoch=1, device=torch.device("cpu"))
         assert sum(len(batch.rows) for batch in coming) == len(data.lengths) == 40 * times * len(table)

@@ -68,12 +68,12 @@ class Command:
 
 
 @dataclass(frozen=True)
-class Ended:
+class Finished:
     """Result of a command: its exit code (-9: killed), number of operations until then, and output."""
 
     code: int
     n_operations: int
-    said: str
+    output: str
 
 
 @dataclass
@@ -95,17 +95,17 @@ class Forks:
         wrapper.chmod(0o755)
         threading.Thread(target=self._serve, daemon=True).start()
 
-    def run(self, command: Command) -> Ended:
+    def run(self, command: Command) -> Finished:
         """Run a command to its end."""
         self._counter.value = 0
-        said = self.home / "said"
-        process = self._start(command, said)
+        output = self.home / "output"
+        process = self._start(command, output)
         self._running[:] = [(command, process)]
-        return Ended(_code_of(process), self._counter.value, said.read_text(encoding="utf-8", errors="replace"))
+        return Finished(_code_of(process), self._counter.value, output.read_text(encoding="utf-8", errors="replace"))
 
-    def _start(self, command: Command, said: Path, *, killing: Sequence[int] = ()) -> BaseProcess:
+    def _start(self, command: Command, output: Path, *, killing: Sequence[int] = ()) -> BaseProcess:
         first = f"{self.home / 'programs'}{os.pathsep}"
-        process = self._context.Process(target=_live, args=(command, self._counter, tuple(killing), first, said))
+        process = self._context.Process(target=_live, args=(command, self._counter, tuple(killing), first, output))
         process.start()
         return process
 
@@ -117,7 +117,7 @@ class Forks:
                 asked, process = self._running[0]
                 command = Command(ssmi_cli, arguments, Path(folder), asked.environment, asked.nth)
                 assert process.pid is not None
-                stage = self._start(command, self.home / "said by stages", killing=[process.pid])
+                stage = self._start(command, self.home / "output of stages", killing=[process.pid])
                 connection.send(_code_of(stage))
 
 
@@ -129,14 +129,14 @@ def _code_of(process: BaseProcess) -> int:
     return process.exitcode
 
 
-def _live(command: Command, counter: Any, killing: Sequence[int], first_on_path: str, said: Path) -> None:
+def _live(command: Command, counter: Any, killing: Sequence[int], first_on_path: str, output: Path) -> None:
     """Run one command in a fork, from start to end."""
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update({**command.environment, "PATH": first_on_path + command.environment["PATH"]})
-    output = os.open(said, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
+    descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(descriptor, 1)
+    os.dup2(descriptor, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False)
     process, folder = os.getpid(), str(command.folder)
 

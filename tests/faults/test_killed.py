@@ -147,7 +147,7 @@ def reproduced(
     (project.root / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     write_pipeline(project.root)
     ended = forks.run(Command(dvc, ("repro", "--quiet"), project.root, project.environment))
-    assert ended.code == 0, ended.said
+    assert ended.code == 0, ended.output
     project.set("shards", matches=True)
     return project
 
@@ -202,7 +202,7 @@ def kill(forks: Forks, copy_project: Any, address: str, tmp_path: Path, request:
     def kill(name: str, n: int) -> Kills:
         whole = command_in(name, "whole")
         ended = forks.run(whole)
-        assert ended.code == 0, ended.said
+        assert ended.code == 0, ended.output
         wanted, left = contents(whole.folder), 0
         places = sorted(random.Random(name).sample(range(1, ended.n_operations + 1), min(n, ended.n_operations)))
         for nth in places:
@@ -211,8 +211,8 @@ def kill(forks: Forks, copy_project: Any, address: str, tmp_path: Path, request:
             left += bool(rests(command.folder))
             again = forks.run(command)
             # A pack that was already complete is not overwritten.
-            there = name == "export" and again.code == 2 and "already exists" in again.said
-            assert again.code == 0 or there, (nth, again.said)
+            there = name == "export" and again.code == 2 and "already exists" in again.output
+            assert again.code == 0 or there, (nth, again.output)
             assert (nth, contents(command.folder)) == (nth, wanted)
             assert rests(command.folder) == []
             assert list(command.folder.glob(".ssmi/scratch/stages/*/*")) == []

@@ -21,11 +21,11 @@ from ssmi.pipeline.contract.errors import SsmiError
 from tests.fuzz.mutations import broken
 from tests.fuzz.targets import TARGETS, Target
 
-SECONDS_AN_INPUT = 5.0
-MOST_GROWTH = 200 << 10
+SECONDS_PER_INPUT = 5.0
+MAX_GROWTH = 200 << 10
 """Largest growth of this process's peak memory during one input, in KiB."""
-INPUTS_A_ROUND = 100
-MOST_FAILURES = 20
+INPUTS_PER_ROUND = 100
+MAX_FAILURES = 20
 
 
 def attempt(target: Target, body: bytes, folder: Path) -> str:
@@ -37,7 +37,7 @@ def attempt(target: Target, body: bytes, folder: Path) -> str:
     path.write_bytes(body)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     signal.signal(signal.SIGPROF, _too_long)
-    signal.setitimer(signal.ITIMER_PROF, SECONDS_AN_INPUT)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS_PER_INPUT)
     try:
         target.read(path)
         return "read"
@@ -47,11 +47,11 @@ def attempt(target: Target, body: bytes, folder: Path) -> str:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        assert grown < MOST_GROWTH, f"{grown >> 10} MiB for an input of {len(body)} bytes"
+        assert grown < MAX_GROWTH, f"{grown >> 10} MiB for an input of {len(body)} bytes"
 
 
 def _too_long(*_: object) -> None:
-    raise TimeoutError(f"over {SECONDS_AN_INPUT} s")
+    raise TimeoutError(f"over {SECONDS_PER_INPUT} s")
 
 
 def inputs(target: Target, *, seed: int, n: int) -> list[bytes]:
@@ -103,11 +103,11 @@ def main() -> int:
     end = time.monotonic() + arguments.seconds
     seed, left = arguments.seed, arguments.inputs
     with suppress(KeyboardInterrupt):  # the counts so far are printed
-        while left > 0 and time.monotonic() < end and sum(one.failures for one in counts.values()) < MOST_FAILURES:
+        while left > 0 and time.monotonic() < end and sum(one.failures for one in counts.values()) < MAX_FAILURES:
             for target in chosen:
                 folder = kept / target.name.replace(" ", "-")
-                one_round(target, folder, counts[target.name], seed=seed, n=min(left, INPUTS_A_ROUND))
-            seed, left = seed + 1, left - INPUTS_A_ROUND
+                one_round(target, folder, counts[target.name], seed=seed, n=min(left, INPUTS_PER_ROUND))
+            seed, left = seed + 1, left - INPUTS_PER_ROUND
     every = Count()
     for name, count in counts.items():
         print(f"{name:<24} {count}")

@@ -25,7 +25,7 @@ class Guided:
     n: int
     covered: int
     is_good: bool
-    said: str
+    output: str
 
 
 def fuzz_in_a_process(name: str, *, seconds: int, seed: int, kept: Path) -> Guided:
@@ -77,13 +77,13 @@ def main() -> int:
     kept = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
     are_good = True
     for name in [arguments.only] if arguments.only else TARGETS:
-        came = fuzz_in_a_process(
+        result = fuzz_in_a_process(
             name, seconds=arguments.seconds, seed=arguments.seed, kept=kept / name.replace(" ", "-")
         )
-        print(f"{name:<24} {came.n:>9,} inputs, {came.covered:,} places reached", flush=True)
-        if not came.is_good:
-            print(f"{came.said[-3000:]}\n  kept in {kept}", flush=True)
-        are_good &= came.is_good and came.n > 0
+        print(f"{name:<24} {result.n:>9,} inputs, {result.covered:,} places reached", flush=True)
+        if not result.is_good:
+            print(f"{result.output[-3000:]}\n  kept in {kept}", flush=True)
+        are_good &= result.is_good and result.n > 0
     return 0 if are_good else 1
 
 

@@ -46,7 +46,7 @@ def test_an_input_is_made_again_from_its_seed(body: bytes, seed: int) -> None:
 
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has wheels for Linux on x86-64 alone")
 def test_a_guided_run_reaches_the_code_that_reads(tmp_path: Path) -> None:
-    came = fuzz_in_a_process("format conll", seconds=5, seed=1, kept=tmp_path / "kept")
-    assert came.is_good, came.said
+    result = fuzz_in_a_process("format conll", seconds=5, seed=1, kept=tmp_path / "kept")
+    assert result.is_good, result.output
     # The good files alone reach more code than a file refused at its first byte.
-    assert came.n >= len(TARGETS["format conll"].seeds) and came.covered > 100, came.said
+    assert result.n >= len(TARGETS["format conll"].seeds) and result.covered > 100, result.output

@@ -119,7 +119,7 @@ def test_upper_layers_need_the_states_that_they_were_trained_on(
     params = make_params(model__encoder="upper")
     run = tmp_path / "run"
     train(shards=shards_of_layer_1, encoder=encoder_folder, run=run, params=params, reporter=Silent())
-    with pytest.raises(StaleArtifactError, match=r"shards\.hidden_layers is 1 here, 2 there"):
+    with pytest.raises(StaleArtifactError, match=r"shards\.hidden_layers is 1 in the run, 2 in the shards"):
         _evaluate(run, shards, "test")
 
 
@@ -144,13 +144,16 @@ def test_unseen_boundaries_take_their_pretrained_vector(
 @pytest.mark.parametrize(
     ("changes", "complaint"),
     [
-        ({"statistics": {"vocabulary_digest": "vocabulary-b"}}, "vocabulary vocabulary-a here, vocabulary-b there"),
-        ({"statistics": {"encoder_digest": "encoder-b"}}, "encoder encoder-a here, encoder-b there"),
+        (
+            {"statistics": {"vocabulary_digest": "vocabulary-b"}},
+            "vocabulary vocabulary-a in the run, vocabulary-b in the shards",
+        ),
+        ({"statistics": {"encoder_digest": "encoder-b"}}, "encoder encoder-a in the run, encoder-b in the shards"),
         (
             {"statistics": {"feature_parameters": {**FEATURES, "selection": {"choice": "random"}}}},
-            r"trained on other features .*selection\.choice is cosine here, random there",
+            r"trained on other features .*selection\.choice is cosine in the run, random in the shards",
         ),
-        ({"entity_types": ("LOC", "ORG", "PER")}, "labels BMES LOC,PER here, BMES LOC,ORG,PER there"),
+        ({"entity_types": ("LOC", "ORG", "PER")}, "labels BMES LOC,PER in the run, BMES LOC,ORG,PER in the shards"),
     ],
 )
 def test_shards_of_another_kind_are_refused(

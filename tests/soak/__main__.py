@@ -18,7 +18,7 @@ import ssmi
 from ssmi.charts.lines import Line, LineChart
 from ssmi.charts.rendering import save_chart
 from ssmi.charts.style import Colour
-from tests.soak.memory import MOST_GROWTH, Course, python, watch
+from tests.soak.memory import MAX_GROWTH, Course, python, watch
 from tests.soak.texts import read_lines, sentences
 
 COMPARED = 2000
@@ -104,7 +104,7 @@ def main() -> int:
     is_good = True
     for name, one in results.items():
         growth, different = one.course.growth(), differing(run, one)
-        is_good &= growth <= MOST_GROWTH and not different
+        is_good &= growth <= MAX_GROWTH and not different
         print(
             f"{name}: {one.course.n:,} sentences, {max(one.course.megabytes):.0f} MB at most, {100 * growth:+.1f} % "
             f"from the first to the last third after the warm-up; of {len(one.compared):,} with "

@@ -14,7 +14,7 @@ from typing import IO
 
 WARM_UP = 1 / 3
 """Share of the sentences after which memory must not grow."""
-MOST_GROWTH = 0.05
+MAX_GROWTH = 0.05
 """Largest allowed growth, relative to the memory after the warm-up."""
 
 

@@ -18,7 +18,7 @@ import pytest
 import ssmi
 from ssmi.predict.tagger import Tagger
 from tests.soak.__main__ import PREDICT, THREADS, Soaked, chart, differing, soak
-from tests.soak.memory import MOST_GROWTH, Course, watch
+from tests.soak.memory import MAX_GROWTH, Course, watch
 from tests.soak.texts import read_lines, sentences
 from tests.soak.threads import tag_by_threads
 
@@ -110,7 +110,7 @@ def test_a_program_that_keeps_what_it_reads_is_seen_to_grow(kept: int, grows: bo
     assert lines == [f"{n}\n" for n in range(300)]
     # After the last row the program may have ended.
     assert (course.n, list(course.sentences)[:29]) == (300, list(range(10, 300, 10)))
-    assert (course.growth() > MOST_GROWTH) == grows
+    assert (course.growth() > MAX_GROWTH) == grows
 
 
 @LINUX

@@ -1,4 +1,4 @@
-"""What reads the files whose bytes ``test_flipped_bytes.py`` changes: each gives all that it made of them."""
+"""Readers of the files whose bytes ``test_flipped_bytes.py`` changes; each returns everything it derived from them."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ EVERYTHING = RequiredFeatures(
     **dict.fromkeys(("cosine_gates", "hidden", "special_states", "matches"), True),
 )
 Read = Callable[[Path], object]
-"""Reads what a command reads of a project in a folder; equal answers mean that it used the same bytes."""
+"""Function that reads a project folder as a command does; equal results mean that it used the same bytes."""
 
 
 def forget() -> None:
-    """What a process keeps open would hide that a file changed."""
+    """Clear the caches of opened files, which would hide that a file changed."""
     vocabulary_files._open.cache_clear()
     segment_vector_files.open_segment_vectors.cache_clear()
     pmi.open_weights.cache_clear()
 
 
 def read_shards(root: Path) -> object:
-    """What ``train`` and ``evaluate`` read."""
+    """Read the splits as ``train`` and ``evaluate`` do."""
     opened = open_shards(root / "artifacts" / "shards" / "tiny")
     splits = [
-        read_split(opened, name, boundaries=opened.boundaries, wanted=EVERYTHING) for name in ("train", "dev", "test")
+        read_split(opened, name, boundaries=opened.boundaries, required=EVERYTHING) for name in ("train", "dev", "test")
     ]
     columns = [(s.token_ids, s.tag_ids, s.best_rows, s.set_rows, s.local_rows, s.negative_rows) for s in splits]
     more = [(s.cosine_gates, s.boundary_roles, s.segment_positions, s.window_starts) for s in splits]
@@ -58,7 +58,7 @@ def read_shards(root: Path) -> object:
 
 
 def run_stage(name: str) -> Read:
-    """A single stage, as DVC runs it: the digests of what it writes. Its output is put back as it was."""
+    """Return a reader that runs one stage, as DVC does, restores the old output, and returns the digests of the new."""
 
     def read(root: Path) -> object:
         project = ssmi.open_project(root)
@@ -75,63 +75,65 @@ def run_stage(name: str) -> Read:
 
 
 def _plain(value: Any) -> object:
-    """What a batch holds, as plain values."""
+    """Return the contents of a batch as plain values."""
     if isinstance(value, torch.Tensor):
         return value.numpy().tobytes()
     return [_plain(getattr(value, one.name)) for one in fields(value)] if is_dataclass(value) else pickle.dumps(value)
 
 
 def _opened(root: Path) -> StreamedSplit:
-    return StreamedSplit.open(open_shards(root / "artifacts" / "shards" / "tiny"), "train", wanted=EVERYTHING, buffer=8)
+    return StreamedSplit.open(
+        open_shards(root / "artifacts" / "shards" / "tiny"), "train", required=EVERYTHING, buffer=8
+    )
 
 
 _opened_before = lru_cache(_opened)
 
 
 def _stream(split: StreamedSplit) -> object:
-    """An epoch's batches."""
+    """Return the batches of one epoch."""
     batches = split.batches(batch_size=8, seed=1, epoch=1)
     return [_plain(batch) for batch in split.collated(batches, seed=1, epoch=1, device=torch.device("cpu"))]
 
 
 def stream(root: Path) -> object:
-    """What ``train`` with ``train.stream`` reads."""
+    """Read the batches as ``train`` with ``train.stream`` does."""
     return _stream(_opened(root))
 
 
 def stream_on(root: Path) -> object:
-    """The same, where the bytes change after it was opened."""
+    """As ``stream``, for bytes that change after the split was opened."""
     return _stream(_opened_before(root))
 
 
 def go_on(root: Path) -> object:
-    """A stage that goes on with the parts that a stopped run has finished."""
+    """Run the segment stage, which continues with the finished parts of a stopped run."""
     shutil.rmtree(root / ".ssmi" / "scratch", ignore_errors=True)
     shutil.copytree(root / "finished parts", root / ".ssmi" / "scratch")
     return run_stage("segment")(root)
 
 
 def tag_corpus(root: Path) -> object:
-    """``predict --shards``, from its first part on."""
+    """Run ``predict --shards`` from the first part."""
     shutil.rmtree(root / "artifacts" / "predict", ignore_errors=True)
     return keep_tagging(root)
 
 
 def keep_tagging(root: Path) -> object:
-    """The same, where its parts are there."""
+    """Run ``predict --shards``, which keeps the finished parts."""
     folder = ssmi.open_project(root).predict_shards("news", device="cpu").folder
     return [tables.read_rows(path, schema.PREDICTIONS) for path in sorted(folder.glob("part-*.parquet"))]
 
 
 def query(root: Path) -> object:
-    """Every table, as ``stats`` reads them."""
+    """Read every table as ``stats`` does."""
     project = ssmi.open_project(root)
-    views = [view for view in VIEWS if view not in ("shards", "sources")]  # sources are those of a corpus
+    views = [view for view in VIEWS if view not in ("shards", "sources")]  # the view of sources needs a corpus
     return [repr(project.sql(f"SELECT * FROM {view} ORDER BY ALL").rows) for view in views]
 
 
 def tag(run: str, *, project: str | None = None) -> Read:
-    """What ``predict`` reads of a run."""
+    """Return a reader that opens a run and tags texts, as ``predict`` does."""
 
     def read(root: Path) -> object:
         tagger = ssmi.open_run(root / run, project=None if project is None else root / project, device="cpu")
@@ -141,20 +143,20 @@ def tag(run: str, *, project: str | None = None) -> Read:
 
 
 def read_results(root: Path) -> object:
-    """What ``ablate``, ``compare`` and ``report`` read of a finished run."""
+    """Read the results of a finished run as ``ablate``, ``compare`` and ``report`` do."""
     run = root / "artifacts" / "train" / "tiny"
     counts = [counts_file.read(run, split) for split in ("dev", "test")]
     return metrics_file.read(run), history.read(run / "history.csv"), counts
 
 
 def encode(root: Path) -> object:
-    """Words through the frozen encoder, most of them from the cache."""
+    """Encode words with the frozen encoder; most vectors come from the cache."""
     project = ssmi.open_project(root)
     return encode_words(WORDS, StageContext(root, "tiny", project.params(), Serial(), Silent()), label="").tobytes()
 
 
 def resume(root: Path) -> object:
-    """``train --resume``."""
+    """Run ``train --resume``."""
     run = root / "resumed"
     shutil.rmtree(run, ignore_errors=True)
     shutil.copytree(root / "unfinished", run)

@@ -1,4 +1,4 @@
-"""Every named network is the parameters with exactly the changes that it lists."""
+"""Every named configuration is the parameters with exactly the changes that it lists."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_configurations_of_the_same_features_share_them() -> None:
 
 
 def test_a_peer_has_its_own_parts_alone() -> None:
-    """Of a person's parameters it keeps sizes, encoder and schedule, and no part of SSMI."""
+    """It keeps the user's sizes, encoder and schedule, and no part of SSMI."""
     ours = {"boundary_roles": True, "cosine_gate": True, "lexicon": "softlexicon", "head": "span"}
     mine = Params.model_validate({"model": {"encoder_layers": 2, "hidden_width": 64, **ours}, "train": {"epochs": 3}})
     parts = {"fusion", "can", "lmi", "mlp1", "gru", "layer_norm", "gmi", "mlp2", "biaffine", *ours}
@@ -141,7 +141,7 @@ def test_names_that_are_not_known() -> None:
         assert renamed.value.next_step == "write paper" and find("paper")
     with pytest.raises(ParameterError, match="one of ssmi, paper, bert-crf, "):
         find("")
-    with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order
+    with pytest.raises(ParameterError, match="'a'"):  # the same name in any order
         choose(["zzz", "ssmi", "a"])
     assert [find(name).name for name in CURVES] == list(CURVES)
 

@@ -1,4 +1,4 @@
-"""Data sets, vectors and encoders through the application: names, fetching what is at hand, checking, converting."""
+"""Data sets, vectors and encoders in ``ssmi.data``: names, fetching available files, checks and conversion."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _check(project: Any, dataset: str | None = None, **options: str | None) -> d
 
 
 def _in_gb18030(project: Any, name: str) -> Path:
-    """The raw files of ``tiny`` once more, in GB18030."""
+    """Write a copy of the raw files of ``tiny`` in GB18030."""
     folder: Path = project.root / "data" / name
     folder.mkdir()
     for split in ("train", "dev", "test"):
@@ -71,7 +71,7 @@ def _in_gb18030(project: Any, name: str) -> Path:
 @pytest.mark.usefixtures("no_data_folder")
 @pytest.mark.parametrize("said", ["as an option", "in dataset.yaml"])
 def test_another_encoding_changes_nothing_that_is_found(fresh_project: Any, said: str) -> None:
-    """The lines of the user dictionary are counted in the same characters."""
+    """The uses of the user dictionary are counted in the decoded characters."""
     (fresh_project.root / "words.txt").write_text("只有测试集见过 1000000\n", encoding="utf-8")
     fresh_project.set("segment", user_dict="words.txt")
     folder = _in_gb18030(fresh_project, "other")

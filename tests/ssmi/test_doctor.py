@@ -1,4 +1,4 @@
-"""What a bug report says: the versions that run, where the code is from, the project and what is wrong with it."""
+"""Contents of a bug report: installed versions, location of the code, the project and its problems."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_versions_are_those_that_run(tmp_path: Path) -> None:
 
 
 def test_every_package_is_found_wherever_it_is_asked(tmp_path: Path) -> None:
-    """The import name is ``ssmi.pipeline``: a module ``pipeline`` beside the caller is somebody else's."""
+    """The import name is ``ssmi.pipeline``, so a module ``pipeline`` in the working folder is not confused with it."""
     (tmp_path / "pipeline.py").write_text("", encoding="utf-8")
     (tmp_path / "model.py").write_text("", encoding="utf-8")
     code = "from pathlib import Path; from ssmi.doctor import diagnose; print(dict(diagnose(Path()).packages))"

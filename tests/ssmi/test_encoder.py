@@ -27,7 +27,7 @@ def test_an_encoder_is_adapted(opened: ssmi.Project, capfd: pytest.CaptureFixtur
     assert (found.path.resolve(), found.shape) == (made.folder, before.shape)
     assert found.digest != before.digest == made.adaptation.parent_digest
     assert made.adaptation.after.loss < made.adaptation.before.loss
-    # what one trains on it is built anew and then fits
+    # features built with the adapted encoder can be trained on
     chosen = [f"encoder.name={made.name}"]
     opened.build_features("tiny", overrides=chosen)
     assert opened.train("tiny", overrides=[*chosen, "train.epochs=1"], run=opened.root / "run").best_epoch == 1
@@ -36,12 +36,12 @@ def test_an_encoder_is_adapted(opened: ssmi.Project, capfd: pytest.CaptureFixtur
 def test_elsewhere_it_is_named_by_its_whole_path(opened: ssmi.Project, tmp_path: Path) -> None:
     made = opened.adapt_encoder(out=tmp_path / "e", epochs=1, device="cpu")
     assert made.name == str((tmp_path / "e").resolve())
-    assert made.adaptation.settings.lr == 2e-4  # of the narrow encoder's width
-    assert made.adaptation.dataset == "tiny"  # the first of params.yaml
+    assert made.adaptation.settings.lr == 2e-4  # the rate for the narrow encoder's width
+    assert made.adaptation.dataset == "tiny"  # the first data set in params.yaml
 
 
 def test_the_projects_network_does_not_matter(project: Any, opened: ssmi.Project) -> None:
-    """All layers are adapted, also where the project trains a part of them or none."""
+    """All layers are adapted, even if the project trains only some of them or none."""
     made = []
     for name, chosen in (("a", ["model.encoder_layers=1"]), ("b", ["model.encoder=none"]), ("c", ["train.epochs=9"])):
         opened.adapt_encoder("tiny", out=opened.root / name, epochs=1, overrides=chosen, device="cpu")

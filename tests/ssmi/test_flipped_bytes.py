@@ -1,7 +1,7 @@
-"""Single bytes changed in files of every kind, with size and time kept: each is found, or changes nothing.
+"""Single bytes are changed in files of every kind, with size and time kept: each change is found or has no effect.
 
-A reader that ends without an error must give what it gave of the files as they were written; an error must be one of
-this program's, which names the file. The heavy test draws a thousand bytes, the fast one a few of each kind.
+A reader that raises no error must return what it returned for the original files; an error must be one of this
+program's, with a next step. The heavy test draws a thousand bytes, the fast one a few of each kind.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.ssmi.flip_readers import TEXTS, Read
 
 @dataclass(frozen=True)
 class Kind:
-    """Files, what reads them, and how many of their bytes the fast and the heavy test change."""
+    """Files, their reader, and the number of bytes that the fast and the heavy test change."""
 
     patterns: tuple[str, ...]
     read: Read
@@ -102,8 +102,10 @@ class StopIn(Silent):
 
 
 def _leave_parts(root: Path) -> None:
-    """What a run of segment leaves that was stopped after the first of its parts."""
-    aside = (root / "artifacts/segment/tiny").rename(root / "aside")  # where the stage is there, a share is done
+    """Create the finished parts that an interrupted segment stage leaves behind."""
+    aside = (root / "artifacts/segment/tiny").rename(
+        root / "aside"
+    )  # a share of a finished stage would have nothing to do
     context = StageContext(root, "tiny", ssmi.open_project(root).params(), Serial(), Silent())
     up_to_date.run_share(get_stage("segment"), context, Share(1, 2))
     shutil.move(root / ".ssmi" / "scratch", root / "finished parts")
@@ -112,7 +114,7 @@ def _leave_parts(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def root(built_once: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A project with everything in it: hidden states, matches, a run, its pack, and a run that was stopped."""
+    """A project with all kinds of files: hidden states, matches, a run, its pack, and an interrupted run."""
     project = copy_project(built_once, tmp_path_factory.mktemp("flips"))
     project.set("shards", hidden=True, matches=True)
     with pytest.MonkeyPatch.context() as patch:
@@ -125,13 +127,13 @@ def root(built_once: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFa
         with pytest.raises(KeyboardInterrupt):
             ssmi.open_project(project.root, reporter=StopIn("epoch 2/2")).train(run=project.root / "unfinished")
         assert project.ssmi("export", "--out", str(project.root / "packed")).code == 0
-        # A project in which nothing is built: of a run that is opened there, what it has kept is read.
+        # A project in which nothing is built: a run that is opened there reads its pinned features.
         shutil.copytree(project.root / "encoder", project.root / "other" / "encoder")
         shutil.copy(project.root / "params.yaml", project.root / "other")
         (project.root / "news.txt").write_text("\n".join(TEXTS), encoding="utf-8")
         opened.build_features(corpus="news.txt", like="tiny", overrides=["prepare.sentences_per_part=2"])
         _leave_parts(project.root)
-        # Only these words: of the others nothing is read.
+        # Cache only these words, because no others are read.
         shutil.rmtree(project.root / "cache" / "word-vectors", ignore_errors=True)
         readers.encode(project.root)
         yield project.root
@@ -142,7 +144,7 @@ def root(built_once: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFa
 
 @dataclass(frozen=True)
 class Flip:
-    """A byte of a file that becomes another."""
+    """A change of one byte in a file."""
 
     path: Path
     place: int
@@ -150,7 +152,7 @@ class Flip:
 
     @contextmanager
     def done(self) -> Iterator[None]:
-        """Change it for as long as the block lasts."""
+        """Change the byte within the ``with`` block."""
         whole = self.path.read_bytes()
         changed = bytearray(whole)
         changed[self.place] ^= self.by
@@ -161,8 +163,8 @@ class Flip:
             self._write(whole)
 
     def _write(self, content: bytes) -> None:
-        """In place, with the time kept: a hard link stays one, and nothing but the content tells."""
-        times = self.path.stat() if self.path.exists() else None  # what keeps vectors removes what is no database
+        """Write in place with the time kept, so that hard links are preserved and only the content differs."""
+        times = self.path.stat() if self.path.exists() else None  # the vector cache removes invalid databases
         self.path.write_bytes(content)
         if times is not None:
             os.utime(self.path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -208,7 +210,7 @@ def test_none_of_many_changed_bytes_is_used(
     root: Path, name: str, record_property: Callable[[str, object], None]
 ) -> None:
     outcomes = _try(root, KINDS[name], KINDS[name].n_heavy, seed=1)
-    record_property("outcomes", dict(outcomes))  # docs/reliability.md has the table
+    record_property("outcomes", dict(outcomes))  # the table in docs/reliability.md
     assert outcomes.keys() <= {"found", "harmless"}, outcomes
 
 

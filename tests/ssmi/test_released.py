@@ -1,7 +1,7 @@
-"""Shards, runs and packs that released versions left: each is refused with its version and what to do, by every door.
+"""Shards, runs and packs of released versions: every interface refuses them with their version and the next step.
 
-``tests/released/VERSION.tar.xz`` is what `features build`, `train` and `export` of that version made of a few
-sentences. A version that reads them would say so here.
+``tests/released/VERSION.tar.xz`` holds the output of `features build`, `train` and `export` of that version for a few
+sentences. If the program could read them, these tests would have to say so.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def version(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def released(version: str, pristine_project: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
-    """A project of today with the artifacts of that version in it."""
+    """A current project with the artifacts of that version."""
     project = copy_project(pristine_project, tmp_path)
     with tarfile.open(RELEASED / f"{version}.tar.xz") as archive:
         members = [member for member in archive.getmembers() if member.name != "params.yaml"]

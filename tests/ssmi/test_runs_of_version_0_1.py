@@ -1,4 +1,4 @@
-"""Runs that version 0.1 left: every door names the version and the next step, and none crashes."""
+"""Runs of version 0.1: every interface names the version and the next step, and none crashes."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _old_manifest(body: dict[str, Any]) -> None:
 
 
 def make_old(run: Path) -> None:
-    """Give a finished run the form that version 0.1 wrote, digests included."""
+    """Convert a finished run to the format of version 0.1, including digests."""
     checkpoint = run / "checkpoint"
     _rewrite(checkpoint / "params.json", _old_params)
     _rewrite(checkpoint / "checkpoint.json", _old_metadata)

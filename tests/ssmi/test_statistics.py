@@ -1,4 +1,4 @@
-"""Answers of queries as rows and as frames: column names that come twice, types, what DuckDB alone knows."""
+"""Query results as rows and frames: duplicate column names, types, and values specific to DuckDB."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_each_column_gets_a_name_of_its_own(columns: list[str]) -> None:
     for index, (name, given_name) in enumerate(zip(distinct, columns, strict=True)):
         assert name.startswith(given_name)
         if given_name not in columns[:index]:
-            assert name == given_name  # a first one keeps its name, also from a repeated one that would take it
+            assert name == given_name  # the first keeps its name, even if a renamed duplicate would get it
 
 
 def test_a_frame_has_the_types_that_the_query_says() -> None:
@@ -39,7 +39,7 @@ def test_a_frame_has_the_types_that_the_query_says() -> None:
     assert Statistics(("x",), ("INTEGER[]",), late).pl()["x"].to_list()[-1] == [
         1,
         2,
-    ]  # its type is seen in the last row
+    ]  # only the last row shows its type
 
 
 @pytest.fixture

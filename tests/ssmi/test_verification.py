@@ -19,7 +19,7 @@ from ssmi.verification import FileState, Verification
 
 @pytest.fixture
 def trained(tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
-    """A project of one's own with a finished run."""
+    """A writable project with a finished run."""
     return copy_project(tagging_project, tmp_path)
 
 
@@ -75,7 +75,9 @@ def test_each_kind_of_damage_is_named_with_its_remedy(trained: Any) -> None:
     ):
         content = bytearray(place.read_bytes())
         content[len(content) // 2] ^= 1
-        shutil.copy(place, place.with_suffix(".tmp"))  # in a file of its own: what a run keeps is linked to it
+        shutil.copy(
+            place, place.with_suffix(".tmp")
+        )  # as a new file, because pinned files are hard links to the old one
         place.with_suffix(".tmp").replace(place)
         place.write_bytes(content)
         expected[place.relative_to(trained.root).as_posix()] = "changed"

@@ -1,4 +1,4 @@
-"""A project is found from anywhere inside it, and its parameters are the file's with changes on top."""
+"""A project is found from any folder inside it; its parameters are those of the file with overrides applied."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_nearest_folder_upward(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert find_root(Path()) == find_root(Path("../..")) == inner
     linked = tmp_path / "link"
     linked.symlink_to(deep)
-    assert find_root(linked) == inner  # above where the link leads, not above the link
+    assert find_root(linked) == inner  # the search continues above the link's target, not above the link
 
 
 def test_a_folder_of_that_name_is_no_project(tmp_path: Path) -> None:
@@ -50,11 +50,11 @@ def test_a_folder_of_that_name_is_no_project(tmp_path: Path) -> None:
 def test_later_changes_go_over_earlier_ones_and_the_device_over_all(tmp_path: Path) -> None:
     workspace = Workspace(_project(tmp_path, "datasets: [one, two]\ntrain: {epochs: 5, device: cpu}\n"))
     assert (workspace.params().train.epochs, workspace.params().train.device) == (5, "cpu")
-    changes = (f"train.epochs={n}" for n in (6, 7))  # an iterator is read once
+    changes = (f"train.epochs={n}" for n in (6, 7))  # an iterator can be read only once
     assert workspace.params(changes).train.epochs == 7
     params = workspace.params(["train.device=cuda:1", "train.epochs=8"], device="cuda:0")
     assert (params.train.device, params.train.epochs) == ("cuda:0", 8)
-    assert workspace.params().train.epochs == 5  # nothing is kept, nothing is written
+    assert workspace.params().train.epochs == 5  # the overrides are not kept or written
     with pytest.raises(ParameterError) as refused:
         workspace.params(["train.epochs=0", "train.epoch=1"], device="abacus")
     assert all(name in refused.value.message for name in ("train.epochs", "train.epoch:", "train.device"))
@@ -66,7 +66,7 @@ def test_the_data_set_that_is_meant(tmp_path: Path) -> None:
     (tmp_path / "data" / "three").mkdir(parents=True)
     assert workspace.dataset("three") == "three"
     (tmp_path / "params.yaml").unlink()
-    assert workspace.dataset("three") == "three"  # params.yaml is read only where it is needed
+    assert workspace.dataset("three") == "three"  # params.yaml is read only when needed
     with pytest.raises(MissingResourceError, match=r"params\.yaml: no such file"):
         workspace.dataset(None)
 

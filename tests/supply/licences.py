@@ -17,7 +17,7 @@ from importlib import metadata
 from tests.supply.locks import CUDA, ROOT, SOURCES, WHEELS, Locked, read
 
 PAGE = ROOT / "docs" / "licences.md"
-SAME = {
+ALIASES = {
     "apache 2.0": "Apache-2.0",
     "apache 2.0 license": "Apache-2.0",
     "apache license 2.0": "Apache-2.0",
@@ -37,7 +37,7 @@ SAME = {
     "python software foundation license": "PSF-2.0",
 }
 """Mapping from names that authors write, in lower case, to the standard name."""
-TOLD = {"atheris": "Apache-2.0"} | {
+KNOWN_LICENCES = {"atheris": "Apache-2.0"} | {
     name: "LicenseRef-NVIDIA-Proprietary"
     for name in (
         "cuda-toolkit",
@@ -104,8 +104,8 @@ def licence_of(*, expression: str | None, field: str | None, classifiers: Sequen
     names = [one.rpartition(" :: ")[2] for one in classifiers if one.startswith("License :: OSI Approved ::")]
     written = expression or (short if "\n" not in short and len(short) < _LONGEST_NAME else "")
     if written in _VAGUE:
-        written = " AND ".join(SAME.get(name.lower(), name) for name in names) or written
-    return SAME.get(written.lower(), written)
+        written = " AND ".join(ALIASES.get(name.lower(), name) for name in names) or written
+    return ALIASES.get(written.lower(), written)
 
 
 def is_allowed(licence: str) -> bool:
@@ -161,7 +161,7 @@ def collect() -> Iterator[Licensed]:
                     sys.exit(f"{package.name}: locked and not installed; run make env")
                 reported = _reported(CUDA) if reported is None else reported
                 licence = reported[package.name]
-            yield Licensed(package.name, package.version, licence or TOLD.get(package.name, ""))
+            yield Licensed(package.name, package.version, licence or KNOWN_LICENCES.get(package.name, ""))
 
 
 def page(packages: Sequence[Licensed]) -> str:

@@ -25,7 +25,7 @@ _HEADERS = {
     CPU: "torch for CPUs alone, where pip is told of the place of such builds",
     CUDA: "torch as every package index has it, with CUDA's libraries on Linux",
 }
-EVERYWHERE = "python_full_version < '3.14' and (sys_platform == 'darwin' or sys_platform == 'linux')"
+COMMON_MARKER = "python_full_version < '3.14' and (sys_platform == 'darwin' or sys_platform == 'linux')"
 _OPTIONS = (
     "--universal",
     "--python-version=3.11.5",  # required by pymdown-extensions
@@ -47,9 +47,9 @@ def resolve(root: Path) -> str:
     return subprocess.run(command, cwd=root, check=True, stdout=subprocess.PIPE, text=True).stdout
 
 
-def everywhere(text: str) -> str:
+def strip_common_marker(text: str) -> str:
     """Remove the marker that only repeats ``[tool.uv]``: other Pythons and systems are excluded earlier."""
-    return text.replace(f" ; {EVERYWHERE}", "")
+    return text.replace(f" ; {COMMON_MARKER}", "")
 
 
 def divide(packages: list[Locked]) -> dict[str, list[Locked]]:
@@ -86,7 +86,7 @@ def text_of(file: str, packages: list[Locked]) -> str:
 
 def main() -> None:
     """Write the lock files."""
-    for file, packages in divide(parse(everywhere(resolve(ROOT)))).items():
+    for file, packages in divide(parse(strip_common_marker(resolve(ROOT)))).items():
         (ROOT / file).write_text(text_of(file, packages), encoding="utf-8")
         print(f"{file}: {len(packages)} packages")
 

@@ -143,7 +143,7 @@ torch==2.13.0 \\
 
 
 def test_the_marker_of_every_environment_is_left_out() -> None:
-    (line,) = parse(lock.everywhere(f"six==1.17.0 ; {lock.EVERYWHERE} \\\n    --hash=sha256:{'0' * 64}\n"))
+    (line,) = parse(lock.strip_common_marker(f"six==1.17.0 ; {lock.COMMON_MARKER} \\\n    --hash=sha256:{'0' * 64}\n"))
     assert line.marker is None
 
 

@@ -179,7 +179,9 @@ def _assemble(
         labels=labels,
         boundaries=boundaries,
         # Without weights, because its trained weights are among the tensors.
-        encoder=encoders.blank(folder / checkpoint_files.ENCODER, below=layers_below(params.model, statistics))
+        encoder=encoders.build_untrained(
+            folder / checkpoint_files.ENCODER, below=layers_below(params.model, statistics)
+        )
         if params.model.trains_encoder
         else None,
         hidden_width=statistics.hidden_width,

@@ -124,7 +124,7 @@ def check_files(folder: Path) -> None:
     ]
     if problems:
         raise StaleArtifactError(
-            f"damaged: {'; '.join(problems)}", next_step="train again, or bring the run over whole"
+            f"damaged: {'; '.join(problems)}", next_step="train again, or copy the complete run folder again"
         )
 
 
@@ -152,4 +152,6 @@ def broken(path: Path, error: Exception) -> SsmiError:
     """Return the error for a damaged file, with the first line of the reason."""
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     first_line = reason.strip().partition("\n")[0]
-    return StaleArtifactError(f"{path}: damaged ({first_line})", next_step="train again, or bring the run over whole")
+    return StaleArtifactError(
+        f"{path}: damaged ({first_line})", next_step="train again, or copy the complete run folder again"
+    )

@@ -47,7 +47,11 @@ def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, s
         "vocabulary": (metadata.vocabulary_digest[:SHORT], shards.statistics.vocabulary_digest[:SHORT]),
         "encoder": (metadata.encoder_digest[:SHORT], shards.statistics.encoder_digest[:SHORT]),
     }
-    problems = [f"{what} {here} here, {there} there" for what, (here, there) in pairs.items() if here != there]
+    problems = [
+        f"{what} {of_run} in the run, {of_shards} in the shards"
+        for what, (of_run, of_shards) in pairs.items()
+        if of_run != of_shards
+    ]
     if problems:
         raise StaleArtifactError(
             f"{folder} and {shards.folder} do not belong together: {'; '.join(problems)}",
@@ -62,7 +66,7 @@ def _check_features(folder: Path, shards: Shards) -> None:
         # The states are not read, or check_buildable reports that they are missing.
         then |= {name: now[name] for name in ("shards.hidden_layers", "shards.hidden_norm")}
     problems = [
-        f"{name} is {as_yaml(then.get(name))} here, {as_yaml(now.get(name))} there"
+        f"{name} is {as_yaml(then.get(name))} in the run, {as_yaml(now.get(name))} in the shards"
         for name in sorted(then.keys() | now.keys())
         if then.get(name) != now.get(name)
     ]

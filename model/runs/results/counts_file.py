@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from ssmi.model.evaluation.scoring import EntityCounts
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs.files import COUNTS
 from ssmi.model.runs.results import result_files
 from ssmi.pipeline.contract.parquet import schema, tables
@@ -16,7 +16,7 @@ def path_of(run: Path, split: str) -> Path:
     return run / COUNTS / f"{split}.parquet"
 
 
-def write(path: Path, counted: Counted) -> None:
+def write(path: Path, counted: SentenceCounts) -> None:
     """Write a file of counts; equal counts give equal bytes."""
     rows = [
         {
@@ -31,14 +31,14 @@ def write(path: Path, counted: Counted) -> None:
     tables.write_rows(path, schema.COUNTS, rows)
 
 
-def read(run: Path, split: str) -> Counted | None:
+def read(run: Path, split: str) -> SentenceCounts | None:
     """Read the counts of a run; None if there are none. Raises StaleArtifactError if the file was changed."""
     path = path_of(run, split)
     if not path.is_file():
         return None
     result_files.check(run, path)
     rows = tables.read_rows(path, schema.COUNTS)
-    return Counted(
+    return SentenceCounts(
         [row["sentence"] for row in rows],
         [
             {

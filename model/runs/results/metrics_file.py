@@ -113,6 +113,6 @@ def read(run: Path) -> RunMetrics:
         body = json_files.read_plain(path, _MetricsFile)
     except (OSError, ValueError) as error:
         raise StaleArtifactError(
-            f"{path}: cannot be read ({error})", next_step=f"remove {run} and train again, or bring the file back"
+            f"{path}: cannot be read ({error})", next_step=f"remove {run} and train again, or restore the file"
         ) from None
     return RunMetrics({split: one.scores for split, one in body.root.items()})

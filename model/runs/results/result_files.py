@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.contract.text.json_text import loads
 
-_AGAIN = "train again, or bring the run over whole"
+_AGAIN = "train again, or copy the complete run folder again"
 
 
 def write(run: Path, *, metrics: bytes) -> None:

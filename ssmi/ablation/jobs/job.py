@@ -14,7 +14,7 @@ from ssmi.model.runs import json_files
 from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
-from ssmi.model.runs.files import CHECKPOINT, DROP_WEIGHTS, MADE_FROM
+from ssmi.model.runs.files import CHECKPOINT, DROP_CHECKPOINT, KEPT_METADATA
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
@@ -92,9 +92,9 @@ def do(job: Job, reporter: Reporter) -> None:
     """Train, with the errors of ``training.train``; without ``keep_checkpoint``, remove the weights at the end."""
     job.run.mkdir(parents=True, exist_ok=True)
     if job.keep_checkpoint:
-        (job.run / DROP_WEIGHTS).unlink(missing_ok=True)
+        (job.run / DROP_CHECKPOINT).unlink(missing_ok=True)
     else:
-        (job.run / DROP_WEIGHTS).touch()
+        (job.run / DROP_CHECKPOINT).touch()
     try:
         training.train(
             Workspace(job.root, reporter),
@@ -117,7 +117,7 @@ def made_from(run: Path) -> CheckpointMetadata:
         return checkpoint_files.read_metadata(run / CHECKPOINT)
     except SsmiError:
         try:
-            return json_files.read(run / MADE_FROM, CheckpointMetadata)
+            return json_files.read(run / KEPT_METADATA, CheckpointMetadata)
         except (OSError, ValueError):
             pass  # the error of the checkpoint is more informative
         raise
@@ -146,22 +146,22 @@ def tidy(run: Path) -> None:
 def _remove_if_never_begun(run: Path) -> None:
     """Remove the folder of a run that was rejected before its first step, if it holds nothing but the mark."""
     with suppress(OSError):
-        if all(entry.name == DROP_WEIGHTS for entry in run.iterdir()):
-            (run / DROP_WEIGHTS).unlink(missing_ok=True)
+        if all(entry.name == DROP_CHECKPOINT for entry in run.iterdir()):
+            (run / DROP_CHECKPOINT).unlink(missing_ok=True)
             run.rmdir()
 
 
 def _drop_weights(run: Path) -> None:
     """Remove weights and kept features of a finished run that is marked for it; the metadata is kept."""
-    if not (run / DROP_WEIGHTS).exists():
+    if not (run / DROP_CHECKPOINT).exists():
         return
     metadata = made_from(run)
     # The metadata comes first: a run with neither weights nor metadata would be trained again.
-    with writing(run / MADE_FROM) as temporary:
+    with writing(run / KEPT_METADATA) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)
     for name in (CHECKPOINT, PINNED):
         discard(run / name)
-    (run / DROP_WEIGHTS).unlink()
+    (run / DROP_CHECKPOINT).unlink()
 
 
 class _MeasuredEnough(BaseException):

@@ -63,7 +63,7 @@ def tag_part(task: PartTask) -> None:
     Every process uses one thread, so that sums of floats come out the same.
     """
     sources = tables.read_rows(task.sources, schema.SOURCES)
-    with hardware.turn_on(1):
+    with hardware.locked_threads(1):
         tagger = _open(task.checkpoint.parent, task.boundaries.parent, task.made_from, task.device)
         predicted = tagger.tag(task.part)
     rows = _rows(sources, predicted, min_score=task.min_score)

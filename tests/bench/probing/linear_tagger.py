@@ -16,7 +16,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from ssmi.model.data.folds import assign
-from ssmi.model.evaluation.sentence_counts import Counted, count
+from ssmi.model.evaluation.sentence_counts import SentenceCounts, count
 from ssmi.model.network.layers.crf import ConstrainedCrf
 from ssmi.pipeline.contract.labels import LabelSet, Span, strict_spans
 from tests.bench.probing.readings import Matrix, Readings
@@ -103,7 +103,7 @@ class FoldTagger:
         tags = self._readings.split.tag_ids[inside]
         return Sums.of(self._features[inside], tags, n_tags=len(self._readings.labels.tags))
 
-    def count(self, chosen: Indices, *, shrinkage: float) -> Counted:
+    def count(self, chosen: Indices, *, shrinkage: float) -> SentenceCounts:
         """Counts of all sentences, in order, with the feature columns ``chosen``."""
         split = self._readings.split
         predicted: list[list[Span]] = [[] for _ in split.gold]

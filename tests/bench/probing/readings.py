@@ -112,11 +112,11 @@ def read_readings(project: Path, dataset: str) -> Readings:
     """Read a project's features of a data set. Raises the errors of ``open_shards`` and ``read_split``."""
     paths = ArtifactPaths(project)
     shards = open_shards(paths.shards(dataset))
-    wanted = RequiredFeatures(
+    required = RequiredFeatures(
         best=True, local=True, sets=True, segment_positions=True, boundary_roles=True, cosine_gates=True,
         hidden=shards.statistics.hidden_width is not None,
     )  # fmt: skip
-    split = Split.joined([read_split(shards, part, boundaries=shards.boundaries, wanted=wanted) for part in PARTS])
+    split = Split.joined([read_split(shards, part, boundaries=shards.boundaries, required=required) for part in PARTS])
     vectors = shards.boundaries.vectors
     return Readings(
         split,

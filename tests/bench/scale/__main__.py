@@ -52,7 +52,7 @@ def measure(
         stages=costs.costs(project, texts, like=like, sizes=sizes, parts_of=sizes[0]),
         encode=costs.encoding(project, [one for one in segments if one not in known][:WORDS_ENCODED]),
         **laws,
-        segment_memory=costs.bytes_a_segment(segments),
+        segment_memory=costs.bytes_per_segment(segments),
         rates=rates.measure(n_tasks=n_tasks, n_files=n_files),
     )
 

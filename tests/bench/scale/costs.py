@@ -133,7 +133,7 @@ def fit(counted: dict[int, int]) -> Growth:
     return Growth(counted, float(np.exp(factor)), float(power))
 
 
-def bytes_a_segment(segments: Sequence[str]) -> float:
+def bytes_per_segment(segments: Sequence[str]) -> float:
     """Bytes per segment of the table in which each process of ``selection`` looks up the row of a segment."""
     tracemalloc.start()
     rows = {"".join(segment): row for row, segment in enumerate(segments)}

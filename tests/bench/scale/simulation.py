@@ -30,7 +30,7 @@ SPREAD = 0.2
 """Tasks take up to this share longer or shorter than their mean, uniformly distributed."""
 
 
-MOST_TASKS = 10_000
+MAX_TASKS = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,13 +38,13 @@ class Plan:
     """A build to simulate."""
 
     sentences: int
-    sentences_a_part: int
+    sentences_per_part: int
     workers: int
 
     @property
     def parts(self) -> int:
         """Number of parts."""
-        return math.ceil(self.sentences / self.sentences_a_part)
+        return math.ceil(self.sentences / self.sentences_per_part)
 
 
 @dataclass(frozen=True)
@@ -99,9 +99,9 @@ class Build:
 def run_call(call: Call, plan: Plan, rates: Rates, *, seed: int = 1) -> tuple[float, float]:
     """Seconds from the first task to the last result, and seconds during which workers were busy.
 
-    At most ``MOST_TASKS`` tasks are simulated; the others are assumed to continue at the rate of the second half.
+    At most ``MAX_TASKS`` tasks are simulated; the others are assumed to continue at the rate of the second half.
     """
-    n = min(call.n, MOST_TASKS)
+    n = min(call.n, MAX_TASKS)
     taken, worked = _go_through(n, call.seconds, plan, rates, seed=seed)
     if call.n <= n:
         return taken[-1] if taken else 0.0, worked
@@ -180,7 +180,7 @@ def _calls(name: str, plan: Plan, figures: Figures) -> Iterator[Call]:
     """Yield the calls of a stage. Its measured CPU time is divided among its calls over all parts."""
     rates = figures.rates
     manifest = plan.parts * rates.manifest_read  # of an earlier stage
-    own = figures.stages[name].cpu * plan.sentences_a_part / CALLS[name]
+    own = figures.stages[name].cpu * plan.sentences_per_part / CALLS[name]
     tables = {
         "segment": ["segment"], "embed": ["count"], "selection": ["collect", "number"], "pmi": ["local"],
         "shards": ["shards"],
@@ -198,7 +198,7 @@ def _calls(name: str, plan: Plan, figures: Figures) -> Iterator[Call]:
 
 def _n_ranges(plan: Plan, figures: Figures) -> int:
     """Number of ranges of characters: ``ROWS_PER_RANGE`` queries of parts each, but at least one character."""
-    of_part = _grown(figures.queries, plan.sentences_a_part)
+    of_part = _grown(figures.queries, plan.sentences_per_part)
     return min(CHARACTERS_IN_USE, math.ceil(plan.parts * of_part / ROWS_PER_RANGE))
 
 

@@ -130,7 +130,7 @@ def _builds(builds: Sequence[Build]) -> str:
         others = [stage for stage in one.stages if stage.n_tasks]
         busy = sum(stage.busy * stage.tasks for stage in others) / sum(stage.tasks for stage in others)
         rows.append([
-            f"{one.plan.sentences_a_part:,}", f"{one.plan.parts:,}", f"{one.plan.workers:,}", _hours(one.seconds),
+            f"{one.plan.sentences_per_part:,}", f"{one.plan.parts:,}", f"{one.plan.workers:,}", _hours(one.seconds),
             *(_hours(seconds[name]) for name in seconds), f"{busy:.0%}",
         ])  # fmt: skip
     names = [f"`{stage.stage}`" for stage in builds[0].stages]

@@ -20,7 +20,7 @@ from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.stage import StageContext
 from tests.bench.scale.figures import Figures, Rates
 from tests.bench.scale.rates import sleep_on_dask
-from tests.bench.scale.simulation import MOST_TASKS, SPREAD, Call, Plan, build, run_call
+from tests.bench.scale.simulation import MAX_TASKS, SPREAD, Call, Plan, build, run_call
 
 
 class Counting(Serial):
@@ -88,7 +88,7 @@ def test_more_workers_do_not_help_a_driver_that_has_no_time(free_rates: Callable
 
 def test_what_is_not_gone_through_goes_on_at_the_same_rate(free_rates: Callable[..., Rates]) -> None:
     plan, rates = Plan(1, 1, workers=20), free_rates(driver=0.001)
-    few, many = (run_call(Call(n, 1.0), plan, rates)[0] for n in (MOST_TASKS, 3 * MOST_TASKS))
+    few, many = (run_call(Call(n, 1.0), plan, rates)[0] for n in (MAX_TASKS, 3 * MAX_TASKS))
     assert many == pytest.approx(3 * few, rel=0.01)
 
 

@@ -307,7 +307,7 @@ def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
     assert not (_folder(project) / "table.json").exists()
     outcome = project.ssmi(*command)
     assert outcome.code == 0, outcome.stderr
-    assert "going on" in outcome.stderr and "again" not in outcome.stderr
+    assert "resuming" in outcome.stderr and "again" not in outcome.stderr
     epochs = [line.partition(":")[0] for line in outcome.stderr.splitlines() if line.startswith("epoch")]
     assert "epoch 1" not in epochs and epochs[-1] == "epoch 6"
     assert len(_table(project)["rows"][0]["runs"][0]["dev_f1_by_epoch"]) == 6

@@ -40,7 +40,7 @@ def test_a_stopped_training_says_how_to_go_on_and_does(project: Any) -> None:
     assert advice.startswith("  next: ") and "without --resume" in advice
 
     resumed = project.ssmi("train", *EPOCHS, "--resume")
-    assert resumed.code == 0 and "going on in epoch " in resumed.stderr
+    assert resumed.code == 0 and "resuming in epoch " in resumed.stderr
     left = sorted(path.name for path in run.iterdir())
     assert left == ["checkpoint", "counts", "files.json", "headline.json", "history.csv", "metrics.json", "pinned"]
     assert len((run / "history.csv").read_text(encoding="utf-8").splitlines()) == 1 + 5

@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs import state
 from ssmi.model.runs.results import counts_file, history, metrics_file, result_files
 from ssmi.model.runs.results.history import EpochRecord
@@ -152,7 +152,7 @@ def _metrics() -> bytes:
 
 
 def _counts() -> bytes:
-    counted = Counted(["李明在京", "长江"], [{"PER": EntityCounts(1, 1, 1)}, {}])
+    counted = SentenceCounts(["李明在京", "长江"], [{"PER": EntityCounts(1, 1, 1)}, {}])
     return _written(lambda path: counts_file.write(path, counted))
 
 

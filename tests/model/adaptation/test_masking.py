@@ -51,7 +51,7 @@ def test_every_word_has_its_turn() -> None:
 @pytest.fixture
 def split(shards: Path) -> Split:
     opened = open_shards(shards)
-    return read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))
+    return read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(segment_positions=True))
 
 
 @pytest.fixture

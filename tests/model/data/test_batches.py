@@ -77,7 +77,7 @@ def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards:
 
 def test_hidden_states_follow_their_sentences(shards: Path) -> None:
     opened = open_shards(shards)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, hidden=True))
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True, hidden=True))
     batch = collate(split, np.array([9, 2]))
     assert batch.hidden is not None and split.hidden is not None
     assert batch.hidden.dtype == torch.float32
@@ -118,12 +118,12 @@ def test_an_error_in_gathering_reaches_the_caller(shards: Path) -> None:
 
 def _train(shards: Path) -> Split:
     opened = open_shards(shards)
-    return read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+    return read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
 
 
 def test_a_batch_holds_the_words_over_each_character(shards: Path, sentences: list[Any]) -> None:
     opened = open_shards(shards)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(matches=True))
     assert split.matches is not None
     rows = np.array([9, 5, 0])
     batch = collate(split, rows)

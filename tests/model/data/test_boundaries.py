@@ -22,14 +22,14 @@ def test_rows_of_follows_any_order_and_extension_keeps_what_is_there() -> None:
 
 def test_an_index_gives_new_boundaries_the_next_rows_until_it_is_reset() -> None:
     index = ExpandableIndex(BoundaryTable(np.array([30, 10]), np.zeros((2, 1), np.float32)))
-    assert index.lacks(np.array([10, 7, 900, 30])).tolist() == [7, 900]
+    assert index.missing(np.array([10, 7, 900, 30])).tolist() == [7, 900]
     for _ in range(2):
         assert [index.add(np.array([900, 7])), index.add(np.array([8]))] == [3, 5]
         assert index.n_new == 3
         ids = np.array([0, 8, 7, 900, 30, 10])
         assert index.rows_of(ids, source="here").tolist() == [0, 5, 4, 3, 1, 2]
-        assert index.lacks(ids[1:]).size == 0
+        assert index.missing(ids[1:]).size == 0
         index.reset()
-        assert index.n_new == 0 and index.lacks(ids[1:]).tolist() == [8, 7, 900]
+        assert index.n_new == 0 and index.missing(ids[1:]).tolist() == [8, 7, 900]
     with pytest.raises(StaleArtifactError, match="here: names boundary 900"):
         index.rows_of(np.array([10, 900]), source="here")

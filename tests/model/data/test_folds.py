@@ -113,7 +113,7 @@ def test_a_side_holds_what_its_sentences_hold(doubled: Path, sentences: list[Any
     for number in (1, 2):
         for side in ("train", "dev"):
             fold = Fold(number, 2)
-            split = read_fold(opened, side, fold, boundaries=opened.boundaries, wanted=EVERYTHING)
+            split = read_fold(opened, side, fold, boundaries=opened.boundaries, required=EVERYTHING)
             own = [of_text["".join(text)] for text in fold_characters(opened, side, fold)]
             places = [(sentence, place) for sentence in own for place in range(len(sentence.text))]
             assert [tuple(spans) for spans in split.gold] == [sentence.spans for sentence in own]
@@ -139,7 +139,7 @@ def test_stored_states_go_with_their_sentences(doubled: Path) -> None:
     for number in (1, 2, 3):
         for side in ("dev", "train"):
             fold = Fold(number, 3)
-            split = read_fold(opened, side, fold, boundaries=opened.boundaries, wanted=EVERYTHING)
+            split = read_fold(opened, side, fold, boundaries=opened.boundaries, required=EVERYTHING)
             assert split.hidden is not None and split.special_states is not None
             counts = np.diff(split.window_offsets)
             for row, text in enumerate(fold_characters(opened, side, fold)):
@@ -155,7 +155,7 @@ def test_stored_states_go_with_their_sentences(doubled: Path) -> None:
 def test_folds_without_a_sentence_are_refused(doubled: Path) -> None:
     opened = open_shards(doubled)
     with pytest.raises(InputDataError, match="fewer than 11 different texts") as refused:
-        read_fold(opened, "dev", Fold(1, 11), boundaries=opened.boundaries, wanted=RequiredFeatures())
+        read_fold(opened, "dev", Fold(1, 11), boundaries=opened.boundaries, required=RequiredFeatures())
     assert refused.value.next_step == "fewer folds"
 
 

@@ -28,15 +28,15 @@ def test_states_that_do_not_fit(shards: Path, reseal: Callable[..., None], damag
         path.write_text("none", encoding="utf-8")
     reseal(shards)
     opened = open_shards(shards)
-    wanted = RequiredFeatures(best=True, hidden=True, special_states=name == "specials")
+    required = RequiredFeatures(best=True, hidden=True, special_states=name == "specials")
     with pytest.raises(StaleArtifactError, match=rf"part-00001\.{name}\.npy.*shards\.hidden=true"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+        read_split(opened, "train", boundaries=opened.boundaries, required=required)
 
 
 def test_each_window_has_its_own_states_of_cls_and_sep(shards: Path) -> None:
     opened = open_shards(shards)
-    wanted = RequiredFeatures(hidden=True, special_states=True)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+    required = RequiredFeatures(hidden=True, special_states=True)
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
     assert split.special_states is not None
     files = sorted((shards / "train").glob("*.specials.npy"))
     stored = np.concatenate([np.load(file) for file in files])
@@ -51,8 +51,8 @@ def test_each_window_has_its_own_states_of_cls_and_sep(shards: Path) -> None:
 
 def test_an_empty_split_has_no_states(tmp_path: Path, write_shards: Callable[..., Path]) -> None:
     opened = open_shards(write_shards(tmp_path / "s", {"train": []}, hidden=True))
-    wanted = RequiredFeatures(hidden=True, special_states=True)
+    required = RequiredFeatures(hidden=True, special_states=True)
     for name in ("train", "dev"):  # one part without rows, and no part at all
-        split = read_split(opened, name, boundaries=opened.boundaries, wanted=wanted)
+        split = read_split(opened, name, boundaries=opened.boundaries, required=required)
         assert split.hidden is not None and split.special_states is not None
         assert len(split.hidden.start) == len(split.special_states.start) == len(split) == 0

@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.parquet import schema, tables
 
 def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> None:
     opened = open_shards(shards)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
     assert len(tables.list_parts(shards, "train")) == 4
     assert len(split) == len(sentences)
     assert split.lengths.tolist() == [len(sentence.text) for sentence in sentences]
@@ -33,7 +33,7 @@ def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> Non
 def test_an_empty_split(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], kind: str) -> None:
     splits = {"train": sentences} | ({"dev": []} if kind == "a part without rows" else {})
     opened = open_shards(write_shards(tmp_path / "s", splits, hidden=True))
-    split = read_split(opened, "dev", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, hidden=True))
+    split = read_split(opened, "dev", boundaries=opened.boundaries, required=RequiredFeatures(best=True, hidden=True))
     assert len(split) == 0 and split.gold == [] and split.lengths.size == 0
 
 
@@ -41,7 +41,7 @@ def test_shards_without_any_boundary(tmp_path: Path, write_shards: Callable[...,
     opened = open_shards(write_shards(tmp_path / "s", {"train": [sentence("我[李|PER]")]}))
     assert opened.boundaries.vectors.shape == (0, 6)
     assert not read_split(
-        opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True)
+        opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True)
     ).best_rows.any()
 
 
@@ -87,7 +87,7 @@ def test_rows_that_break_the_contract_are_refused(
     reseal(shards)
     opened = open_shards(shards)
     with pytest.raises(StaleArtifactError, match=complaint):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, matches=True))
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True, matches=True))
 
 
 def test_a_window_longer_than_the_shards_promise(
@@ -96,7 +96,7 @@ def test_a_window_longer_than_the_shards_promise(
     long = sentence("我在[上海|LOC]工作，" * 5, windows=(0, 4))
     opened = open_shards(write_shards(tmp_path / "s", {"train": [long]}, statistics={"max_window": 20}))
     with pytest.raises(StaleArtifactError, match="do not tile"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
 
 
 def test_a_missing_part_is_not_trained_without(shards: Path) -> None:
@@ -107,8 +107,8 @@ def test_a_missing_part_is_not_trained_without(shards: Path) -> None:
 
 def test_matches_are_those_of_the_rows_off_line_and_on_line(shards: Path, sentences: list[Any]) -> None:
     opened = open_shards(shards)
-    wanted = RequiredFeatures(matches=True)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+    required = RequiredFeatures(matches=True)
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
     assert split.matches is not None and split.best_rows is None
     ids = np.concatenate(([0], opened.boundaries.ids))[split.matches.rows]
     found = list(zip(split.matches.starts, split.matches.ends, ids, strict=True))
@@ -117,7 +117,7 @@ def test_matches_are_those_of_the_rows_off_line_and_on_line(shards: Path, senten
     rows: list[Any] = [
         row for path in tables.list_parts(shards, "train") for row in tables.read_rows(path, schema.SHARDS)
     ]
-    online = split_of(rows, boundaries=opened.boundaries, wanted=wanted).matches
+    online = split_of(rows, boundaries=opened.boundaries, required=required).matches
     assert online is not None
     for name in ("offsets", "starts", "ends", "rows"):
         assert np.array_equal(getattr(online, name), getattr(split.matches, name)), name
@@ -128,7 +128,7 @@ def test_shards_without_matches_say_how_to_build_them(
 ) -> None:
     opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}, matches=False))
     assert not opened.statistics.matches
-    plain = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+    plain = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
     assert plain.matches is None
     with pytest.raises(StaleArtifactError, match=r"-S shards\.matches=true"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(matches=True))

@@ -26,13 +26,13 @@ EVERYTHING = RequiredFeatures(
 CPU = torch.device("cpu")
 
 
-def streamed(shards: Path, *, buffer: int = 4, wanted: RequiredFeatures = EVERYTHING) -> StreamedSplit:
-    return StreamedSplit.open(open_shards(shards), "train", wanted=wanted, buffer=buffer)
+def streamed(shards: Path, *, buffer: int = 4, required: RequiredFeatures = EVERYTHING) -> StreamedSplit:
+    return StreamedSplit.open(open_shards(shards), "train", required=required, buffer=buffer)
 
 
-def whole(shards: Path, *, wanted: RequiredFeatures = EVERYTHING) -> Split:
+def whole(shards: Path, *, required: RequiredFeatures = EVERYTHING) -> Split:
     opened = open_shards(shards)
-    return read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+    return read_split(opened, "train", boundaries=opened.boundaries, required=required)
 
 
 def rows_of(batches: Sequence[Any]) -> list[list[int]]:
@@ -40,8 +40,8 @@ def rows_of(batches: Sequence[Any]) -> list[list[int]]:
 
 
 def test_what_is_known_of_all_sentences_is_that_of_the_split(shards: Path) -> None:
-    wanted = RequiredFeatures(matches=True)
-    stream, split = streamed(shards, wanted=wanted), WholeSplit(whole(shards, wanted=wanted))
+    required = RequiredFeatures(matches=True)
+    stream, split = streamed(shards, required=required), WholeSplit(whole(shards, required=required))
     assert stream.lengths.tolist() == split.lengths.tolist()
     assert stream.largest_token_id == split.largest_token_id > 0
     assert stream.longest_entity == split.longest_entity == 4  # 人民公园
@@ -137,7 +137,7 @@ def test_states_that_are_not_stored_are_refused_as_in_memory(
     tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]
 ) -> None:
     shards = write_shards(tmp_path / "s", {"train": sentences})
-    stream = streamed(shards, wanted=RequiredFeatures(hidden=True))
+    stream = streamed(shards, required=RequiredFeatures(hidden=True))
     asked = stream.batches(batch_size=2, seed=5, epoch=1)
     with pytest.raises(StaleArtifactError, match="no hidden states"):
         list(stream.collated(asked, seed=5, epoch=1, device=CPU))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.model.evaluation.calibration import BINS, Bin, calibrate, guesses
+from ssmi.model.evaluation.calibration import BINS, Bin, calibrate, scored_predictions
 from ssmi.pipeline.contract.labels import Span
 
 
@@ -49,7 +49,7 @@ def test_nothing_predicted() -> None:
 def test_an_entity_is_right_where_it_is_gold_as_it_stands() -> None:
     gold = [Span(0, 2, "PER"), Span(3, 5, "LOC")]
     predicted = [Span(0, 2, "PER"), Span(3, 5, "ORG"), Span(6, 7, "LOC")]
-    assert guesses(gold, predicted, [0.9, 0.8, 0.7]) == [(0.9, True), (0.8, False), (0.7, False)]
+    assert scored_predictions(gold, predicted, [0.9, 0.8, 0.7]) == [(0.9, True), (0.8, False), (0.7, False)]
 
 
 def test_what_is_no_probability_is_refused() -> None:

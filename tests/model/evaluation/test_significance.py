@@ -10,20 +10,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, SEED, System, compare, first_difference, groups
 
 Sentence = dict[str, tuple[int, int, int]]
 
 
-def counted(*sentences: Sentence) -> Counted:
-    return Counted(
+def counted(*sentences: Sentence) -> SentenceCounts:
+    return SentenceCounts(
         [f"{place}" for place in range(len(sentences))],
         [{label: EntityCounts(*numbers) for label, numbers in sentence.items()} for sentence in sentences],
     )
 
 
-def random_run(seed: int, n_sentences: int = 40, *, skill: float = 0.6) -> Counted:
+def random_run(seed: int, n_sentences: int = 40, *, skill: float = 0.6) -> SentenceCounts:
     random, gold = np.random.default_rng(seed), np.random.default_rng(5)
     sentences = []
     for _ in range(n_sentences):
@@ -37,7 +37,7 @@ def random_run(seed: int, n_sentences: int = 40, *, skill: float = 0.6) -> Count
     return counted(*sentences)
 
 
-def plain_f1(run: Counted, sentences: list[int], labels: list[str]) -> float:
+def plain_f1(run: SentenceCounts, sentences: list[int], labels: list[str]) -> float:
     correct = size = 0
     for place in sentences:
         for label in labels:
@@ -133,8 +133,8 @@ def test_nothing_to_find() -> None:
 
 def test_other_sentences_are_refused() -> None:
     one = counted({}, {"X": (1, 1, 1)})
-    other = Counted([*one.sentences[:1], "another"], one.counts)
-    shorter = Counted(one.sentences[:1], one.counts[:1])
+    other = SentenceCounts([*one.sentences[:1], "another"], one.counts)
+    shorter = SentenceCounts(one.sentences[:1], one.counts[:1])
     assert [first_difference(one, each) for each in (one, other, shorter)] == [None, 1, 1]
     for each in (other, shorter):
         with pytest.raises(ValueError, match="different sentences"):

@@ -53,7 +53,7 @@ def make_network(encoder_folder: Path) -> Callable[[Shards, Params], Network]:
 
 
 def _word_counts(opened: Shards) -> torch.Tensor:
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(matches=True))
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(matches=True))
     assert split.matches is not None
     return torch.from_numpy(split.matches.counts(n_rows=len(opened.boundaries.ids) + 1))
 
@@ -63,7 +63,7 @@ def make_batch() -> Callable[[Shards], Batch]:
     """The ten sentences of train, with every feature."""
 
     def make(opened: Shards) -> Batch:
-        return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=EVERYTHING), np.arange(10))
+        return collate(read_split(opened, "train", boundaries=opened.boundaries, required=EVERYTHING), np.arange(10))
 
     return make
 

@@ -13,7 +13,7 @@ from ssmi.configurations import CONFIGURATIONS, find
 from ssmi.model.data.shards import open_shards
 from ssmi.model.network.build import build
 from ssmi.model.network.layers.bilstm import BiLSTM
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 Make = Callable[..., Any]
@@ -74,7 +74,7 @@ def test_an_ablation_lacks_what_its_name_says(shards: Path, make_network: Make, 
         assert whole.fusion is not None and whole.fusion.segment_positions is not None
         assert lacking.fusion is not None and lacking.fusion.segment_positions is None
     if name in ("no-lmi", "char-max"):
-        assert wanted(whole.params).local and not wanted(lacking.params).local
+        assert required_features(whole.params).local and not required_features(lacking.params).local
 
 
 def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:

@@ -17,7 +17,7 @@ def test_each_cell_holds_its_character_or_what_others_say(shards: Path) -> None:
     """Three windows of one sentence and two whole ones: 14, 21, 7, 1 and 8 characters."""
     opened = open_shards(shards)
     batch = collate(
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures()), np.array([9, 5, 4])
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures()), np.array([9, 5, 4])
     )
     lengths = batch.windows.lengths.tolist()
     cells = Cells.of(batch.windows)

@@ -71,6 +71,6 @@ def test_spans_of_a_span_head_hold_whole_words_and_so_do_their_probabilities(
 
 def test_a_split_knows_the_words_of_its_sentences(shards: Path) -> None:
     opened = open_shards(shards)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures())
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures())
     assert split.kinds.shape == split.token_ids.shape and len(split) > 1
     assert [len(split.kinds_of(row)) for row in range(len(split))] == split.lengths.tolist()

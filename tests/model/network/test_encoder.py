@@ -26,7 +26,7 @@ CLS, SEP = 2, 3
 def _batch(shards: Path, rows: list[int]) -> Batch:
     opened = open_shards(shards)
     return collate(
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True)), np.array(rows)
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True)), np.array(rows)
     )
 
 
@@ -114,7 +114,7 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
     encoder = encoders.load(folder)
     encoder.describe(tmp_path / "copy")
     assert str(tmp_path) not in (tmp_path / "copy" / "config.json").read_text()
-    rebuilt = encoders.blank(tmp_path / "copy")
+    rebuilt = encoders.build_untrained(tmp_path / "copy")
     rebuilt.load_state_dict(encoder.state_dict())
     assert rebuilt.specials == encoder.specials
 
@@ -164,7 +164,7 @@ def test_the_first_layers_alone(shards: Path, tmp_path: Path, encoder_folder: Pa
     batch = _batch(shards, [4])
     encoder = encoders.load(encoder_folder, layers=1).eval()
     encoder.describe(tmp_path / "described")
-    again = encoders.blank(tmp_path / "described").eval()
+    again = encoders.build_untrained(tmp_path / "described").eval()
     again.load_state_dict(encoder.state_dict())
     token_ids = [CLS, *batch.token_ids[0].tolist(), SEP]
     after_one = tiny_bert(input_ids=torch.tensor([token_ids]), output_hidden_states=True).hidden_states[1]
@@ -180,7 +180,7 @@ def test_more_layers_than_there_are(encoder_folder: Path) -> None:
 @torch.no_grad()
 def test_an_adapter_is_that_of_its_own_thread_and_is_gone_after_an_error(shards: Path, encoder_folder: Path) -> None:
     encoder = encoders.load(encoder_folder).eval()
-    encoder.adapt_behind(1, parameter="model.lexicon_layer")
+    encoder.adapt_after(1, parameter="model.lexicon_layer")
     batch = _batch(shards, [9, 5, 4, 0])
 
     def shifted(by: float) -> torch.Tensor:
@@ -200,4 +200,4 @@ def test_an_adapter_is_that_of_its_own_thread_and_is_gone_after_an_error(shards:
 
 def test_an_adapter_behind_more_layers_than_there_are(encoder_folder: Path) -> None:
     with pytest.raises(ParameterError, match=r"lexicon_layer: 3, but the encoder has 2.*-S model\.lexicon_layer=2"):
-        encoders.load(encoder_folder).adapt_behind(3, parameter="model.lexicon_layer")
+        encoders.load(encoder_folder).adapt_after(3, parameter="model.lexicon_layer")

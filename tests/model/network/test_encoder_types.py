@@ -35,8 +35,8 @@ def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_e
 
 def _batch(shards: Path, rows: list[int]) -> Batch:
     opened = open_shards(shards)
-    wanted = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
-    return collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(rows))
+    required = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
+    return collate(read_split(opened, "train", boundaries=opened.boundaries, required=required), np.array(rows))
 
 
 @torch.no_grad()
@@ -69,7 +69,7 @@ def test_what_is_described_is_rebuilt(
 ) -> None:
     encoder = encoders.load(typed[0], layers=layers).eval()
     encoder.describe(tmp_path / "described")
-    again = encoders.blank(tmp_path / "described").eval()
+    again = encoders.build_untrained(tmp_path / "described").eval()
     again.load_state_dict(encoder.state_dict())
     batch = _batch(shards, [9, 4])
     assert torch.equal(again(batch).states, encoder(batch).states)
@@ -127,7 +127,7 @@ def test_an_adapter_reads_the_states_behind_its_layer_and_the_next_reads_what_it
     batch = _batch(shards, [4])
     encoder = encoders.load(folder).eval()
     plain = encoder(batch)
-    encoder.adapt_behind(layer, parameter="model.lexicon_layer")
+    encoder.adapt_after(layer, parameter="model.lexicon_layer")
     assert torch.equal(encoder(batch).states, plain.states)
     seen: list[torch.Tensor] = []
 

@@ -15,7 +15,7 @@ from ssmi.configurations import CONFIGURATIONS, find
 from ssmi.model.data.batches import collate
 from ssmi.model.data.shards import Shards, open_shards, read_split
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 
 Make = Callable[..., Any]
 
@@ -112,7 +112,7 @@ def test_negatives_from_the_batch_change_the_loss_and_nothing_else(
     opened = open_shards(shards)
     network = make_network(opened, make_params(model__gmi="infonce-batch"))
     stir(network)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted(network.params))
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=required_features(network.params))
     assert split.negative_rows is None, "they are left on the disk"
     batch, alone = (collate(split, np.array(rows)) for rows in ([0, 5, 4], [0]))
     together = network.emissions(batch)
@@ -147,7 +147,7 @@ def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
 
 def _learns_whatever_the_padding(network: Network, opened: Shards, stir: Make) -> None:
     stir(network)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted(network.params))
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=required_features(network.params))
     together = network(collate(split, np.arange(10)))
     alone = torch.cat([network(collate(split, np.array([row]))) for row in range(10)])
     torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-5)

@@ -11,7 +11,7 @@ import pytest
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network import encoder as encoders
-from ssmi.model.network.requirements import check_buildable, check_encoder, check_parameters, wanted
+from ssmi.model.network.requirements import check_buildable, check_encoder, check_parameters, required_features
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import FeatureParameters
@@ -51,7 +51,7 @@ Make = Callable[..., Any]
 def test_each_switch_reads_its_features_and_no_others(
     make_params: Make, changes: dict[str, Any], read: RequiredFeatures
 ) -> None:
-    assert wanted(make_params(**{f"model__{name}": value for name, value in changes.items()}).model) == read
+    assert required_features(make_params(**{f"model__{name}": value for name, value in changes.items()}).model) == read
 
 
 def test_frozen_states_cannot_be_fused_before_bert(shards: Path, make_params: Make) -> None:
@@ -108,7 +108,7 @@ def test_frozen_needs_stored_states(
     with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
         check_buildable(make_params(model__encoder="frozen", model__fusion="none").model, opened)
     with pytest.raises(StaleArtifactError, match=r"-S shards\.hidden=true"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True, hidden=True))
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True, hidden=True))
 
 
 def test_shards_of_a_larger_encoder_are_refused(

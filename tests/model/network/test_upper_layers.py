@@ -49,8 +49,8 @@ def opened(shards: Path) -> Shards:
 @torch.no_grad()
 def _with_states(opened: Shards, model: Any, *, below: int, dtype: torch.dtype = torch.float16) -> Batch:
     """A batch with transformers' own states after a layer, as the shards hold them or more exactly."""
-    wanted = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
-    batch = collate(read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted), np.array(ROWS))
+    required = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
+    batch = collate(read_split(opened, "train", boundaries=opened.boundaries, required=required), np.array(ROWS))
     hidden = torch.zeros(*batch.mask.shape, WIDTH)
     specials: list[Tensor] = []
     for index in range(len(ROWS)):
@@ -103,7 +103,7 @@ def test_what_is_described_is_rebuilt(opened: Shards, tmp_path: Path, typed: tup
     batch = _with_states(opened, own.from_pretrained(folder).eval(), below=1)
     upper = encoders.load(folder, below=1).eval()
     upper.describe(tmp_path / "described")
-    again = encoders.blank(tmp_path / "described", below=1).eval()
+    again = encoders.build_untrained(tmp_path / "described", below=1).eval()
     again.load_state_dict(upper.state_dict())
     assert torch.equal(again(batch).states, upper(batch).states)
     assert (len(layers_of(again.bert)), len(layers_of(encoders.load(folder).bert))) == (2, LAYERS)
@@ -158,7 +158,7 @@ def test_an_adapter_stands_behind_the_same_layer_as_in_the_whole_encoder(
     batch = _with_states(opened, own.from_pretrained(folder).eval(), below=below, dtype=torch.float32)
     found = []
     for encoder in (encoders.load(folder, below=below), encoders.load(folder)):
-        encoder.eval().adapt_behind(layer, parameter="model.fusion_layer")
+        encoder.eval().adapt_after(layer, parameter="model.fusion_layer")
         found.append(encoder(batch, adapter=lambda states: states.flip(-1)))
     plain = encoders.load(folder).eval()(batch)
     assert (found[1].states - plain.states).abs().max() > 0.1
@@ -169,9 +169,9 @@ def test_an_adapter_stands_behind_the_same_layer_as_in_the_whole_encoder(
 def test_an_adapter_cannot_stand_where_nothing_is_run(typed: tuple[Path, Any]) -> None:
     upper = encoders.load(typed[0], below=2)
     with pytest.raises(ParameterError, match="but the encoder has 3"):
-        upper.adapt_behind(4, parameter="model.fusion_layer")
+        upper.adapt_after(4, parameter="model.fusion_layer")
     with pytest.raises(ParameterError, match=r"layer 2 come from the shards.*at least -S model\.fusion_layer=2"):
-        upper.adapt_behind(1, parameter="model.fusion_layer")
+        upper.adapt_after(1, parameter="model.fusion_layer")
 
 
 def test_its_layers_and_p_are_tuned_at_the_encoders_rate(
@@ -189,7 +189,7 @@ def test_its_layers_and_p_are_tuned_at_the_encoders_rate(
 
 
 def test_there_must_be_a_layer_left(encoder_folder: Path) -> None:
-    with pytest.raises(ParameterError, match=r"after layer 2 of 2: none is left.*shards\.hidden_layers=1"):
+    with pytest.raises(ParameterError, match=r"after layer 2 of 2, so none is left.*shards\.hidden_layers=1"):
         encoders.load(encoder_folder, below=2)
     with pytest.raises(ParameterError, match="after layer 1 of 1"):
         encoders.load(encoder_folder, layers=1, below=1)
@@ -214,5 +214,5 @@ def test_states_that_a_last_norm_has_changed_are_refused(
     if not normed:
         check_encoder(upper, opened, largest_token_id=3)
         return
-    with pytest.raises(StaleArtifactError, match=r"gone through the norm.*-S shards\.hidden_norm=false"):
+    with pytest.raises(StaleArtifactError, match=r"normalised by the layer norm.*-S shards\.hidden_norm=false"):
         check_encoder(upper, opened, largest_token_id=3)

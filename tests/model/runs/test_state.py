@@ -143,7 +143,7 @@ def test_the_whole_network_stopped_again_and_again(run: RunTraining, tmp_path: P
         reporter = Signals(label, nth, number=signal.SIGTERM)
         with pytest.raises(Interrupted):
             run("stopped", reporter=reporter, resume=bool(resume), **changes)
-        assert len([note for note in reporter.notes if note.startswith("going on ")]) == bool(resume)
+        assert len([note for note in reporter.notes if note.startswith("resuming ")]) == bool(resume)
     run("stopped", resume=True, **changes)
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 

@@ -27,7 +27,7 @@ from ssmi.model.data.training_data import StreamedSplit
 from ssmi.model.encoder_defaults import size_of
 from ssmi.model.evaluation.scoring import add
 from ssmi.model.evaluation.sentence_counts import name_of
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.results import counts_file
 from ssmi.model.training.train import TrainResult, train
@@ -674,9 +674,9 @@ def test_a_streamed_loss_is_that_of_the_same_batches_in_memory(
     trained = _train(shards, encoder_folder, tmp_path / "run", params)
     opened = open_shards(shards)
     network = checkpoints.load(trained.run / "checkpoint", shards=opened).network.eval()
-    features = wanted(params.model)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=features)
-    stream = StreamedSplit.open(opened, "train", wanted=features, buffer=4)
+    features = required_features(params.model)
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=features)
+    stream = StreamedSplit.open(opened, "train", required=features, buffer=4)
     for epoch in (1, 2):
         batches = stream.batches(batch_size=2, seed=13, epoch=epoch)
         losses = []
@@ -761,7 +761,7 @@ def test_shards_that_are_not_those_that_were_looked_at_are_refused(
     tmp_path: Path, write_shards: Any, sentences: list[Any], encoder_folder: Path, make_params: Any
 ) -> None:
     shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences})
-    with pytest.raises(StaleArtifactError, match="built again just now"):
+    with pytest.raises(StaleArtifactError, match="rebuilt since it was checked"):
         train(
             shards=shards,
             encoder=encoder_folder,

@@ -14,7 +14,7 @@ from ssmi.pipeline.readers import read_sentences
 
 HUGE = 1 << 26
 """Bytes of the unpacked files."""
-MOST_GROWTH = 420
+MAX_GROWTH = 420
 """MiB that reading may take at its peak, over what a small file takes."""
 
 
@@ -58,7 +58,7 @@ def test_a_bomb_is_refused_by_line(tmp_path: Path, name: str, beginning: str, re
     done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
     message, grown = done.stdout.splitlines()
     assert message.startswith(str(path)) and said in message
-    assert int(grown) < MOST_GROWTH
+    assert int(grown) < MAX_GROWTH
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Cross-validation from the command line on the tiny project: real runs, several at once, and what is done again."""
+"""Cross-validation from the command line on the tiny project: real runs, parallel jobs, and repeated commands."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 
 import ssmi
 from ssmi.model.evaluation.scoring import EntityCounts, total
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, System, compare
 from ssmi.pipeline.contract.errors import ParameterError
 
@@ -26,7 +26,7 @@ Copy = Callable[[Any, Path], Any]
 
 @pytest.fixture(scope="module")
 def folded_once(built_once: Any, copy_project: Copy, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Two rows, two seeds, two folds, two runs at once."""
+    """An ablation of two rows, two seeds and two folds, with two runs in parallel."""
     project = copy_project(built_once, tmp_path_factory.mktemp("folded"))
     outcome = project.ssmi("ablate", *FOLDS, "--jobs", "2")
     assert outcome.code == 0, outcome.stderr
@@ -84,7 +84,7 @@ def test_the_table_says_folds_wherever_it_speaks_of_scores(folded_once: Any) -> 
 
 
 def shlex_free(start: str, rest: tuple[str, ...]) -> str:
-    """A command line of words that need no quotes."""
+    """Join the words of a command line; none of them needs quotes."""
     return " ".join((start, *rest))
 
 
@@ -100,7 +100,7 @@ def test_the_counts_that_lie_beside_it_give_the_same_interval(folded_once: Any) 
                 {one["label"]: EntityCounts(one["gold"], one["predicted"], one["correct"]) for one in row["counts"]}
                 for row in own
             ]
-            runs[seed] = Counted([row["sentence"] for row in own], counts)
+            runs[seed] = SentenceCounts([row["sentence"] for row in own], counts)
         systems[name] = System(runs)
     found = compare(systems["no-bert"], systems["bert-crf"])[ALL]
     (row,) = (row for row in _table(folded_once)["rows"] if row["configuration"] == "no-bert")
@@ -115,7 +115,7 @@ def test_the_time_is_told_before_it_starts_and_after_each_run(folded_once: Any) 
     assert " with 2 jobs (a run: bert-crf " in lines[told] and ", no-bert " in lines[told]
     begun = [line for line in lines if re.fullmatch(r"\[\d/8\] [a-z-]+, seed \d+, fold \d", line)]
     assert lines.index(begun[0]) > told
-    # Seed by seed and fold by fold, the rows of one fold after each other.
+    # Ordered by seed, then fold, then row.
     assert begun == [
         f"[{number}/8] {name}, seed {seed}, fold {fold}"
         for number, (seed, fold, name) in enumerate(
@@ -158,8 +158,8 @@ def test_one_process_trains_what_two_did(folded: Any) -> None:
     outcome = folded.ssmi("ablate", *FOLDS, "--keep-checkpoints")
     assert outcome.code == 0, outcome.stderr
     assert "1 run, about " in outcome.stderr and "[8/8] no-bert, seed 13, fold 2\n" in outcome.stderr
-    assert _table(folded) == before  # one thread each, so to the bit
-    # Its weights were kept: it can be scored, on the fold that is its dev and no other sentences.
+    assert _table(folded) == before  # each uses one thread, so results are identical to the bit
+    # Its weights were kept, so it can be scored, on its dev fold only.
     outcome = folded.ssmi("evaluate", "--run", str(run), "--json")
     assert outcome.code == 0, outcome.stderr
     metrics = json.loads((run / "metrics.json").read_text())["dev"]
@@ -200,7 +200,7 @@ def test_variants_stand_beside_configurations(folded: Any) -> None:
     assert "] over no-bert |" in (_folder(folded) / "table.md").read_text(encoding="utf-8")
     again = table["command"].split()
     assert again[again.index("--variant") + 1] == "shallow:base=bert-crf,against=no-bert,model.encoder_layers=1"
-    # Without it the table is as before, and with other parameters its runs are others.
+    # Without the variants, the table has only the configurations.
     assert folded.ssmi("ablate", *FOLDS).code == 0
     assert [row["configuration"] for row in _table(folded)["rows"]] == ["bert-crf", "no-bert"]
 
@@ -236,7 +236,7 @@ def test_interrupted_runs_are_gone_on_with(project: Any) -> None:
     outcome = project.ssmi("ablate", *options)
     assert outcome.code == 0, outcome.stderr
     logs = [log.read_text(encoding="utf-8") for log in folder.glob("*/13/*.log")]
-    assert len(logs) == 2 and all("going on in epoch" in log and log.count("epoch 1:") == 1 for log in logs)
+    assert len(logs) == 2 and all("resuming in epoch" in log and log.count("epoch 1:") == 1 for log in logs)
 
 
 def test_a_run_that_diverges_leaves_the_other_row(project: Any) -> None:

@@ -1,4 +1,4 @@
-"""The folds of a seed as one run: counts pooled, sentences joined in the order of folds."""
+"""The folds of a seed pooled into one run: counts are added, and sentences are joined in the order of the folds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from ssmi.ablation.pooling import pool, pool_metrics
 from ssmi.ablation.table import FinishedRun
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
 
@@ -16,7 +16,7 @@ def _fold(
 ) -> FinishedRun:
     counts = EntityCounts(*three)
     scores = Scores(counts, {label: counts}, {"named": counts}, counts, ill_formed=1, n_sentences=1)
-    own = {"dev": Counted([f"{label}{three}"], [{label: counts}])} if counted else {}
+    own = {"dev": SentenceCounts([f"{label}{three}"], [{label: counts}])} if counted else {}
     return FinishedRun(13, best_epoch, RunMetrics({"dev": scores}), dev_f1, own)
 
 

@@ -1,4 +1,4 @@
-"""What can stand in one table while runs are missing: rows are compared on the same sentences or not at all."""
+"""Tables with missing runs: rows are compared only on the same sentences."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ssmi.ablation.progress import Progress
 from ssmi.ablation.table import FinishedRun
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
 FOLDS = (1, 2, 3)
@@ -20,7 +20,7 @@ FOLDS = (1, 2, 3)
 def _run(seed: int, fold: int | None) -> FinishedRun:
     counts = EntityCounts(2, 2, 1)
     scores = Scores(counts, {}, {}, counts, 0, 1)
-    return FinishedRun(seed, 1, RunMetrics({"dev": scores}), (0.5,), {"dev": Counted([f"fold {fold}"], [{}])})
+    return FinishedRun(seed, 1, RunMetrics({"dev": scores}), (0.5,), {"dev": SentenceCounts([f"fold {fold}"], [{}])})
 
 
 def _progress(done: Sequence[tuple[str, int, int | None]], folds: Sequence[int | None] = FOLDS) -> Progress:

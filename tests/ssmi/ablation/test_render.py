@@ -1,4 +1,4 @@
-"""The page of an ablation: a valid table whatever names and parameters hold, and a note that says what was done."""
+"""The page of an ablation: a valid table for any names and parameters, and a note that describes the settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _gain(dev: float, test: float, interval: Interval | None = None) -> dict[str
 
 
 def _split(line: str) -> list[str]:
-    """The cells of a line of markdown, as GitHub reads it: a bar after a backslash is no border."""
+    """Split a row of a markdown table into cells as GitHub does: a bar after a backslash is not a border."""
     assert line.startswith("| ") and line.endswith(" |")
     return [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", line[1:-1])]
 
@@ -103,7 +103,7 @@ def test_the_note_says_where_an_interval_is_missing_and_why() -> None:
     assert "95 % interval (paired bootstrap over sentences, 2,000 resamples" in said
     assert "No interval for no-can: a run of it or of bert-crf has no counts of its sentences. " in said
     assert "No interval" not in note(_table(rows[:2]))
-    assert "bootstrap" not in note(_table(rows[:1]))  # there is no gain to speak of
+    assert "bootstrap" not in note(_table(rows[:1]))  # there are no gains to describe
 
 
 def test_other_settings_show_what_they_have() -> None:

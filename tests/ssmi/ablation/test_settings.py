@@ -1,4 +1,4 @@
-"""The settings that an ablation's runs stand under: a name for each, what they are, what else is finished."""
+"""The settings of an ablation's runs: their names and contents, and finished runs with other settings."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _finish(settings: Path, seed: int, **f1: float) -> None:
 
 
 def _made(**parameters: Any) -> Fingerprint:
-    """MADE with other parameters, ``section__key``; None takes one away."""
+    """Return MADE with other parameters, given as ``section__key``; None removes a parameter."""
     changed = {**MADE.parameters, **{name.replace("__", "."): value for name, value in parameters.items()}}
     return replace(MADE, parameters={name: value for name, value in changed.items() if value is not None})
 
@@ -87,7 +87,7 @@ def test_finished_runs_of_other_parameters_are_told_with_their_means(tmp_path: P
     folder = tmp_path / "ssmi" / "other"
     write(folder, describe(Params(), _made(train__epochs=5)))
     _finish(folder, 10, dev=0.5, test=0.25)
-    _finish(folder, 9, dev=0.75)  # no test, so there is no mean of test
+    _finish(folder, 9, dev=0.75)  # without test scores, so test has no mean
     (folder / "11").mkdir()  # not finished
     (folder / "notes").mkdir()
     write(tmp_path / "ssmi" / "empty", describe(Params(), None))
@@ -118,7 +118,7 @@ def test_what_differs(tmp_path: Path, then: Fingerprint, differs: list[str]) -> 
 
 
 def test_parameters_of_features_stand_for_the_digest_of_their_shards(tmp_path: Path) -> None:
-    """A person knows ``selection.threshold``, and nobody a digest."""
+    """Differences are reported as parameters such as ``selection.threshold``, which users know, not as digests."""
     folder = tmp_path / "ssmi" / "other"
     features = Params.model_validate({"selection": {"threshold": 0.7}})
     write(folder, describe(features, replace(_made(train__epochs=3), shards="c" * 64)))

@@ -1,4 +1,4 @@
-"""The table of an ablation from made-up runs: means, deviations, gains, and what a reader sees."""
+"""The table of an ablation with made-up runs: means, deviations, gains, and the rendered output."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssmi.ablation.render import cells, markdown
 from ssmi.ablation.table import Figure, FinishedRun, Interval, OtherSettings, Setting, Table, make_table
 from ssmi.configurations import CONFIGURATIONS, CURVES
 from ssmi.model.evaluation.scoring import EntityCounts, Scores
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
 
@@ -130,13 +130,13 @@ def test_without_a_test_split_the_figures_are_of_dev() -> None:
 
 
 def test_gains_have_intervals_where_sentences_were_counted() -> None:
-    def counted(*correct: int) -> Counted:
-        return Counted(
+    def counted(*correct: int) -> SentenceCounts:
+        return SentenceCounts(
             [str(place) for place in range(len(correct))],
             [{"PER": EntityCounts(1, 1, n_correct)} for n_correct in correct],
         )
 
-    def run(seed: int, **of: Counted) -> FinishedRun:
+    def run(seed: int, **of: SentenceCounts) -> FinishedRun:
         return replace(_run(seed, dev=0.5, test=0.5), counted=of)
 
     weak, strong = counted(*[1, 0] * 20), counted(*[1] * 40)
@@ -153,7 +153,7 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
     assert dev.told_apart and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.other_sign == 0.0
     assert rows["ssmi"].gains["bert-crf"].interval["test"] == Interval(0.0, 0.0, 1.0, told_apart=False)
     none = {"dev": None, "test": None}
-    # Not where a seed has no counts, nor on other sentences.
+    # No interval if a seed has no counts or its counts are of other sentences.
     for name in ("no-can", "no-gmi"):
         assert {reference: gain.interval for reference, gain in rows[name].gains.items() if reference != name} == {
             "bert-crf": none,

@@ -1,4 +1,4 @@
-"""Variants: what is written is what is run, in a file as on the command line, and what is none is refused."""
+"""Variants from a file or the command line: they are run as written, and invalid ones are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a chart says, read from its SVG."""
+"""Fixtures that read the text of a chart from its SVG."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bars and histograms show shares, and cut off what would flatten the others."""
+"""Bars and histograms show shares, and cut off a bar that would make the others too small."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A row for each mean, and a dot for each of its values."""
+"""Interval charts have a row for each mean and a dot for each of its values."""
 
 from __future__ import annotations
 

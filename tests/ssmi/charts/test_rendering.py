@@ -1,4 +1,4 @@
-"""Every chart, inline and as a file: named, coloured by the page, whole, the same bytes each time."""
+"""Every chart, inline and as a file: named, coloured by the page, not cut off, and reproducible to the byte."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""dvc.yaml as it is written from the stages, in the repository and in a project of one's own."""
+"""dvc.yaml generated from the stages, in the repository and in a user's project."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def test_the_committed_dvc_yaml_is_current(repository: Path) -> None:
 
 
 def test_stages_depend_on_artifacts_alone_and_no_feature_on_training(repository: Path) -> None:
-    """So an edited line of code or a training parameter makes DVC build no feature again."""
+    """An edited line of code or a training parameter therefore does not make DVC rebuild features."""
     for name, entry in pipeline_stages(repository).items():
         assert all(path.startswith("artifacts/") for path in entry.get("deps", []))
         assert ({"model", "train"} <= set(entry["params"])) == (name == "train")

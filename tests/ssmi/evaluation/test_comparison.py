@@ -1,4 +1,4 @@
-"""Which runs are compared, and on what, without training any: folders that hold what a finished run leaves."""
+"""Choice of the runs and sentences to compare, with made-up run folders instead of training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from ssmi.evaluation.comparison import compare_runs, runs_in
 from ssmi.model.evaluation.scoring import EntityCounts
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs import json_files
 from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.fingerprint import Fingerprint
@@ -32,7 +32,7 @@ def manifest(built_once: Any) -> Path:
 def _leave_run(
     folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **parameters: object
 ) -> Path:
-    """A finished run as far as comparing reads it."""
+    """Write the files of a finished run that a comparison reads."""
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir(parents=True)
     metadata = CheckpointMetadata(
@@ -51,7 +51,7 @@ def _leave_run(
         path = counts_file.path_of(folder, split)
         path.parent.mkdir(exist_ok=True)
         of_each = [{label: EntityCounts(*three) for label, three in sentence.items()} for sentence in sentences]
-        counts_file.write(path, Counted([f"{number}" for number in range(len(sentences))], of_each))
+        counts_file.write(path, SentenceCounts([f"{number}" for number in range(len(sentences))], of_each))
     result_files.write(folder, metrics=b"{}")
     (folder / "metrics.json").write_text("{}", encoding="utf-8")
     return folder

@@ -1,4 +1,4 @@
-"""Scores on a labelled file against plain counting over what the tagger says of each sentence."""
+"""Scores on a labelled file, compared with direct counts of the tagger's entities per sentence."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ssmi.pipeline.readers.options import ReadOptions
 
 
 class Told:
-    """Keeps the tasks and how far each came."""
+    """A reporter that records the progress of each task."""
 
     def __init__(self) -> None:
         self.done: dict[str, int] = {}
@@ -89,7 +89,7 @@ def test_every_score_is_counted_from_the_taggers_answers(
 
 
 def test_blanks_and_long_tokens_change_no_score(tagger: ssmi.Tagger, tmp_path: Path) -> None:
-    """Entities are compared where they stand in what is seen of the text, blanks at their edges left out."""
+    """Entities are compared by their positions among the seen characters, without blanks at their edges."""
     text = "吴重阳先生毕业于北京大学，任公司董事长。"
     (entity, *others) = tagger(text)
     plain = [(one.start, one.end, one.label) for one in (entity, *others)]

@@ -1,4 +1,4 @@
-"""The paper's figures as data: whole, and found by the names of configurations and data sets."""
+"""The paper's figures as data: complete, and found by the names of configurations and data sets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_every_row_has_every_data_set() -> None:
 
 
 def test_an_f1_is_the_harmonic_mean_beside_it_but_where_the_paper_itself_differs() -> None:
-    """So no digit was misread: of the 42 that it gives whole 13 differ, by 0.7 at most."""
+    """Guards against misread digits: of the 42 complete results 13 differ in the paper itself, by at most 0.7."""
     differing = {}
     for name, row in paper_figures().table_1.items():
         for dataset, values in row.items():

@@ -1,4 +1,4 @@
-"""The page of tables that were put together by hand."""
+"""The page of the paper's tables, rendered from hand-made tables."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ssmi.paper.page import markdown
 
 
 def _scores(f1: float, groups: Mapping[str, float]) -> Scores:
-    """Scores with this F1, precision and recall."""
+    """Return scores with this F1, precision and recall."""
 
     def counts(share: float) -> EntityCounts:
         return EntityCounts(100, 100, round(100 * share))

@@ -1,4 +1,4 @@
-"""``Project.paper`` and ``ssmi-cli paper``: real features and runs of data sets of the paper's names, and the page."""
+"""``Project.paper`` and ``ssmi-cli paper``: features, runs and the page, for tiny data sets with the paper's names."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 RATES = {"lr_encoder": 0.002, "lr_boundaries": 0.001, "lr_crf": 0.02, "lr_new": 0.01}
 OVERRIDES = ("train.epochs=12", "train.batch_size=4", *(f"train.{name}={rate}" for name, rate in RATES.items()))
-"""With these SSMI learns the few sentences below; random characters without a lexicon do not."""
+"""Settings with which SSMI learns the few sentences below, and random character embeddings without a lexicon do not."""
 OPTIONS = ("--encoder", "encoder", "--only", "bert-crf,ssmi", "--seeds", "2")
 SETTINGS = tuple(word for change in OVERRIDES for word in ("-S", change))
 
 
 def _add(project: Any, name: str, *, groups: bool = False) -> None:
-    """A data set of a few short sentences, the same in each split; with Weibo's kinds of labels for ``groups``."""
+    """Add a data set of a few short sentences, the same in each split; with ``groups``, its labels are like Weibo's."""
     blocks = project.raw("train").read_text(encoding="utf-8").strip().split("\n\n")
     short = [one for one in sorted(blocks, key=len) if len(one.splitlines()) > 5 and re.search("-[A-Z]+$", one, re.M)]
     text = "\n\n".join(short[: 16 if groups else 12]) + "\n"
@@ -36,7 +36,7 @@ def _add(project: Any, name: str, *, groups: bool = False) -> None:
 
 @pytest.fixture(scope="module")
 def made(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with two of the four data sets, and the page of two rows over two seeds."""
+    """A project with two of the four data sets, and a page of two rows over two seeds."""
     project = copy_project(pristine_project, tmp_path_factory.mktemp("paper"))
     _add(project, "weibo", groups=True)
     _add(project, "ontonotes")
@@ -51,7 +51,7 @@ def _folder(project: Any) -> Path:
 
 
 def _sections(project: Any) -> dict[str, list[list[str]]]:
-    """The page's tables: heading → rows of cells, the header first."""
+    """Return the page's tables: heading → rows of cells, header first."""
     page = (_folder(project) / "paper.md").read_text(encoding="utf-8")
     sections = {}
     for part in page.split("\n## ")[1:]:
@@ -61,7 +61,7 @@ def _sections(project: Any) -> dict[str, list[list[str]]]:
 
 
 def _tables(project: Any) -> dict[str, Mapping[str, Any]]:
-    """Data set → row of its ablation's table by configuration."""
+    """Return data set → configuration → row of the ablation's table."""
     folder = project.root / "artifacts" / "ablate"
     tables = {path.name: json.loads((path / "table.json").read_text(encoding="utf-8")) for path in folder.iterdir()}
     return {name: {row["configuration"]: row for row in table["rows"]} for name, table in tables.items()}
@@ -84,7 +84,7 @@ def test_every_figure_is_that_of_the_runs_or_of_the_paper(made: Any) -> None:
         assert cells[0::2] == [measured(dataset, name, "f1") for dataset in ("ontonotes", "weibo")]
         assert tuple(cells[1::2]) == printed[name]
     shown = {cell for row in rows for cell in row[2::2]}
-    assert len(shown) > 2  # what was learned tells rows and data sets apart
+    assert len(shown) > 2  # scores differ between rows and data sets
     header, *rows = sections["Weibo"]
     assert header[3:9] == ["named F1", "nominal F1", "F1", "named F1, paper", "nominal F1, paper", "F1, paper"]
     for name, _, n_seeds, *cells in rows:
@@ -133,7 +133,7 @@ def test_the_same_command_trains_nothing_again_and_another_data_set_joins(
     assert list(result.tables) == ["ontonotes", "weibo", "resume"]
     assert [line.split(" ")[0] for line in result.missing] == ["MSRA"] and not result.diverged
     result.raise_if_diverged()
-    # rows of the call before stay where their runs have these parameters
+    # rows of the previous call are kept if their runs have these parameters
     assert [row.configuration for row in result.tables["weibo"].rows] == ["ssmi", "bert-crf"]
     assert [row.configuration for row in result.tables["resume"].rows] == ["bert-crf"]
     header, *rows = _sections(project)["F1"]
@@ -175,7 +175,7 @@ def test_a_run_that_diverges_is_told_at_the_end(made: Any, copy_project: Callabl
         overrides=[*OVERRIDES, "train.lr_encoder=1e30", "train.epochs=1"],
     )
     assert len(result.diverged) == 1 and result.diverged[0].startswith("weibo: bert-crf, seed 13")
-    assert not result.tables and result.page.is_file()  # the page of the call before is left as it was
+    assert not result.tables and result.page.is_file()  # the page of the previous call is unchanged
     with pytest.raises(ssmi.SsmiError, match="1 run failed"):
         result.raise_if_diverged()
 

@@ -1,4 +1,4 @@
-"""A text and its spaced, indented and broken copies: the same entities with the same scores, at the copy's places."""
+"""Copies of a text with spaces, indents and line breaks have the same entities and scores, at the copy's positions."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def assert_in_place(text: str, entities: list[ssmi.Entity]) -> None:
 @given(text=st.sampled_from(SENTENCES), data=st.data())
 def test_blanks_beside_chinese_do_not_change_what_is_found(tagger: ssmi.Tagger, text: str, data: st.DataObject) -> None:
     def blanks(index: int) -> str:
-        """Perhaps some, but none between two Latin characters, which would make two words of one."""
+        """Draw blanks, or none; none between two Latin characters, which would split a word."""
         return "" if text[max(0, index - 1) : index + 1].isascii() and index else data.draw(st.just("") | RUNS)
 
     copy = "".join(blanks(index) + character for index, character in enumerate(text)) + data.draw(st.just("") | RUNS)
@@ -101,7 +101,7 @@ def test_texts_of_nothing_but_blanks_hold_no_entity_and_no_memory(tagger: ssmi.T
 def test_prediction_gives_the_entities_that_evaluation_counts(
     tagger: ssmi.Tagger, run: Path, tagging_project: Any, split: str
 ) -> None:
-    """Of the raw texts, some of which hold blanks."""
+    """Compares the raw texts, some of which contain blanks."""
     raw = tagging_project.root / "data" / "tiny" / f"{split}.bmes"
     assert_the_same(tagger, run, tagging_project.root / "artifacts" / "shards" / "tiny", split, raw)
 
@@ -134,7 +134,7 @@ def assert_the_same(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, ra
 @pytest.mark.skipif("SSMI_DATA" not in os.environ, reason="SSMI_DATA names no folder of data sets")
 @pytest.mark.parametrize("dataset", ["resume", "weibo", "msra"])
 def test_prediction_gives_what_evaluation_counts_of_real_data(tmp_path: Path, dataset: str) -> None:
-    """And copies of the texts with blanks in them give the same."""
+    """Copies of the texts with inserted blanks give the same entities."""
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
     small = ("-S", "train.max_steps=150", "-S", "model.encoder_layers=2", "-S", "train.test=false")
     for command in (("features", "build"), ("train", *small)):
@@ -157,7 +157,7 @@ def keeps_blanks(character: str) -> bool:
 
 
 def spaced(text: str, *, seed: int) -> str:
-    """An indented copy with blanks, line ends and marks between a third of its characters, and around Latin words."""
+    """Return an indented copy with blanks, line ends and marks at a third of the places outside Latin words."""
     draw = random.Random(seed)
     pieces = ["\u3000\u3000"]
     for before, character in zip(" " + text, text, strict=False):

@@ -1,4 +1,4 @@
-"""Files in, rows out, from Python: what the command line writes for the same files."""
+"""Tagging files from Python gives what the command line writes for the same files."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_entities_are_those_of_the_tagger(tagger: ssmi.Tagger, tmp_path: Path) -
 def test_rows_name_the_source_where_the_user_names_entities(
     tagging_project: Any, tagger: ssmi.Tagger, file: Path
 ) -> None:
-    # What the tests' small network finds differs a little between processors, and where it finds something that stays.
+    # What the tests' small network finds differs slightly between processors, and its entities take precedence.
     taken = "".join(one.text for one in tagger(SENTENCE))
     free = next(character for character in SENTENCE if character not in taken)
     own = ssmi.open_project(tagging_project.root).open_run(device="cpu", entities={free: "TITLE"})

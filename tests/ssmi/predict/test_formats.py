@@ -1,4 +1,4 @@
-"""What ``predict`` writes is read as data: the way back from an annotation tool begins with it."""
+"""The output of ``predict`` can be read as data, so that it can be corrected in an annotation tool."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The collector rests while a program is loaded, and is as it was before whatever happens."""
+"""The garbage collector is paused while a program is loaded, and always restored afterwards."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_it_rests_inside_and_is_as_it_was_afterwards(on: bool) -> None:
         assert not gc.isenabled()
         with garbage_collection_paused():
             pass
-        assert not gc.isenabled()  # one inside another does not end it
+        assert not gc.isenabled()  # an inner pause does not end the outer one
     assert gc.isenabled() == on
     with pytest.raises(ValueError, match="broken"), garbage_collection_paused():
         raise ValueError("broken")
@@ -42,7 +42,7 @@ def test_what_was_loaded_is_not_looked_at_again() -> None:
 
 
 def test_nothing_is_exempted_when_loading_fails() -> None:
-    """In a process of its own: pytest's own objects change while it runs."""
+    """Runs in a separate process, because pytest's own objects change while it runs."""
     code = (
         "import gc\n"
         "from ssmi.predict.garbage_collection import garbage_collection_paused\n"

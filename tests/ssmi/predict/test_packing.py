@@ -1,4 +1,4 @@
-"""A pack by its Python door: what is copied, what is told, and what a pack that is not whole says."""
+"""Packing a run from Python: the copied files, the reports, and the errors of an incomplete pack."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ssmi.predict.packing import BRING_AGAIN, check_pack, pack
 
 
 class Told:
-    """Keeps each task's total and how far it came; may fail at the first step."""
+    """A reporter that records each task's total and progress; may fail at the first step."""
 
     def __init__(self, *, fail: bool = False) -> None:
         self.done: list[tuple[str, int, int]] = []
@@ -55,7 +55,7 @@ def packed_once(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def packed(packed_once: Path, tmp_path: Path) -> Path:
-    """A pack of one's own."""
+    """A writable copy of the pack."""
     shutil.copytree(packed_once, tmp_path / "pack")
     return tmp_path / "pack"
 
@@ -141,7 +141,7 @@ def test_every_file_that_is_another_is_named_at_once(packed: Path) -> None:
     ]
     assert refused.value.message == f"not the run that was packed: {'; '.join(problems)}"
     with pytest.raises(StaleArtifactError, match="not the run that was packed"):
-        pack(packed, packed.parent / "again")  # nor is it packed once more
+        pack(packed, packed.parent / "again")  # and it cannot be packed again
     assert not (packed.parent / "again").exists()
 
 

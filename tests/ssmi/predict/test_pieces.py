@@ -1,4 +1,4 @@
-"""Texts are cut into pieces that lose no character, and entities come back to where they stand in the text."""
+"""Texts are cut into pieces without losing characters, and entities are mapped back to positions in the text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_the_pieces_of_a_text_are_all_that_is_seen_of_it(text: str) -> None:
 @settings(deadline=None, max_examples=80)
 @given(text=texts | long_texts)
 def test_every_character_that_was_given_is_done_with_one_piece(text: str) -> None:
-    """So that progress ends at the length of the text, blanks included, and never steps back."""
+    """Progress therefore ends at the length of the text, blanks included, and never decreases."""
     pieces = _pieces(text)
     assert sum(piece.n_given for piece in pieces) == len(text)
     done = 0
@@ -83,7 +83,7 @@ def test_an_entity_stands_in_the_text_as_it_was_given(text: str, data: st.DataOb
     assert entity.text == text[entity.start : entity.end]
     assert 0 <= entity.start < entity.end <= len(text)
     if " " not in (piece.text[start], piece.text[end - 1]):
-        # Read by itself it is seen as the network saw it.
+        # Its text alone has the same seen characters as the network read.
         assert "".join(stretch.text for stretch in seen_stretches(entity.text)) == piece.text[start:end]
 
 

@@ -1,4 +1,4 @@
-"""Records tagged in their order, and how progress is told of."""
+"""Records are tagged in order, and progress is reported."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
     done: list[int] = []
     progress = Progress(done.append)
     progress.read(600)
-    progress.expect(200)  # one long line, three bytes a character
+    progress.expect(200)  # one long line, three bytes per character
     for _ in range(4):
         progress.tagged(50)
     assert done == [150] * 4

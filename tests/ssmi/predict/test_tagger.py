@@ -1,4 +1,4 @@
-"""A run opened for use on text: the very entities that evaluation scores, at the places of the text as given."""
+"""Tagging text with an opened run: the entities that evaluation scores, at positions in the given text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 import ssmi
 from ssmi.model.data.shards import open_shards, read_split
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.split_tagging import predict
@@ -97,7 +97,7 @@ def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
 
 
 OURS = ("fusion=layer", "boundary_roles=true", "cosine_gate=true", "gmi=infonce-batch")
-"""Switches of the network that are not in the paper, and off by default."""
+"""Options of the network that are not in the paper and are off by default."""
 
 
 @pytest.mark.parametrize(("switches", "at_least"), [((), 11), (OURS, 11), (("head=span",), 1)])
@@ -116,7 +116,7 @@ def test_entities_are_those_that_evaluation_scores(
     tagger = ssmi.open_run(run_of(project), device="cpu", threads=1)
     shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
     trained = checkpoints.load(run_of(project) / "checkpoint", shards=shards)
-    split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
+    split = read_split(shards, "test", boundaries=trained.boundaries, required=required_features(trained.params.model))
     predicted = predict(
         trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
     )
@@ -157,7 +157,7 @@ def test_a_string_a_list_and_a_stream_say_the_same(tagger: ssmi.Tagger, tagging_
 
 
 def test_batches_side_by_side_say_the_same_and_threads_are_put_back(tagging_project: Any) -> None:
-    """Each of several batches is tagged on one thread, however many there are: the scores are the same to the bit."""
+    """Each of several batches is tagged on one thread, whatever their number, so scores are identical to the bit."""
     texts = [*texts_of(tagging_project, "train"), *texts_of(tagging_project), "熊猫在南京市长江大桥"]
     before = torch.get_num_threads()
     try:
@@ -205,7 +205,7 @@ def test_a_text_of_many_pieces_is_found_in_all_of_them(tagger: ssmi.Tagger, tagg
 
 @pytest.mark.parametrize("text", [SENTENCE, ""])
 def test_a_stream_holds_no_more_than_it_says(tagger: ssmi.Tagger, text: str) -> None:
-    """However many texts there are, empty ones too."""
+    """Holds for any number of texts, including empty ones."""
     asked = most = 0
 
     def endless() -> Iterator[str]:
@@ -223,7 +223,7 @@ def test_a_stream_holds_no_more_than_it_says(tagger: ssmi.Tagger, text: str) -> 
 
 
 def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """They cost no more and change nothing when they are forgotten and met again."""
+    """Boundaries not seen in training give the same results after they were forgotten and are added again."""
     texts = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", *texts_of(tagging_project)]
     expected = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)(texts)
     monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 1)
@@ -273,7 +273,7 @@ def test_a_run_of_which_a_file_was_lost(tagging_project: Any, tmp_path: Path, na
 
 
 def test_a_tagger_is_of_its_own_process(tagging_project: Any) -> None:
-    """torch's threads are not there after a fork, and it would wait for them without end; one needs no other."""
+    """torch's threads do not survive a fork, so a child with several would wait forever; with one thread it works."""
     for threads, code in ((1, 3), (2, 7)):
         tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)
         child = os.fork()
@@ -287,7 +287,7 @@ def test_a_tagger_is_of_its_own_process(tagging_project: Any) -> None:
 
 
 def test_a_fork_waits_for_what_another_thread_computes(tagging_project: Any) -> None:
-    """The child has no lock that nobody gives back, and finds nothing half done."""
+    """The child inherits no lock that is never released, and no half-done work."""
     tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     texts = texts_of(tagging_project)
     expected = tagger(SENTENCE)
@@ -311,7 +311,7 @@ def test_a_run_far_from_its_project(tagging_project: Any, tmp_path: Path, monkey
 
 
 def test_features_of_another_build_are_refused(tagging_project: Any, project: Any, tmp_path: Path) -> None:
-    """Where the run has kept none (test_pins has those that have)."""
+    """The run here has no pinned features; ``test_pins`` tests runs that have."""
     project.build("-S", "vocab.max_words=100")
     run = tmp_path / "run"
     shutil.copytree(run_of(tagging_project), run, ignore=shutil.ignore_patterns("pinned"))
@@ -323,7 +323,7 @@ def test_features_of_another_build_are_refused(tagging_project: Any, project: An
 
 @pytest.mark.parametrize("name", ["softlexicon", "lebert"])
 def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
-    """Words that match in text alone, and that training never saw, too."""
+    """Includes words that match only in the text and were not seen in training."""
     project.build("-S", "shards.matches=true")
     folder = project.root / "artifacts" / "train" / name
     arguments = ("--config", name, "--run", str(folder), "-S", "train.epochs=8", "-S", "train.lr_new=0.01")
@@ -331,7 +331,7 @@ def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
     assert outcome.code == 0, outcome.stderr
     shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
     trained = checkpoints.load(folder / "checkpoint", shards=shards)
-    split = read_split(shards, "test", boundaries=trained.boundaries, wanted=wanted(trained.params.model))
+    split = read_split(shards, "test", boundaries=trained.boundaries, required=required_features(trained.params.model))
     expected = predict(
         trained.network, split, labels=trained.labels, precision="fp32", reporter=Silent(), title="test"
     ).spans

@@ -1,4 +1,4 @@
-"""One tagger, many threads, several taggers, other processes: the same scores to the bit as one by one."""
+"""One tagger in many threads, several taggers, and other processes give scores identical to serial use, to the bit."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ssmi.pipeline.readers import read_sentences
 from ssmi.predict.packing import pack
 
 STRANGERS = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", "𠮷野家吃饭", "测试集里的长江大桥和熊猫"]
-"""They hold words that training never met."""
+"""Texts with words that were not seen in training."""
 
 Found = list[list[ssmi.Entity]]
 
@@ -38,14 +38,14 @@ def run_of(project: Any) -> Path:
 
 @pytest.fixture(scope="module")
 def texts(repository: Path) -> list[str]:
-    """Sentences of the sample, each followed by words that training never met."""
+    """Sentences of the sample, each followed by words that were not seen in training."""
     sentences = islice(read_sentences(repository / "pipeline" / "readers" / "sample" / "test.txt")[0], 12)
     return ["".join(one.characters) + STRANGERS[place % len(STRANGERS)] for place, one in enumerate(sentences)]
 
 
 @pytest.fixture
 def hurried() -> Iterator[None]:
-    """Threads give way to one another hundreds of times as often as they do."""
+    """Switch between threads hundreds of times as often as by default."""
     before, threads = sys.getswitchinterval(), torch.get_num_threads()
     sys.setswitchinterval(1e-5)
     yield
@@ -54,7 +54,7 @@ def hurried() -> Iterator[None]:
 
 
 def by_threads(taggers: Sequence[ssmi.Tagger], texts: Sequence[str], *, n_threads: int) -> list[Found]:
-    """What each tagger says of each text, every thread starting elsewhere and going round."""
+    """Return each tagger's entities of each text; every thread starts at a different text and takes every n-th."""
     answers: list[Found] = [[[] for _ in texts] for _ in taggers]
 
     def work(first: int) -> None:
@@ -69,7 +69,7 @@ def by_threads(taggers: Sequence[ssmi.Tagger], texts: Sequence[str], *, n_thread
 
 @pytest.fixture(scope="module")
 def strange_run(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose training met two boundaries: every text brings strangers."""
+    """A run whose checkpoint has only two boundaries, so that every text adds new ones."""
     run = tmp_path_factory.mktemp("strange") / "run"
     shutil.copytree(run_of(tagging_project), run)
     weights, files = run / "checkpoint" / "model.safetensors", run / "checkpoint" / "files.json"
@@ -85,7 +85,7 @@ def strange_run(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) 
 def test_a_text_waits_while_another_brings_boundaries(
     tagging_project: Any, strange_run: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """They have their places in the table before their vectors lie there: nobody may read in between."""
+    """Boundaries get their rows in the table before their vectors are written, and no thread may read in between."""
     alone = ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=1)
     expected = alone(texts[0])
     with ThreadPoolExecutor(1) as pool:
@@ -95,7 +95,9 @@ def test_a_text_waits_while_another_brings_boundaries(
         def interrupted(self: OnlineFeatures, ids: Any) -> Any:
             if not others:
                 others.append(pool.submit(tagger, texts[0]))
-                wait(others, timeout=1)  # long enough to go wrong; rightly it comes later, however long this is
+                wait(
+                    others, timeout=1
+                )  # long enough to fail if it does not wait; a correct tagger answers later in any case
             return vectors(self, ids)
 
         monkeypatch.setattr(OnlineFeatures, "boundary_vectors", interrupted)
@@ -114,8 +116,8 @@ def test_every_score_is_the_one_of_one_thread(
     threads: int,
     rounds: Sequence[int],
 ) -> None:
-    """Fresh taggers, which fill what they remember while all threads ask; and it stays filled rightly."""
-    monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 100)  # and forget it again and again
+    """New taggers fill their caches while all threads tag, and the caches stay correct."""
+    monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 100)  # so that boundaries are forgotten repeatedly
 
     def fresh() -> ssmi.Tagger:
         return ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=threads)
@@ -137,7 +139,7 @@ def test_two_taggers_keep_their_threads_and_leave_torch_its_own(tagging_project:
     fresh = [ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads) for threads in (1, 2, 4)]
     assert by_threads(fresh, texts, n_threads=3) == expected
     assert torch.get_num_threads() == 3
-    with ThreadPoolExecutor(1) as pool:  # a thread to come takes the process's number
+    with ThreadPoolExecutor(1) as pool:  # a new thread takes the process's number
         assert pool.submit(torch.get_num_threads).result() == 3
 
 
@@ -181,7 +183,7 @@ def unpickled(tagger: ssmi.Tagger) -> ssmi.Tagger:
 def test_a_tagger_goes_to_the_processes_of_a_pool(
     tagging_project: Any, texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its run is found wherever they work, and opened once in each."""
+    """The run is found from any working folder, and opened once per process."""
     monkeypatch.chdir(run_of(tagging_project))
     tagger = ssmi.open_run(".", device="cpu", threads=1)
     monkeypatch.chdir(tmp_path)

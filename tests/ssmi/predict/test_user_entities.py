@@ -1,4 +1,4 @@
-"""A person's own entities: read, found in a text, laid over what a tagger finds."""
+"""The user's own entities: read from a file, found in a text, and merged with those of a tagger."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_matches_cut_no_word_and_no_number() -> None:
 
 
 def laid(tagged: str, listed: list[tuple[int, int, str]], min_score: float = 0.0) -> str:
-    """``AABB.``: a span of each letter, found with a score of 0.5, and what comes of them; x is of the file."""
+    """Merge the spans in ``tagged`` (a run of a letter is a span of score 0.5) with those of the file, shown as x."""
     runs = [(0, 0, "")]
     for place, letter in enumerate(tagged):
         runs = (
@@ -132,7 +132,7 @@ def laid(tagged: str, listed: list[tuple[int, int, str]], min_score: float = 0.0
         ("AA..BB", [(1, 3, "a"), (3, 5, "a")], "AA..BB"),
         ("AA..BB", [(1, 3, "f")], ".xx.BB"),
         ("AA..BB", [(0, 2, "f")], "xx..BB"),
-        # the longest, then the left one; a forced one before any to add
+        # the longest first, then the leftmost; forced entities before added ones
         ("......", [(0, 2, "a"), (1, 4, "a"), (4, 5, "a")], ".xxxx."),
         ("......", [(0, 2, "a"), (1, 3, "a")], "xx...."),
         ("......", [(0, 4, "a"), (3, 5, "f")], "...xx."),
@@ -174,7 +174,7 @@ def test_own_entities_are_found_and_marked(tagger: ssmi.Tagger, run: Path) -> No
     entities = {(one.text, one.label): one for one in with_entities(spaced)}
     event = entities[f"{first}\u3000\u200b{word[1]}", "EVENT"]
     assert (event.source, event.score, event.start) == ("file", 0.0, known.end + 1)
-    forced = entities[known.text, known.label]  # its score is the run's for the very same entity
+    forced = entities[known.text, known.label]  # its score is the run's for this entity
     assert forced.source == "file" and forced.score == pytest.approx(known.score, abs=1e-6)
     assert with_entities(word) == [ssmi.Entity(0, 2, "EVENT", word, 0.0, "file")]
     assert with_entities([]) == [] and with_entities(["", "\u3000"]) == [[], []]

@@ -1,4 +1,4 @@
-"""Every public function × every argument × every wrong kind of value: refused by name, before anything is done."""
+"""Every public function × every argument × every wrong type of value: refused by name, before anything is done."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ WRONG: dict[str, tuple[object, ...]] = {
     "Params | None": ("params.yaml", 3),
     "Tagger": ("artifacts/train/sample", None, NOTHING),
 }
-"""Annotation → values that it does not take."""
+"""Annotation → values of wrong types."""
 REQUIRED: dict[str, object] = {
     "name": "prepare",
     "base": "base",
@@ -72,7 +72,7 @@ REQUIRED: dict[str, object] = {
     "root": Path(),
     "path": "file",
 }
-"""Right values of arguments that have no default."""
+"""Valid values of arguments that have no default."""
 
 
 def _methods(kind: type) -> Iterator[Callable[..., Any]]:
@@ -125,7 +125,7 @@ def test_a_wrong_value_is_refused_by_the_argument_s_name(
         if one.default is inspect.Parameter.empty and one.name != "self"
     }
     if "tagger" in arguments:
-        arguments["tagger"] = ssmi.Tagger.__new__(ssmi.Tagger)  # opened from nothing: it is not used
+        arguments["tagger"] = ssmi.Tagger.__new__(ssmi.Tagger)  # created without opening a project: it is not used
     if "self" in inspect.signature(door).parameters:
         (tmp_path / PARAMS_NAME).write_text("datasets: [tiny]\n", encoding="utf-8")
         arguments["self"] = ssmi.open_project(tmp_path)
@@ -141,7 +141,7 @@ def test_a_wrong_value_is_refused_by_the_argument_s_name(
 def unbuilt(
     pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> ssmi.Project:
-    """A project with data and nothing built."""
+    """A project with data in which nothing is built."""
     return ssmi.open_project(copy_project(pristine_project, tmp_path_factory.mktemp("unbuilt")).root)
 
 
@@ -202,7 +202,7 @@ def test_what_python_says_of_a_missing_or_unknown_argument_stays() -> None:
 
 
 def test_a_notebook_is_offered_the_public_names() -> None:
-    """None of them is in the module before it is used, so without ``__dir__`` completion would offer none."""
+    """They are loaded lazily, so without ``__dir__`` completion would offer none of them."""
     fresh = subprocess.run(
         [sys.executable, "-c", "import ssmi; print(*dir(ssmi))"], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""The door for Python: every verb of a project on the tiny data, its results typed, nothing printed."""
+"""The Python interface: every method of a project on the tiny data, with typed results and nothing printed."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.stages.registry import STAGE_NAMES
 
 LONGEST_FILE = 160
-"""Lines of a file of cli/: beyond that it does more than parse, call and print."""
+"""Maximum lines of a file of cli/; a longer file does more than parse, call and print."""
 
 
 class Notes:
-    """A reporter that remembers what it was told."""
+    """A reporter that records notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -49,13 +49,13 @@ def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
 
 @pytest.fixture
 def opened(project: Any) -> ssmi.Project:
-    """A built project of one's own."""
+    """A writable built project."""
     return ssmi.open_project(project.root)
 
 
 @pytest.fixture
 def tagging(tagging_project: Any) -> ssmi.Project:
-    """A project with a run that finds entities; read only."""
+    """A project with a run that finds entities. Read-only."""
     return ssmi.open_project(tagging_project.root)
 
 
@@ -214,7 +214,7 @@ def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
         opened.ablate(only=["bert-crv"])
 
 
-# --- looking --------------------------------------------------------------------------------------------------------
+# --- inspecting -----------------------------------------------------------------------------------------------------
 
 
 def test_statistics_are_rows_and_a_frame(tagging: ssmi.Project) -> None:
@@ -276,7 +276,7 @@ def test_a_run_is_opened_by_its_data_set(tagging: ssmi.Project) -> None:
         tagging.open_run(dataset="weibo")
 
 
-# --- what a door is -------------------------------------------------------------------------------------------------
+# --- properties of the interface ------------------------------------------------------------------------------------
 
 
 def test_results_show_their_main_figures_in_one_line(tagging: ssmi.Project) -> None:
@@ -318,7 +318,7 @@ def test_the_command_line_is_thin(repository: Path) -> None:
 
 
 def test_the_command_line_offers_what_the_door_offers(repository: Path) -> None:
-    """Every verb of a project is called by a file of cli/, so that neither can do what the other cannot."""
+    """Every method of a project is called by a file of cli/, so both interfaces have the same features."""
     called = {
         node.attr
         for path in (repository / "cli").rglob("*.py")
@@ -329,5 +329,5 @@ def test_the_command_line_offers_what_the_door_offers(repository: Path) -> None:
     methods = {name: method for group in groups for name, method in vars(group).items()}
     verbs = {name for name, method in methods.items() if callable(method) and not name.startswith("_")}
     assert len(verbs) > 10
-    # Runs are opened and compared outside projects too, by the functions that the methods call.
+    # Runs can also be opened and compared outside projects, by the functions that the methods call.
     assert verbs - called == {"open_run", "compare", "export"}

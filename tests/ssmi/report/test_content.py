@@ -1,4 +1,4 @@
-"""What is counted is laid out in rows."""
+"""Counts are arranged in rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The list of errors is cut; its counts are of all errors."""
+"""The list of errors is truncated, but its counts include all errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recall apart for entities that are known and those that are not."""
+"""Recall of known and of unknown entities."""
 
 from __future__ import annotations
 
@@ -13,5 +13,5 @@ def test_recall_is_counted_apart_by_type_and_text() -> None:
     assert list(recall) == ["LOC", "ORG"]
     location, organisation = recall["LOC"], recall["ORG"]
     assert (location.known.ratio, location.unknown.ratio, location.unknown_share, location.n) == (1.0, 0.0, 0.5, 2)
-    # The same text as another type is not known.
+    # The same text with another type counts as unknown.
     assert (organisation.known.ratio, organisation.unknown.ratio, organisation.unknown_share) == (None, 0.0, 1.0)

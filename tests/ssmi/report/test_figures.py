@@ -1,4 +1,4 @@
-"""A panel has its charts, or says why it has none."""
+"""A panel has its charts, or states why it has none."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page lays out its content and escapes all of it, in the document and in a browser."""
+"""The page shows its content and escapes all of it, in the document and in a browser."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ N_ERRORS = 60
 
 
 def make_content(*texts: str) -> PageContent:
-    """A page of which every text is one of ``texts``."""
+    """Create the content of a page, with all texts taken from ``texts``."""
     label = texts[0]
     gold, predicted = [[Span(0, 2, label)], [Span(1, 3, "ORG")]], [[Span(0, 2, "ORG")], [Span(2, 4, label)]]
     features = CharacterFeatures(0, label, label, 0.5, list(texts), "")
@@ -72,7 +72,7 @@ def make_content(*texts: str) -> PageContent:
 
 
 def rows_of(html: str, style: str) -> list[list[str]]:
-    """The cells of a table's rows, as text."""
+    """Return the cells of a table's rows as text."""
     (table,) = re.findall(rf'<table class="{style}">(.*?)</table>', html, re.DOTALL)
     rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
     return [[re.sub(r"<[^>]*>", "", cell) for cell in re.findall(r"<t[hd].*?</t[hd]>", row)] for row in rows]

@@ -1,4 +1,4 @@
-"""Which run and which data set are meant, without anything heavy and without a trained network."""
+"""Lookup of runs and data sets by name, without heavy imports or a trained network."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ssmi.workspace import Workspace
 
 
 class Notes:
-    """Keeps what it is told."""
+    """A reporter that records notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []
@@ -46,7 +46,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def _leave_run(folder: Path, *, dataset: str | None = None, format: int = CHECKPOINT_FORMAT) -> Path:
-    """What lookups read of a run: the format of its checkpoint, and its shards' manifest where it keeps one."""
+    """Write the files of a run that lookups read: the checkpoint's format and, if given, the manifest of its shards."""
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir(parents=True)
     (checkpoint / "checkpoint.json").write_text(json.dumps({"format": format}), encoding="utf-8")

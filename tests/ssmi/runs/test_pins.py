@@ -1,4 +1,4 @@
-"""A run keeps what it reads on text, whatever others build later."""
+"""A run keeps the features that it needs to tag text, even if features are rebuilt later."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def predicted(project: Any, *arguments: str) -> str:
 
 
 def build_another(project: Any) -> None:
-    """A second data set with another vocabulary, which is shared."""
+    """Build a second data set with another vocabulary, which all data sets share."""
     if not (project.root / "data" / "other").exists():
         shutil.copytree(project.root / "data" / "tiny", project.root / "data" / "other")
     project.build("--dataset", "other", "-S", "vocab.max_words=100")
@@ -47,7 +47,7 @@ def inodes(folder: Path) -> dict[str, int]:
 
 @pytest.fixture
 def trained(tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
-    """A project of one's own with a run that finds entities."""
+    """A writable project with a run that finds entities."""
     return copy_project(tagging_project, tmp_path)
 
 
@@ -64,21 +64,21 @@ def test_a_run_predicts_the_same_after_another_vocabulary_was_built(trained: Any
     assert project.ssmi("export", "--out", str(out)).code == 0
     assert predicted(project, "--run", str(out)) == before
 
-    # The shards are whole in themselves; once they are built anew the run is told from them, and still reads text.
+    # Shards need no other files. Once rebuilt, they no longer match the run, which still tags text.
     assert project.ssmi("evaluate").code == 0
     project.build("-S", "vocab.max_words=100")
     outcome = project.ssmi("evaluate")
     assert outcome.code == 5 and "do not belong together: vocabulary" in outcome.stderr, outcome.stderr
     assert predicted(project) == before
 
-    shutil.rmtree(kept)  # without them it is as clear that the features are others
+    shutil.rmtree(kept)  # without pinned features, the different ones are still recognised
     outcome = project.ssmi("predict", str(project.root / "texts.txt"))
     assert outcome.code == 5 and "the shards were built with" in outcome.stderr
     assert "next: " in outcome.stderr
 
 
 def test_links_take_no_room_and_go_with_the_checkpoint(project: Any) -> None:
-    """Training into the same folder on other features keeps those, and no longer the old ones."""
+    """Training into the same folder with other features pins those instead of the old ones."""
     assert project.ssmi("train", "-S", "train.epochs=1").code == 0
     (kept,) = (run_of(project) / "pinned").iterdir()
     artifacts = project.root / "artifacts"
@@ -146,7 +146,7 @@ def write_user_dictionary(project: Any, words: Sequence[str]) -> None:
 
 
 def test_a_user_dictionary_is_copied_and_symlinks_are_followed(project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An editor may write into the very file; DVC may have been told to put links to its cache in the folders."""
+    """An editor may overwrite the file in place; DVC may be configured to put links to its cache into the folders."""
     write_user_dictionary(project, ["小明毕业"])
     project.set("segment", user_dict="words.txt")
     project.build()

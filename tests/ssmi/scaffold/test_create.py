@@ -1,4 +1,4 @@
-"""A new project folder: what is in it, what is refused, and that a refusal leaves nothing behind."""
+"""A new project folder: its contents, what is refused, and that a refusal leaves no files behind."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def files(tmp_path: Path) -> Path:
 
 
 class Notes(Silent):
-    """Keeps what it is told."""
+    """A reporter that records notes."""
 
     def __init__(self) -> None:
         self.notes: list[str] = []

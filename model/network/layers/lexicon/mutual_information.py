@@ -115,7 +115,7 @@ def contrastive_loss(
     return (losses * positive).sum(-1) / positive.sum(-1).clamp(min=1)
 
 
-def batch_contrastive_loss(scores: Tensor, everywhere: Tensor, *, rows: Tensor) -> Tensor:
+def batch_contrastive_loss(scores: Tensor, all_scores: Tensor, *, rows: Tensor) -> Tensor:
     """Compute the InfoNCE loss (van den Oord et al. 2018), averaged over the characters of each sentence.
 
     The loss is −mean over b in B_i of [f(s, b) − log (exp f(s, b) + Σ exp f(s, b̂))], with f without σ. b̂ runs over
@@ -126,7 +126,7 @@ def batch_contrastive_loss(scores: Tensor, everywhere: Tensor, *, rows: Tensor) 
 
     Args:
         scores: f of the members of each character's set B_i. Shape: (batch, length, size)
-        everywhere: f of the members of all sets with each sentence. Shape: (batch, batch · length · size)
+        all_scores: f of the members of all sets with each sentence. Shape: (batch, batch · length · size)
         rows: Embedding row of each member, 0 for padding. Shape: (batch, length, size)
 
     Returns:
@@ -134,8 +134,8 @@ def batch_contrastive_loss(scores: Tensor, everywhere: Tensor, *, rows: Tensor) 
 
     """
     # logsumexp rather than exp, sum, log as above, because f is unbounded here and exp could overflow.
-    lowest = torch.finfo(everywhere.dtype).min
-    rivals = everywhere.masked_fill(~_of_others(rows), lowest).logsumexp(-1)[:, None, None]
+    lowest = torch.finfo(all_scores.dtype).min
+    rivals = all_scores.masked_fill(~_of_others(rows), lowest).logsumexp(-1)[:, None, None]
     mask = rows > 0
     # Without rivals their log-sum is the lowest number, so the loss of a member is 0.
     terms = (torch.logaddexp(scores, rivals) - scores) * mask

@@ -60,8 +60,8 @@ def test_roles_are_the_same_from_shards_and_on_line(
     tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences})
-    opened, wanted = open_shards(folder), RequiredFeatures(best=True, boundary_roles=True)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
+    opened, required = open_shards(folder), RequiredFeatures(best=True, boundary_roles=True)
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
     words = read_words(folder / "boundaries.parquet")
     expected = [
         _role(words[own.best[place]] if place in own.best else "", character)
@@ -73,11 +73,11 @@ def test_roles_are_the_same_from_shards_and_on_line(
     online = split_of(
         rows,
         boundaries=opened.boundaries,
-        wanted=wanted,
+        required=required,
         words_of=lambda ids: [words[number] for number in ids.tolist()],
     )
     for found in (split, online):
         assert found.boundary_roles is not None
         assert [BOUNDARY_ROLES[role] for role in found.boundary_roles.tolist()] == expected
-    plain = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+    plain = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
     assert plain.boundary_roles is None

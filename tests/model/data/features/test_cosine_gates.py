@@ -40,9 +40,9 @@ def test_gates_are_the_same_from_shards_and_on_line(
     given = [*sentences[:2], replace(sentences[2], sets={})]
     folder = write_shards(tmp_path / "s", {"train": given})
     rows = tables.read_rows(tables.part_path(folder, "train", 0), schema.SHARDS)
-    opened, wanted = open_shards(folder), RequiredFeatures(best=True, cosine_gates=True)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=wanted)
-    online = split_of(rows, boundaries=opened.boundaries, wanted=wanted)
+    opened, required = open_shards(folder), RequiredFeatures(best=True, cosine_gates=True)
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
+    online = split_of(rows, boundaries=opened.boundaries, required=required)
     expected = [0.75 if own.best.get(place) and own.sets else 0.0 for own in given for place in range(len(own.text))]
     assert set(expected) == {0.0, 0.75} and split.set_rows is None
     for found in (split, online):
@@ -51,5 +51,5 @@ def test_gates_are_the_same_from_shards_and_on_line(
     batch = collate(split, np.arange(3))
     assert batch.cosine_gates is not None and batch.cosine_gates[batch.mask].tolist() == expected
     assert not batch.cosine_gates[~batch.mask].any()
-    plain = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(best=True))
+    plain = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
     assert plain.cosine_gates is None

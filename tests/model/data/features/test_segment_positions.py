@@ -21,7 +21,7 @@ def test_positions_follow_from_where_segments_start(
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences})
     opened = open_shards(folder)
-    split = read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))
+    split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(segment_positions=True))
     rows = [row for part in tables.list_parts(folder, "train") for row in tables.read_rows(part, schema.SHARDS)]
     expected = []
     for row in rows:
@@ -32,12 +32,12 @@ def test_positions_follow_from_where_segments_start(
     assert split.segment_positions is not None
     assert [SEGMENT_POSITIONS[position] for position in split.segment_positions] == expected
     assert set(expected) == set(SEGMENT_POSITIONS[1:])
-    online = split_of(rows, boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))
+    online = split_of(rows, boundaries=opened.boundaries, required=RequiredFeatures(segment_positions=True))
     assert (
         online.segment_positions is not None and online.segment_positions.tolist() == split.segment_positions.tolist()
     )
     assert (
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures()).segment_positions is None
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures()).segment_positions is None
     )
 
 
@@ -57,4 +57,4 @@ def test_segments_that_do_not_tile_their_sentence(
     reseal(folder)
     opened = open_shards(folder)
     with pytest.raises(StaleArtifactError, match="segments that do not tile"):
-        read_split(opened, "train", boundaries=opened.boundaries, wanted=RequiredFeatures(segment_positions=True))
+        read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(segment_positions=True))

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from ssmi.configurations import find
 from ssmi.model.data.batches import collate
 from ssmi.model.data.shards import open_shards, read_split
-from ssmi.model.network.requirements import wanted
+from ssmi.model.network.requirements import required_features
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.checkpoint.fit import check_fit
@@ -150,7 +150,7 @@ def test_words_that_training_never_saw_are_used_on_other_shards(
     loaded = checkpoints.load(folder, shards=others)
     alone = checkpoints.load_alone(folder).checkpoint
     assert loaded.boundaries.ids.tolist() == [*alone.boundaries.ids.tolist(), 33]
-    split = read_split(others, "test", boundaries=loaded.boundaries, wanted=wanted(loaded.params.model))
+    split = read_split(others, "test", boundaries=loaded.boundaries, required=required_features(loaded.params.model))
     with torch.no_grad():
         emissions = loaded.network.eval().emissions(collate(split, np.array([0, 1])))
     assert not torch.allclose(emissions[0], emissions[1])

@@ -39,7 +39,7 @@ def test_one_byte_more_or_a_file_less(saved: Path, name: str) -> None:
     with pytest.raises(StaleArtifactError) as refused:
         checkpoints.load_alone(saved)
     assert refused.value.message == f"damaged: {path} is {digest_file(path)[:12]}, {before[:12]} was saved"
-    assert refused.value.next_step == "train again, or bring the run over whole"
+    assert refused.value.next_step == "train again, or copy the complete run folder again"
     path.unlink()
     kind = MissingResourceError if name == "checkpoint.json" else StaleArtifactError
     with pytest.raises(kind) as missing:

@@ -39,8 +39,10 @@ def test_every_difference_is_named_at_once(
     with pytest.raises(StaleArtifactError) as refused:
         check_fit(saved_once[0], open_shards(other))
     assert refused.value.message == (
-        f"{saved_once[0]} and {other} do not belong together: labels BMES LOC,PER here, BMES LOC,ORG,PER there; "
-        "vocabulary vocabulary-a here, vvvvvvvvvvvv there; encoder encoder-a here, eeeeeeeeeeee there"
+        f"{saved_once[0]} and {other} do not belong together: "
+        "labels BMES LOC,PER in the run, BMES LOC,ORG,PER in the shards; "
+        "vocabulary vocabulary-a in the run, vvvvvvvvvvvv in the shards; "
+        "encoder encoder-a in the run, eeeeeeeeeeee in the shards"
     )
 
 
@@ -60,7 +62,10 @@ def test_features_of_other_parameters(
     other = write_shards(tmp_path / "other", {"test": sentences}, statistics={"feature_parameters": made_with})
     with pytest.raises(StaleArtifactError) as refused:
         check_fit(saved_once[0], open_shards(other))
-    assert f"{section}.{key} is {as_yaml(FEATURES[section].get(key))} here, {value} there" in refused.value.message
+    assert (
+        f"{section}.{key} is {as_yaml(FEATURES[section].get(key))} in the run, {value} in the shards"
+        in refused.value.message
+    )
 
 
 def test_without_a_checkpoint(tmp_path: Path, shards: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.model.evaluation.scoring import EntityCounts
-from ssmi.model.evaluation.sentence_counts import Counted
+from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.runs.results.counts_file import path_of, read, write
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
@@ -28,20 +28,20 @@ sentences = st.lists(
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=sentences)
 def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[str, EntityCounts]]]) -> None:
-    counted = Counted([name for name, _ in rows], [counts for _, counts in rows])
+    counted = SentenceCounts([name for name, _ in rows], [counts for _, counts in rows])
     path = path_of(tmp_path, "dev")
     path.parent.mkdir(exist_ok=True)
     write(path, counted)
     assert read(tmp_path, "dev") == counted
     written = path.read_bytes()
-    write(path, Counted(counted.sentences, [dict(reversed(counts.items())) for counts in counted.counts]))
+    write(path, SentenceCounts(counted.sentences, [dict(reversed(counts.items())) for counts in counted.counts]))
     assert path.read_bytes() == written  # in whichever order types were met
 
 
 def test_a_name_for_each_count_or_nothing_is_written(tmp_path: Path) -> None:
     path = tmp_path / "dev.parquet"
     with pytest.raises(ValueError):
-        write(path, Counted(["a", "b"], [{}]))
+        write(path, SentenceCounts(["a", "b"], [{}]))
     assert not list(tmp_path.iterdir())
 
 

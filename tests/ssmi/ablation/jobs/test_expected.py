@@ -1,4 +1,4 @@
-"""Expected times: arithmetic that can be followed, words that can be read, and a file that is only a hint."""
+"""Expected times: their computation, their wording, and the file of speeds, which may be missing or wrong."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A run as work: done, with its weights kept or not, and its speed measured without leaving a trace."""
+"""Jobs: a run is trained, its weights are kept or removed, and measuring its speed leaves no files."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 from ssmi.ablation.jobs.job import Job, do, made_from, measure, tidy
 from ssmi.model.runs.checkpoint import checkpoint_files
-from ssmi.model.runs.files import MADE_FROM
+from ssmi.model.runs.files import KEPT_METADATA
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
@@ -43,7 +43,7 @@ def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Jo
     metadata, whole = checkpoint_files.read_metadata(job.run / "checkpoint"), _files(job.run)
     assert made_from(job.run) == metadata
     do(replace(job, keep_checkpoint=False), Silent())
-    assert _files(job.run) == (whole - {"checkpoint", "pinned"}) | {MADE_FROM}
+    assert _files(job.run) == (whole - {"checkpoint", "pinned"}) | {KEPT_METADATA}
     assert {"metrics.json", "history.csv", "counts"} < _files(job.run)
     assert made_from(job.run) == metadata
     assert sum(path.stat().st_size for path in job.run.rglob("*")) < 100_000
@@ -65,7 +65,7 @@ def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job:
     job = make_job(keep=True, epochs=1)
     do(job, Silent())
     (job.run / "state").mkdir()
-    tidy(job.run)  # the weights were to stay
+    tidy(job.run)  # the weights were to be kept
     assert {"checkpoint", "pinned"} < _files(job.run) and not (job.run / "state").exists()
     whole = shutil.copytree(job.run, job.run.with_name("whole"))
     do(replace(job, keep_checkpoint=False), Silent())
@@ -83,9 +83,9 @@ def test_a_run_that_says_nothing_of_itself_is_refused_as_one_without_a_checkpoin
     with pytest.raises(MissingResourceError):
         made_from(job.run)
     do(job, Silent())
-    body = json.loads((job.run / MADE_FROM).read_text(encoding="utf-8"))
+    body = json.loads((job.run / KEPT_METADATA).read_text(encoding="utf-8"))
     del body["best_epoch"]
-    (job.run / MADE_FROM).write_text(json.dumps(body), encoding="utf-8")
+    (job.run / KEPT_METADATA).write_text(json.dumps(body), encoding="utf-8")
     with pytest.raises(MissingResourceError, match="no checkpoint"):
         made_from(job.run)
 
@@ -93,7 +93,7 @@ def test_a_run_that_says_nothing_of_itself_is_refused_as_one_without_a_checkpoin
 def test_a_checkpoint_says_more_than_what_an_earlier_run_left(make_job: Callable[..., Job]) -> None:
     do(make_job(keep=False, epochs=1), Silent())
     do(make_job(keep=True, epochs=2), Silent())
-    assert (make_job(keep=True).run / MADE_FROM).is_file()
+    assert (make_job(keep=True).run / KEPT_METADATA).is_file()
     assert made_from(make_job(keep=True).run).fingerprint.parameters["train.epochs"] == 2
 
 

@@ -1,4 +1,4 @@
-"""Processes of their own: answers, failures that lose nothing, signals, and a parent that is gone."""
+"""The process pool: answers, failures that lose nothing, signals, and the death of the parent."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ENDLESS = 100_000
 
 @pytest.fixture
 def make_job(project: Any) -> Callable[..., Job]:
-    """A run of the tiny project without its encoder: the quickest there is."""
+    """Create a job that trains the tiny project without an encoder, the fastest run."""
 
     def make(name: str, **train: Any) -> Job:
         changes = {"epochs": 1, "test": False, **train}
@@ -112,7 +112,7 @@ except Interrupted as interrupted:
 
 
 def _start(jobs: list[Job]) -> subprocess.Popen[str]:
-    """Another process that does the jobs, once each has done an epoch."""
+    """Start a process that runs the jobs; returns after each has finished an epoch."""
     process = subprocess.Popen(
         [sys.executable, "-c", PROGRAM], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -153,13 +153,13 @@ def test_runs_stop_when_their_parent_is_killed(make_job: Callable[..., Job]) -> 
     _wait(lambda: all((job.run / "state" / "state.json").is_file() for job in jobs))
     sizes = [log_of(job.run).stat().st_size for job in jobs]
     _wait(lambda: not _workers_of(jobs))
-    # What was saved can be gone on with.
+    # The saved states can be resumed.
     assert [states.find(job.run) is not None for job in jobs] == [True, True]
     assert [log_of(job.run).stat().st_size >= size for job, size in zip(jobs, sizes, strict=True)] == [True, True]
 
 
 def _workers_of(jobs: list[Job]) -> list[int]:
-    """Processes that hold one of the logs open."""
+    """Return the ids of processes that have one of the logs open."""
     logs = {str(log_of(job.run)) for job in jobs}
     found = []
     for process in Path("/proc").glob("[0-9]*"):
@@ -195,5 +195,5 @@ def test_several_processes_have_a_thread_each(n_jobs: int, threads: int, expecte
 
 def test_as_many_as_there_are_cores() -> None:
     assert Slots.of(torch.device("cpu"), n_jobs=0, threads=0).n == hardware.physical_cores()
-    # A GPU that is named is the one for all.
+    # If a GPU is named, all jobs use it.
     assert Slots.of(torch.device("cuda:1"), n_jobs=3, threads=0).devices == ("cuda:1",) * 3

@@ -1,4 +1,4 @@
-"""A corpus tagged over its shards: the rows that ``predict`` gives for the raw text, resumable, the same anywhere."""
+"""Tagging a corpus through its shards: the rows that ``predict`` gives for the raw text, resumable and reproducible."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SMALL_PARTS = ("-S", "prepare.sentences_per_part=4")
 
 
 def write_corpus(folder: Path) -> None:
-    """Lines, JSON lines and a table; blanks, marks, blank lines, a long text, a lone surrogate, a NUL."""
+    """Write lines, JSON lines and a table, with blanks, marks, blank lines, a long text, a lone surrogate and a NUL."""
     folder.mkdir()
     (folder / "a.txt").write_bytes("\n".join(LINES).encode())
     (folder / "b.jsonl").write_text("".join(json.dumps({"id": 1, "text": row}) + "\n" for row in ROWS))
@@ -45,7 +45,7 @@ TEXTS = [*LINES, *ROWS, SENTENCE, "在北京", "  "]
 
 @pytest.fixture(scope="module")
 def built(tagging_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with a run and a corpus whose features are built. Read only."""
+    """A project with a run and a corpus whose features are built. Read-only."""
     project = copy_project(tagging_project, tmp_path_factory.mktemp("corpus"))
     write_corpus(project.root / "news")
     project.build("--corpus", "news", *SMALL_PARTS)
@@ -63,13 +63,13 @@ def files(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def own(built: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
-    """The same, one's own."""
+    """A writable copy of ``built``."""
     return copy_project(built, tmp_path)
 
 
 @pytest.fixture
 def opened(own: Any) -> ssmi.Project:
-    """Its door for Python."""
+    """The copy, opened from Python."""
     return ssmi.open_project(own.root)
 
 
@@ -101,7 +101,7 @@ def test_finished_parts_stay_and_the_others_are_made(opened: ssmi.Project) -> No
     first = opened.predict_shards("news", device="cpu")
     assert (first.n_kept, first.n_parts) == (0, len(list(first.folder.glob("part-*.parquet")))) and first.n_parts > 3
     whole = files(first.folder)
-    # As if it had been stopped: no manifest, a part that is missing, one that was cut off.
+    # As after an interruption: no manifest, one part missing, one part truncated.
     kept = first.folder / "part-00000.parquet"
     stamp = kept.stat().st_mtime_ns
     (first.folder / "manifest.json").unlink()
@@ -111,7 +111,7 @@ def test_finished_parts_stay_and_the_others_are_made(opened: ssmi.Project) -> No
     assert (again.n_kept, again.n_entities) == (first.n_parts - 2, first.n_entities)
     assert files(first.folder) == whole and kept.stat().st_mtime_ns == stamp
     assert opened.predict_shards("news", device="cpu").n_kept == first.n_parts
-    # Parts of other settings are made anew, and a part of a corpus that was larger goes.
+    # Parts with other settings are rebuilt, and extra parts of a larger corpus are removed.
     (first.folder / "part-00099.parquet").write_bytes(whole["part-00000.parquet"])
     (first.folder / ".part-00000.parquet.1a2b.tmp").write_bytes(b"half")
     assert opened.predict_shards("news", min_score=0.5, device="cpu").n_kept == 0
@@ -162,14 +162,16 @@ def test_the_manifest_is_last_and_holds_no_path(opened: ssmi.Project) -> None:
 def test_features_of_another_build_are_refused(opened: ssmi.Project) -> None:
     opened.build_features("tiny", overrides=["pmi.estimator=paper"])
     opened.build_features(corpus="news", overrides=["pmi.estimator=paper", "prepare.sentences_per_part=4"])
-    with pytest.raises(StaleArtifactError, match=r"pmi\.estimator is joint here, paper there"):
+    with pytest.raises(StaleArtifactError, match=r"pmi\.estimator is joint in the run, paper in the shards"):
         opened.predict_shards("news")
-    # The same parameters on other labels: the map and the weights are others.
+    # The same parameters with other labels: the map and the weights differ.
     raw = opened.root / "data" / "tiny" / "train.bmes"
     raw.write_text(raw.read_text(encoding="utf-8") + "\n北 O\n京 O\n", encoding="utf-8")
     opened.build_features("tiny")
     opened.build_features(corpus="news")
-    with pytest.raises(StaleArtifactError, match=r"map and segment vectors .* here, .* there; PMI pairs") as caught:
+    with pytest.raises(
+        StaleArtifactError, match=r"map and segment vectors .* in the run, .* in the shards; PMI pairs"
+    ) as caught:
         opened.predict_shards("news")
     assert "--corpus news --like" in caught.value.next_step
 
@@ -237,7 +239,7 @@ def test_runs_of_one_folder_name_do_not_share_their_predictions(opened: ssmi.Pro
     of_train, of_copy = opened.predict_shards("news", device="cpu"), opened.predict_shards("news", run=elsewhere)
     digest = json.loads((of_copy.folder / "manifest.json").read_text(encoding="utf-8"))["inputs"]["run"]
     assert (of_train.folder.parent.name, of_copy.folder.parent.name) == ("tiny", f"tiny@{digest[:8]}")
-    # The same run in another place is the same run, and the folder of train keeps its name.
+    # A copy of the run in another place counts as the same run, and the output folder keeps its name.
     elsewhere.rename(opened.root / "tiny")
     assert opened.predict_shards("news", run=opened.root / "tiny").n_kept == of_copy.n_parts
     assert opened.predict_shards("news", run=run).folder == of_train.folder

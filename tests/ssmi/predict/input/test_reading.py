@@ -1,4 +1,4 @@
-"""What a person brings is read as what it is, or refused with the way out; nothing is guessed."""
+"""Input files are read according to their format, or refused with the next step; nothing is guessed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ssmi.predict.input.reading import Record, read_records
 from ssmi.predict.input.structured_files import kind_of_name
 
 LINES = ["王小明在北京大学。", "", "上海一中\u2028人民医院", "a\tb \ue000𠮷😀", "Ċ上 ਊ"]
-"""Some letters hold the byte of a line end in UTF-16."""
+"""Texts, some of whose letters contain the byte of a line end in UTF-16."""
 
 
 def read(data: bytes, **options: Any) -> list[Record]:
@@ -90,7 +90,7 @@ def test_packed_with_gzip() -> None:
     assert sum(told) == len(packed)
 
 
-# --- what is no text --------------------------------------------------------------------------------------------------
+# --- files that are not text ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_a_text_may_hold_a_nul() -> None:
 def test_json_without_its_name(data: str, option: str) -> None:
     said = refused(data.encode())
     assert "begins as JSON" in said and f"--input {option} " in said
-    assert texts(data.encode(), kind="text")  # if that is what is wanted
+    assert texts(data.encode(), kind="text")  # if requested explicitly
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_a_table_of_commas_that_is_read_as_one_of_tabs() -> None:
 
 def test_a_field_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ssmi.predict.input.reading.LONGEST_FIELD", 0)
-    before = csv.field_size_limit(1 << 17)  # the whole process's, which other readers may have raised
+    before = csv.field_size_limit(1 << 17)  # a limit of the whole process, which other readers may have raised
     try:
         assert "field larger than field limit" in refused(b"text\n" + b"a" * (1 << 18) + b"\n", kind="csv")
     finally:

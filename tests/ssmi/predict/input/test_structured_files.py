@@ -1,4 +1,4 @@
-"""A file that is JSON, a table or markup is never tagged as plain text without being asked to."""
+"""A file that is JSON, a table or markup is never tagged as plain text unless requested."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ blanks = st.sampled_from(["", " ", "\n", "\r\n\t"])
 
 
 def _option(text: str) -> str:
-    """What ``--input`` is said to read it; empty where it is taken for a text."""
+    """Return the value of ``--input`` that the error suggests; empty if the file is read as text."""
     source = Source(io.BytesIO(text.encode("utf-8", "surrogatepass").replace(b"\0", b"")), name="a.txt")
     try:
         refuse_structure(source)
@@ -48,14 +48,14 @@ def test_an_array_of_texts_or_records_is_json(rows: list[object], indent: int | 
 
 @given(row=records.filter(bool), n=st.integers(1, 3))
 def test_records_over_several_lines(row: dict[str, object], n: int) -> None:
-    """One is a JSON file; several after one another are read as JSON lines, which then says where it breaks."""
+    """One record is a JSON file; several in sequence are read as JSON lines, whose error names the line."""
     assert _option("\n".join([json.dumps(row, indent=2)] * n)) == ("json" if n == 1 else "jsonl")
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters='{}[]<"\0\ufeff'), min_size=1))
 def test_a_text_is_a_text(text: str) -> None:
     assert _option(text) == ""
-    assert _option(f"[{text}]") in ("", "json")  # [null] and the like hold no text, so they are one
+    assert _option(f"[{text}]") in ("", "json")  # lists such as [null] contain no texts, so the file is a text itself
     assert _option(f"[1] {text}") == ""
 
 
@@ -70,7 +70,7 @@ def test_brackets_that_hold_no_text_to_take(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "option"),
     [
-        ('{"text": "' + "北" * 5_000 + '"}', "json"),  # longer than what is looked at
+        ('{"text": "' + "北" * 5_000 + '"}', "json"),  # longer than the inspected beginning
         ("[" * 3_000 + '"', "json"),
         ('{"a": 1} {"a": 2}', "jsonl"),
     ],
@@ -93,7 +93,7 @@ def test_a_name_says_what_it_holds(suffix: str, kind: str) -> None:
     for name in (f"a{suffix}", f"a{suffix.upper()}", f"a.b{suffix}.gz", f"a{suffix}.GZ"):
         assert kind_of_name(Path("x.csv.d") / name) == kind
     assert kind_of_name(Path(f"a{suffix}.txt")) is None
-    assert kind_of_name(Path(suffix)) is None  # a hidden file without an ending
+    assert kind_of_name(Path(suffix)) is None  # a hidden file without a suffix
 
 
 def test_a_refused_name_says_what_to_do() -> None:

@@ -1,4 +1,4 @@
-"""Bytes become the lines that plain Python would give, and what is not text is refused before it is read."""
+"""Bytes are decoded into the lines that plain Python gives, and files that are not text are refused first."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_a_mark_is_no_part_of_the_text_and_every_byte_is_told(text: str, encodin
 def test_the_beginning_ends_before_a_character_that_is_cut_in_two() -> None:
     source = _source("北".encode() * HEAD)
     assert source.beginning() == "北" * (HEAD // 3)
-    assert sum(len(line) for _, line in source.lines()) == HEAD  # looking took nothing away
+    assert sum(len(line) for _, line in source.lines()) == HEAD  # peeking consumed nothing
 
 
 def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
@@ -68,7 +68,7 @@ def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
     os.write(writing, "北京\n".encode())
     with os.fdopen(reading, "rb") as stream:
         lines: Iterator[tuple[int, str]] = Source(stream, name="-").lines()
-        closing = threading.Timer(60, os.close, [writing])  # lest a fault hang the tests
+        closing = threading.Timer(60, os.close, [writing])  # so that a fault does not hang the tests
         closing.start()
         assert next(lines) == (1, "北京\n")
         closing.cancel()

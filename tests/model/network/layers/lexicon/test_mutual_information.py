@@ -175,8 +175,8 @@ class BatchCase(NamedTuple):
 
     def losses(self, layer: MutualInformationScorer) -> Tensor:
         sets = self.sets
-        everywhere = layer.score_all(self.sentences, sets)
-        return batch_contrastive_loss(layer(self.sentences, sets), everywhere, rows=self.rows)
+        all_scores = layer.score_all(self.sentences, sets)
+        return batch_contrastive_loss(layer(self.sentences, sets), all_scores, rows=self.rows)
 
 
 def _batch_case() -> tuple[MutualInformationScorer, BatchCase]:
