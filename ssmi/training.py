@@ -175,7 +175,7 @@ def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
         what=f"{run} is being trained",
         reporter=workspace.reporter,
         # Do not wait for the other process: its result would then be replaced.
-        instead="wait until it is done, or name another folder with --run",
+        next_step_if_held="wait until it is done, or name another folder with --run",
     )
 
 

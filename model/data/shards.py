@@ -66,7 +66,7 @@ class Shards:
     def parts(self, split: str) -> list[Path]:
         """Return the parts of a split, in order; empty if the split has none."""
         names = map(PurePosixPath, self.manifest.files)
-        return tables.in_order(
+        return tables.sort_parts(
             self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"
         )
 
@@ -97,8 +97,8 @@ def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None, whole: 
     given = labels_of_text if is_text else None
     return Shards(
         folder,
-        given or load_labels(folder / LABELS_FILE, held_to=manifest),
-        read_table(folder / BOUNDARIES_FILE, held_to=manifest),
+        given or load_labels(folder / LABELS_FILE, manifest=manifest),
+        read_table(folder / BOUNDARIES_FILE, manifest=manifest),
         stored,
         ShardsStatistics.of(manifest),
         is_text,
@@ -136,7 +136,7 @@ def _read(
 ) -> Split:
     """Read the sentences of some parts; ``split`` names the parts in errors."""
     names = _columns(wanted)
-    parts = [tables.read_table(path, SHARDS, columns=names, held_to=shards.manifest) for path in paths]
+    parts = [tables.read_table(path, SHARDS, columns=names, manifest=shards.manifest) for path in paths]
     parts = parts or [SHARDS.empty_table().select(names)]
     source = f"{shards.folder.name}/{split}"
     whole = _Whole(pa.concat_tables(parts), boundaries, source)
@@ -159,7 +159,7 @@ def _read(
         whole.rows_of_sets("set_ids") if wanted.sets else None,
         whole.rows_of_sets("negative_ids") if wanted.negatives else None,
         segment_positions(offsets, *whole.flat("segment_starts"), source=source) if wanted.segment_positions else None,
-        whole.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest))
+        whole.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, manifest=shards.manifest))
         if wanted.boundary_roles
         else None,
         whole.gates() if wanted.cosine_gates else None,
@@ -178,7 +178,8 @@ def _read(
 def characters_of(shards: Shards, split: str) -> list[list[str]]:
     """Read the characters of every sentence of a split, in order; raises the errors of ``read_split``."""
     parts = [
-        tables.read_table(path, SHARDS, columns=["characters"], held_to=shards.manifest) for path in shards.parts(split)
+        tables.read_table(path, SHARDS, columns=["characters"], manifest=shards.manifest)
+        for path in shards.parts(split)
     ]
     return [characters for part in parts for characters in part["characters"].to_pylist()]
 

@@ -35,7 +35,7 @@ class UserWord:
     tag: str | None
 
     @property
-    def never(self) -> str:
+    def unmatchable_reason(self) -> str:
         """The reason why no text can match the word; empty if a text can."""
         if self.count == 0:
             return "count 0 tells jieba never to cut it out"
@@ -67,7 +67,7 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
         if not line.strip():
             continue
         match = _LINE.fullmatch(line)
-        why = _why_not(line, parsed=match is not None)
+        why = _line_problem(line, parsed=match is not None)
         if match is not None and len(match["word"]) > LONGEST_WORD:
             why = f"a word of over {LONGEST_WORD} characters"
         if match is None or why:
@@ -93,7 +93,7 @@ def _text(path: Path) -> str:
         ) from error
 
 
-def _why_not(line: str, *, parsed: bool) -> str:
+def _line_problem(line: str, *, parsed: bool) -> str:
     """Explain what is wrong with a line; empty for a valid line."""
     if parsed:
         return "its fields are not separated by blanks" if _FIELDS.fullmatch(line) else ""
@@ -166,6 +166,8 @@ def count_uses(
         n_sentences.update(set(used))
     again = {one.line: f"line {line} gives it again" for one, line in repeated(words)}
     return [
-        LineUse(one.line, one.word, n_segments[one.word], n_sentences[one.word], again.get(one.line, one.never))
+        LineUse(
+            one.line, one.word, n_segments[one.word], n_sentences[one.word], again.get(one.line, one.unmatchable_reason)
+        )
         for one in words
     ]

@@ -128,7 +128,7 @@ def _of_another_build(store: FeatureStore, shards: Manifest, made_with: ShardsSt
     ]
 
 
-def belong(store: FeatureStore, shards: Manifest) -> bool:
+def manifests_match(store: FeatureStore, shards: Manifest) -> bool:
     """Whether the shards were built from the folders, by their manifests only.
 
     ``check_feature_store`` also verifies the files.

@@ -9,7 +9,7 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import SsmiError
 
 
-def make_own(folder: Path, *, root: Path) -> None:
+def make_private(folder: Path, *, root: Path) -> None:
     """Create a folder and its missing parents up to ``root``, accessible to their owner only.
 
     The process's umask makes no difference. Folders above ``root`` are created with the usual permissions.

@@ -85,8 +85,8 @@ def test_what_is_said_never_to_match_does_not_and_the_rest_is_found(tmp_path) ->
     assert [one.word for one in known] == words
     cut = open_segmenter("jieba", hmm=False, user_dict=path)
     matches = {one.word: one.word in segment_sentence(["。", *one.word, "。"], cut)[0] for one in known}
-    assert not any(matches[one.word] for one in known if one.never)
-    assert all(matches[one.word] for one in known if not one.never)
+    assert not any(matches[one.word] for one in known if one.unmatchable_reason)
+    assert all(matches[one.word] for one in known if not one.unmatchable_reason)
     assert 0 < sum(matches.values()) < len(matches)
 
 

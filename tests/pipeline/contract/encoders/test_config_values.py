@@ -11,7 +11,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.encoders.config_values import CHECKS, MOST_PARAMETERS, known_values
+from ssmi.pipeline.contract.encoders.config_values import CHECKS, MAX_PARAMETERS, known_values
 from ssmi.pipeline.contract.encoders.types import TYPES, read_config
 from ssmi.pipeline.contract.errors import InputDataError
 
@@ -93,7 +93,7 @@ def test_values_out_of_bounds_are_refused_by_name(key: str, value: Any, tmp_path
 
 def test_a_model_that_fills_the_memory_is_refused() -> None:
     large = {**PLAIN, "hidden_size": 1 << 14, "vocab_size": 1 << 21}
-    with pytest.raises(ValueError, match=rf"weights, over {MOST_PARAMETERS:,}"):
+    with pytest.raises(ValueError, match=rf"weights, over {MAX_PARAMETERS:,}"):
         known_values(large)
     xlm_roberta_xl = {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 36, "vocab_size": 250880}
     assert known_values({"model_type": "xlm-roberta", **xlm_roberta_xl})

@@ -68,7 +68,7 @@ def test_a_reader_that_keeps_a_manifest_takes_nothing_of_another_build(folder: P
     _finish(folder)
     assert checked_files.read(path) == b"[]"
     with pytest.raises(StaleArtifactError, match="changed since it was written"):
-        checked_files.read(path, held_to=kept)
+        checked_files.read(path, manifest=kept)
 
 
 def test_without_a_manifest_nothing_is_compared(tmp_path: Path) -> None:
