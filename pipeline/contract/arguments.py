@@ -55,12 +55,12 @@ def check_executor_arguments(*, workers: int, scheduler: str | None) -> None:
         return
     if workers > 0:
         raise ParameterError(
-            f"{workers} local workers and the scheduler {scheduler} at once",
+            f"both {workers} local workers and the scheduler {scheduler} are given",
             next_step="give one of them (SSMI_WORKERS and SSMI_SCHEDULER in the environment count too)",
         )
     if not re.fullmatch(r"[a-z]+://.+", scheduler):
         raise ParameterError(
-            f"scheduler {scheduler}: no address of a Dask scheduler", next_step="give it as tcp://HOST:PORT"
+            f"scheduler {scheduler}: not an address of a Dask scheduler", next_step="give it as tcp://HOST:PORT"
         )
 
 

@@ -40,7 +40,7 @@ def load_labels(path: Path, *, manifest: Manifest | None = None) -> LabelSet:
             raise KeyError("tags")
         # The types are printed, also in tables, and the file may come from somebody else.
         if wrong := [name for name in labels.entity_types if not isinstance(name, str) or not is_label(name)]:
-            raise ValueError(f"{wrong[0]!a} is no name of a type")
+            raise ValueError(f"{wrong[0]!a} is not a valid entity type")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StaleArtifactError(
             f"{path}: not a label set of this version ({error})", next_step="build the shards again"

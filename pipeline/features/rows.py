@@ -71,7 +71,7 @@ class Rows:
         return flags
 
     def ranked(self, indices: Ints, *, descending: bool = False) -> Ranked:
-        """Rank the values at ascending ``indices``, lowest (or highest) first within each row, equal values by index."""
+        """Rank the values at ascending ``indices``, lowest (or highest) first within each row, ties by index."""
         ends = np.searchsorted(indices, self.starts)
         lengths = np.diff(ends, append=len(indices))
         rows = np.repeat(np.arange(len(lengths)), lengths)

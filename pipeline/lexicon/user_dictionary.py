@@ -89,7 +89,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: len(mark) + error.start].count(b"\n") + 1
         raise InputDataError(
-            f"{at_line(path, line)}: not UTF-8, which user dictionaries are in", next_step="save it as UTF-8"
+            f"{at_line(path, line)}: not UTF-8; user dictionaries must be UTF-8", next_step="save it as UTF-8"
         ) from error
 
 
@@ -105,9 +105,9 @@ def _line_problem(line: str, *, parsed: bool) -> str:
         return "more than one blank between fields, or one before the word"
     fields = line.split(" ")
     if len(fields) == 3 and re.fullmatch(r"[a-zA-Z]+", fields[1]) and fields[2].isdigit():
-        return "the tag stands before the count"
+        return "the tag comes before the count"
     if len(fields) == 2 and fields[0].isdigit():
-        return "the count stands before the word"
+        return "the count comes before the word"
     if len(fields) > 1 and fields[1].lstrip("-+").replace(".", "", 1).isdigit() and not fields[1].isdigit():
         return "the count is not a whole number"
     return "a blank inside the word, or a field that is neither count nor tag"

@@ -187,6 +187,6 @@ class OnlineFeatures:
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:
-        """Hold the process lock with one BLAS thread, as offline, so that sums of floats do not depend on the number of cores."""
+        """Hold the lock with one BLAS thread, as offline, so that float sums do not depend on the number of cores."""
         with process_lock(), self._blas.limit(limits=1, user_api="blas"):
             yield

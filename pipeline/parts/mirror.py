@@ -83,7 +83,7 @@ class Mirror:
         body = self._remote.read(name)
         mark = None if body is None else parse_mark(body)
         if body is None or mark is None:
-            raise SsmiError(f"{self._remote}/{name}: not there any more", next_step="run the same again")
+            raise SsmiError(f"{self._remote}/{name}: no longer exists", next_step="run the same again")
         self._download_files(part, mark, body)
 
     def stored_parts(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> Iterator[StoredPart[Any, Any]]:
@@ -104,7 +104,7 @@ class Mirror:
         self._remote.remove(self._place)
 
     def _download_or_withdraw(self, part: Part[Any, Any], mark: Mark, body: bytes, *, reporter: Reporter) -> None:
-        """Download a part; if a file is lost or damaged, remove its mark, so that a process that has the part sends it."""
+        """Download a part; if a file is lost or damaged, remove its mark, so that a process that has it uploads it."""
         try:
             self._download_files(part, mark, body)
         except (objects.LostError, StaleArtifactError) as error:

@@ -82,7 +82,7 @@ class RemoteFolder:
             self._fs.rm_file(self._join(probe))
         if for_workers and self._scheme == "memory":
             raise ParameterError(
-                f"{self.url}: lies in the memory of one process, and workers are others",
+                f"{self.url}: exists only in this process's memory, which workers cannot access",
                 next_step="use a bucket, or file:///FOLDER that all machines share",
             )
 

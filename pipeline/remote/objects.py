@@ -111,11 +111,11 @@ def _is(path: Path, digest: str) -> bool:
 def _get(remote: RemoteFolder, name: str, digest: str, path: Path) -> None:
     if not remote.get(name, path):
         raise LostError(
-            f"{remote}/{name}: not there any more",
+            f"{remote}/{name}: no longer exists",
             next_step="run the same again: somebody may have built these features anew meanwhile",
         )
     if digest_file(path) != digest:
         raise StaleArtifactError(
-            f"{remote}/{name}: not what was written",
+            f"{remote}/{name}: its content does not match its digest",
             next_step="remove it from the storage and build the features again",
         )

@@ -88,7 +88,7 @@ class StoredStages:
             if self.remote.read(f"{place}/{MANIFEST_NAME}") != body:
                 raise
             raise MissingResourceError(
-                error.message.replace("not there any more", "lost, for its manifest names it"),
+                error.message.replace("no longer exists", "missing, although its manifest lists it"),
                 next_step=self._send_again(place),
             ) from error
 

@@ -128,7 +128,7 @@ def known_values(config: Mapping[str, Any]) -> dict[str, Any]:
     wrong = sorted(key for key, value in kept.items() if not CHECKS[key](value))
     if wrong:
         shown = ", ".join(f"{key}: {str(kept[key])[:40]!r}" for key in wrong)
-        raise ValueError(f"values that are not read ({shown})")
+        raise ValueError(f"unsupported values ({shown})")
     n_parameters = _n_parameters(kept)
     if n_parameters > MAX_PARAMETERS:
         raise ValueError(f"asks for {n_parameters:,} weights, over {MAX_PARAMETERS:,}")

@@ -59,7 +59,8 @@ def vocabulary_file(folder: Path) -> Path:
             next_step="write tokenizer.json beside it: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
         )
     raise MissingResourceError(
-        f"{folder}: neither {' nor '.join(VOCABULARIES)}", next_step="name a folder with an encoder's vocabulary"
+        f"{folder}: no vocabulary file ({', '.join(VOCABULARIES[:-1])} or {VOCABULARIES[-1]})",
+        next_step="name a folder with an encoder's vocabulary",
     )
 
 
@@ -195,8 +196,8 @@ def _check_characters(path: Path, ids: Mapping[str, int], *, byte_level: bool) -
     known = sum(len(token) == 1 and "\u4e00" <= token <= "\u9fff" for token in ids)
     if byte_level and known < MIN_WHOLE_CHARACTERS:
         raise InputDataError(
-            f"{path}: byte-level pieces, and only {known} of them are a whole Chinese character: "
-            "of all others one character is several tokens, so it has no single state",
+            f"{path}: byte-level vocabulary with only {known} whole Chinese characters; "
+            "all others are split into several tokens, so they have no single state",
             next_step="name an encoder whose vocabulary holds Chinese characters whole",
         )
     if not known:

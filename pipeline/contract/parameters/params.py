@@ -186,7 +186,7 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "value_error":  # from our own validators; pydantic's message has a prefix
         return f"{where}: {error['ctx']['error']}"
     if error["type"] in _EXPECTED:
-        return f"{where}: {_shown(value)} stands where {_EXPECTED[error['type']]} is expected"
+        return f"{where}: expected {_EXPECTED[error['type']]}, got {_shown(value)}"
     message = error["msg"]
     return f"{where}: {message[0].lower()}{message[1:]}"
 

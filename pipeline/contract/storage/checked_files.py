@@ -109,5 +109,5 @@ def _entry(path: Path, manifest: Manifest) -> FileEntry | None:
 def _unreadable(path: Path, error: OSError) -> MissingResourceError | StaleArtifactError:
     hint = hint_for(path)
     if isinstance(error, FileNotFoundError):
-        return MissingResourceError(f"{path}: not there", next_step=hint)
+        return MissingResourceError(f"{path}: does not exist", next_step=hint)
     return StaleArtifactError(f"{path}: cannot be read ({error.strerror})", next_step=hint)

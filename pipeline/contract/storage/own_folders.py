@@ -29,7 +29,7 @@ def make_private(folder: Path, *, root: Path) -> None:
         place.mkdir(mode=0o700, exist_ok=True)
         if sys.platform != "win32" and not _is_own(place):
             raise SsmiError(
-                f"{place}: made by another user of this machine, who could put into it what is used from there",
+                f"{place}: created by another user of this machine, who could tamper with its contents",
                 next_step="remove it",
             )
 

@@ -7,8 +7,8 @@ r"""Normalization of blanks: the characters of a text that features see, without
 * A **blank line** (two or more line ends with only blanks and marks between them) and U+2029 end a sentence.
 
 So "Apple Inc", "Apple\u00a0 Inc" and "Apple\nInc" are read alike, and so are "陈思远", "陈 思 远" and "\u3000陈思\n远".
-``visible_stretches`` is idempotent. Offline and online code share these functions, so that a network reads a text in the
-form in which it was trained.
+``visible_stretches`` is idempotent. Offline and online code share these functions, so that a network reads a text in
+the form in which it was trained.
 """
 
 from __future__ import annotations
@@ -104,7 +104,7 @@ def _separates(text: str, start: int, end: int) -> bool:
 
 
 def pieces_of(text: str) -> Iterator[Stretch]:
-    """Cut the visible characters of a text into sentences: at blank lines, and to at most ``LONGEST_SENTENCE`` characters.
+    """Cut the visible characters of a text into sentences: at blank lines, to at most ``LONGEST_SENTENCE`` characters.
 
     Sentences that are too long are cut as ``window_starts`` does, after punctuation if possible.
 
@@ -121,7 +121,7 @@ def pieces_of(text: str) -> Iterator[Stretch]:
 
 
 def visible_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:
-    """Reduce labelled sentences to their visible characters, so that features are made of the same characters as online.
+    """Reduce labelled sentences to their visible characters, so that features are made of them as online.
 
     A sentence is cut at its blank lines. Gold entities are shifted accordingly and trimmed of blanks at their edges.
     Entities of only blanks, entities across a blank line and sentences of only blanks are left out.

@@ -72,7 +72,8 @@ def _reader(file: Unpacked, encoding: str) -> VectorReader:
         )
     if format_name == "pickle":
         raise InputDataError(
-            f"{file.display_name}: a pickle, as gensim saves vectors and models; it may hold any code, and is never opened",
+            f"{file.display_name}: a pickle, as gensim saves vectors and models; it may hold any code, "
+            "and is never opened",
             next_step=_CONVERT.format(path=file.path.name),
         )
     return _READERS[format_name](file, encoding=encoding)
@@ -82,6 +83,6 @@ def _what_instead(start: bytes) -> str:
     if not start:
         return "it is empty"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16, of which nothing is read: save it as UTF-8"
+        return "UTF-16, which is not supported; save it as UTF-8"
     control = next((at for at, byte in enumerate(start) if byte < 9 or 13 < byte < 32), None)
     return "just blanks" if control is None else f"control character at byte {control}"

@@ -44,7 +44,8 @@ class BinaryReader(VectorReader):
             yield [word for word, _ in rows], matrix.astype(np.float32)
         if (self._buffer[self._at :] + stream.read(_CHUNK)).lstrip(b"\n"):
             raise InputDataError(
-                f"{self.file.display_name}: more bytes after byte {self._place}, where the {n_words} words of its header end",
+                f"{self.file.display_name}: more bytes after byte {self._place}, "
+                f"where the {n_words} words of its header end",
                 next_step="fetch it again",
             )
 

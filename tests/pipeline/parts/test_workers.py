@@ -167,13 +167,13 @@ def test_what_has_gone_or_changed_in_the_storage_ends_in_a_line(build: Build) ->
     stored = build.send()
     (name,) = (name for name in build.remote.sizes() if name.endswith("scratch/first.txt"))
     build.remote.write(name, b"First")
-    with pytest.raises(StaleArtifactError, match=r"first\.txt: not what was written"):
+    with pytest.raises(StaleArtifactError, match=r"first\.txt: its content does not match its digest"):
         run_stored_part(stored)
     build.mirror.remove()
     _write(build.part.task.files.first(), "something new, for the index to be another")
     stored = build.send()
     build.mirror.remove()
-    with pytest.raises(MissingResourceError, match=r"indexes/.*: not there any more"):
+    with pytest.raises(MissingResourceError, match=r"indexes/.*: no longer exists"):
         run_stored_part(stored)
 
 

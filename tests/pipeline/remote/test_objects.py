@@ -33,9 +33,9 @@ def test_a_file_is_fetched_where_the_one_here_is_another(url: str, tmp_path: Pat
 def test_another_content_and_a_missing_file_are_refused(url: str, tmp_path: Path) -> None:
     remote = RemoteFolder(url)
     remote.write("a", b"something else")
-    with pytest.raises(StaleArtifactError, match="a: not what was written"):
+    with pytest.raises(StaleArtifactError, match="a: its content does not match its digest"):
         objects.fetch(remote, "a", _digest(b"content"), tmp_path / "a")
-    with pytest.raises(MissingResourceError, match="b: not there any more"):
+    with pytest.raises(MissingResourceError, match="b: no longer exists"):
         objects.fetch(remote, "b", _digest(b"content"), tmp_path / "b")
     assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 

@@ -108,7 +108,7 @@ def test_a_file_that_was_lost_or_half_sent_is_sent_again(stored: StoredStages, m
     _publish(stored, folder)
     below = version_folder(PLACE, manifests.read(folder).digest)
     stored.remote.write(f"{below}/same.txt", b"the sa")
-    with pytest.raises(StaleArtifactError, match=r"same\.txt: not what was written"):
+    with pytest.raises(StaleArtifactError, match=r"same\.txt: its content does not match its digest"):
         stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
     assert not (tmp_path / "here").exists()
     _publish(stored, folder)
@@ -122,7 +122,7 @@ def test_a_lost_file_and_a_damaged_manifest_name_the_command_that_helps(
     folder = make("one")
     _publish(stored, folder)
     stored.remote.remove(version_folder(PLACE, manifests.read(folder).digest))
-    with pytest.raises(MissingResourceError, match="lost, for its manifest names it") as caught:
+    with pytest.raises(MissingResourceError, match="missing, although its manifest lists it") as caught:
         stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
     assert f"--storage {stored.remote} features build --dataset tiny" in caught.value.next_step
     stored.remote.write(f"{PLACE}/{MANIFEST_NAME}", b"{broken")

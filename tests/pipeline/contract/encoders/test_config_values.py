@@ -87,7 +87,7 @@ def test_what_chooses_code_or_kernels_does_not_go_on(hostile: dict[str, Any], tm
 )
 def test_values_out_of_bounds_are_refused_by_name(key: str, value: Any, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**PLAIN, key: value}), encoding="utf-8")
-    with pytest.raises(InputDataError, match=rf"config\.json: values that are not read \({key}: "):
+    with pytest.raises(InputDataError, match=rf"config\.json: unsupported values \({key}: "):
         read_config(tmp_path)
 
 

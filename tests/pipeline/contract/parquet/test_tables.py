@@ -132,7 +132,7 @@ def test_pieces_of_another_table_or_of_none_are_refused(tmp_path: Path) -> None:
     other = pa.table({"boundary_id": [1], "word": ["中国"]})
     with pytest.raises(StaleArtifactError, match=r"words\.parquet: table differs"):
         tables.write_tables(path, schema.VOCABULARY, [other])
-    with pytest.raises(MissingResourceError, match=r"words\.parquet: not there"):
+    with pytest.raises(MissingResourceError, match=r"words\.parquet: does not exist"):
         list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
     path.write_bytes(b"PAR1 but nothing more")
     with pytest.raises(StaleArtifactError, match="not a Parquet table"):
@@ -177,7 +177,7 @@ def test_a_file_of_another_schema_is_refused_and_the_columns_named(
 
 
 def test_files_that_are_missing_or_no_parquet(tmp_path: Path) -> None:
-    with pytest.raises(MissingResourceError, match=r"words\.parquet: not there"):
+    with pytest.raises(MissingResourceError, match=r"words\.parquet: does not exist"):
         tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
     tables.write_rows(tmp_path / "words.parquet", schema.VOCABULARY, ROWS)
     whole = (tmp_path / "words.parquet").read_bytes()

@@ -53,7 +53,7 @@ def test_what_was_changed_is_refused_with_its_name_and_the_command(folder: Path,
         checked_files.read(folder / "new")
     path.unlink()
     for read in (checked_files.read, checked_files.check):
-        with pytest.raises(MissingResourceError, match="not there") as missing:
+        with pytest.raises(MissingResourceError, match="does not exist") as missing:
             read(path)
         assert missing.value.next_step == COMMAND
     path.mkdir()

@@ -79,7 +79,7 @@ def test_what_another_user_planted_is_refused(
     outcome = project.ssmi("features", "prepare")
     assert outcome.code == 1
     assert outcome.stderr.splitlines()[-2:] == [
-        f"error: {place}: made by another user of this machine, who could put into it what is used from there",
+        f"error: {place}: created by another user of this machine, who could tamper with its contents",
         "  next: remove it",
     ]
     assert list(elsewhere.iterdir()) == [] and not (project.root / "artifacts" / "prepare").exists()
