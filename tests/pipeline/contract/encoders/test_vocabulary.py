@@ -76,7 +76,7 @@ def test_byte_level_pieces_serve_where_they_are_whole_characters(name: str, tmp_
 @pytest.mark.parametrize("known", [0, 5, MIN_WHOLE_CHARACTERS - 1])
 def test_byte_level_pieces_of_characters_are_refused_with_the_reason(known: int, tmp_path: Path) -> None:
     _byte_level(COMMON[:known]).save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(InputDataError, match=f"only {known} of them are a whole Chinese character"):
+    with pytest.raises(InputDataError, match=f"with only {known} whole Chinese characters"):
         read_vocabulary(tmp_path)
 
 
