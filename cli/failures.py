@@ -13,7 +13,7 @@ import click
 from ssmi.cli.terminal.closed import give_up
 from ssmi.cli.terminal.visible import visible_lines
 from ssmi.pipeline.contract.errors import SsmiError
-from ssmi.pipeline.contract.storage.replacing import named
+from ssmi.pipeline.contract.storage.replacing import final_path
 
 INTERRUPTED = 130
 _ROOM = "make room, or name another place"
@@ -47,7 +47,7 @@ def explain(error: BaseException) -> int:
     number = _number(error)
     if isinstance(error, OSError) and number in _NEXT_STEPS:
         place = error.filename2 or error.filename  # a copy or a rename writes to the second path
-        place = f"{named(Path(os.fsdecode(place)))}: " if place else ""
+        place = f"{final_path(Path(os.fsdecode(place)))}: " if place else ""
         return fail(f"error: {place}{os.strerror(number)}\n  next: {_NEXT_STEPS[number]}", 1)
     return fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
 

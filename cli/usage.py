@@ -7,7 +7,7 @@ import re
 import click
 
 from ssmi.cli.completion import values_by_parameter
-from ssmi.pipeline.contract.errors import ParameterError, closest, nearest
+from ssmi.pipeline.contract.errors import ParameterError, closest_name, name_hint
 
 _VALUE = re.compile(r"""^(['"])(?P<value>.*?)\1""")
 """The value that click quotes at the start of its message about an invalid choice."""
@@ -26,7 +26,7 @@ class CommandGroup(click.Group):
             if args[0].startswith("-"):  # an option where a command belongs; click's error names it
                 raise
             raise ParameterError(
-                f"{ctx.command_path}: no command {args[0]!r}", next_step=nearest(args[0], self.list_commands(ctx))
+                f"{ctx.command_path}: no command {args[0]!r}", next_step=name_hint(args[0], self.list_commands(ctx))
             ) from None
 
 
@@ -56,14 +56,14 @@ def _nearest_option(name: str, context: click.Context | None) -> str:
     parameters = [] if context is None else context.command.get_params(context)
     # Without the dashes, which would make any two options similar.
     options = {option.lstrip("-"): option for one in parameters for option in (*one.opts, *one.secondary_opts)}
-    near = closest(name.lstrip("-"), options)
+    near = closest_name(name.lstrip("-"), options)
     if near is not None:
         return f"did you mean {options[near]}?"
     # An option that other trainers have, such as `--epochs 3`: here parameters are set with -S.
     meant = name.lstrip("-").replace("-", "_")
     if "overrides" in {one.name for one in parameters}:
         keys = [key for key in values_by_parameter() if meant in (key, key.rpartition(".")[2])]
-        if not keys and (close := closest(meant, (key.rpartition(".")[2] for key in values_by_parameter()))):
+        if not keys and (close := closest_name(meant, (key.rpartition(".")[2] for key in values_by_parameter()))):
             keys = [key for key in values_by_parameter() if key.rpartition(".")[2] == close]
         if keys:
             return f"set a parameter with -S: {' or '.join(f'-S {key}=VALUE' for key in keys)}"
@@ -77,7 +77,7 @@ def _nearest_choice(error: click.BadParameter) -> str:
     if not isinstance(kind, click.Choice):
         return ""
     given = _VALUE.match(error.message)
-    near = closest(given["value"], kind.choices) if given else None
+    near = closest_name(given["value"], kind.choices) if given else None
     return f"choose one of {', '.join(kind.choices)}" if near is None else f"did you mean {near!r}?"
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
-from ssmi.pipeline.contract.project.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import process_lock
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
@@ -67,7 +67,7 @@ def locked_threads(threads: int) -> Iterator[None]:
     torch's number of threads is read only while holding the lock: a thread that reads it for the first time gets the
     number of the process, which another tagger may have set temporarily.
     """
-    with turn():
+    with process_lock():
         before = torch.get_num_threads()
         if before != threads:
             torch.set_num_threads(threads)

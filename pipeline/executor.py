@@ -25,7 +25,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from threadpoolctl import threadpool_limits
 
-from ssmi.pipeline.contract.arguments import check_place
+from ssmi.pipeline.contract.arguments import check_executor_arguments
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.progress import Reporter
@@ -268,7 +268,7 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
         MissingResourceError: The scheduler does not answer or has no worker.
         ParameterError: Both workers and a scheduler are given, or the scheduler is not an address.
     """
-    check_place(workers=workers, scheduler=scheduler)
+    check_executor_arguments(workers=workers, scheduler=scheduler)
     if scheduler is None and workers <= 0:
         yield Serial()
         return

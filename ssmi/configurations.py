@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from ssmi.pipeline.contract.arguments import list_of
-from ssmi.pipeline.contract.errors import ParameterError, closest
+from ssmi.pipeline.contract.errors import ParameterError, closest_name
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 
@@ -198,7 +198,7 @@ def find(name: str) -> Configuration:
     try:
         return CONFIGURATIONS[name]
     except KeyError:
-        close = closest(name, CONFIGURATIONS)
+        close = closest_name(name, CONFIGURATIONS)
         raise ParameterError(
             f"configuration {name!r}: unknown{f', did you mean {close!r}?' if close else ''}",
             next_step=f"one of {', '.join(CONFIGURATIONS)}",

@@ -14,7 +14,7 @@ from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import checked
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, closest
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, closest_name
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.parameters.params import SegmentParams
 from ssmi.pipeline.contract.progress import Reporter, Silent
@@ -135,7 +135,7 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
     try:
         return Fetched(kind, {kind: resolve.find_encoder(name, revision=revision, root=root, reporter=reporter).path})
     except MissingResourceError as error:
-        close = None if listed else closest(name, (asset.name for asset in list_assets(root=root)))
+        close = None if listed else closest_name(name, (asset.name for asset in list_assets(root=root)))
         if close is None:
             raise
         raise MissingResourceError(f"{error.message}; did you mean {close!r}?", next_step=error.next_step) from error

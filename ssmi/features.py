@@ -10,7 +10,7 @@ from typing import Literal
 
 from ssmi.dvc import commands
 from ssmi.pipeline.assets.corpora import find_corpus
-from ssmi.pipeline.contract.arguments import check_place, list_of
+from ssmi.pipeline.contract.arguments import check_executor_arguments, list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.storage.locks import locked
@@ -174,7 +174,7 @@ def _context(
     force: bool = False,
 ) -> Iterator[StageContext]:
     """Yield the context in which stages run, under the lock of ``building`` except for shares, which run at once."""
-    check_place(workers=workers, scheduler=scheduler)
+    check_executor_arguments(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
     corpus, remote = None, workspace.remote

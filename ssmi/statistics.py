@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.text.wording import counted, some
+from ssmi.pipeline.contract.text.wording import abbreviated, counted
 from ssmi.pipeline.inspect import named_reports, warehouse
 from ssmi.pipeline.inspect.named_reports import Report
 from ssmi.workspace import Workspace
@@ -40,7 +40,7 @@ class Statistics:
         """Return the size and the columns, in one line; ``pl()`` shows the rows."""
         more = f", {self.n_left_out:,} more left out" if self.n_left_out else ""
         rows, columns = counted(len(self.rows), "row"), counted(len(self.columns), "column")
-        return f"<Statistics: {rows}{more}, {columns} ({some(self.columns)}); .pl() makes a frame>"
+        return f"<Statistics: {rows}{more}, {columns} ({abbreviated(self.columns)}); .pl() makes a frame>"
 
     @property
     def distinct_columns(self) -> tuple[str, ...]:

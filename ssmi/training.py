@@ -175,7 +175,7 @@ def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
         what=f"{run} is being trained",
         reporter=workspace.reporter,
         # Do not wait for the other process: its result would then be replaced.
-        instead="wait until it is done, or name another folder with --run",
+        next_step_if_held="wait until it is done, or name another folder with --run",
     )
 
 
@@ -225,7 +225,7 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
         pins.keep(run, shards=stored, store=store)
     except (SsmiError, OSError) as error:
         workspace.reporter.note(
-            f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"
+            f"{run}: can be scored, but not used on text: what {shards} was built from no longer exists ({error})"
         )
 
 

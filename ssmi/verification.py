@@ -151,7 +151,7 @@ def _stage(folder: Path, deep: bool) -> Iterator[Finding]:
         yield Finding(folder / MANIFEST_NAME, state, error.message.partition(": ")[2], error.next_step)
         return
     kept = PINNED in folder.parts
-    for name, state in manifests.examine(manifest, folder, deep=deep).items():
+    for name, state in manifests.file_states(manifest, folder, check_content=deep).items():
         # Of this stage, a run keeps only the pairs.
         if kept and manifest.stage == "pmi" and state == FileState.MISSING and name != PAIRS_FILE:
             continue
@@ -169,7 +169,7 @@ def _stored(workspace: Workspace, *, deep: bool) -> Iterator[VerifiedFolder]:
     remote.check_there()
     stored = StoredStages(remote)
     for place in stored.places():
-        url, states = f"{remote}/{place}", stored.examine(place, deep=deep)
+        url, states = f"{remote}/{place}", stored.file_states(place, check_content=deep)
         # Remove the whole stage: a build compares only the sizes of files in storage.
         again = f"remove {url} there, then ssmi-cli --storage {quote(str(remote))} features build"
         wrong = tuple(
@@ -208,7 +208,7 @@ def _foreign(run: Path) -> Iterator[Finding]:
     """Yield files in a run folder that do not belong to the run."""
     for path in sorted(run.iterdir()):
         # A file that is being written, for example by ``report``, has a temporary name.
-        if replacing.named(path).name not in _IN_RUN:
+        if replacing.final_path(path).name not in _IN_RUN:
             yield Finding(path, FileState.FOREIGN, "", _MOVE_AWAY)
 
 

@@ -145,9 +145,9 @@ def _rows_of(row_of_id: Rows, ids: npt.NDArray[np.integer], *, source: str) -> R
     return rows
 
 
-def read_table(path: Path, *, held_to: Manifest | None = None) -> BoundaryTable:
-    """Read ``boundaries.parquet`` in ascending order of ids; for ``held_to`` see ``tables.read_table``."""
-    table, width = _read(path, "vector", held_to=held_to)
+def read_table(path: Path, *, manifest: Manifest | None = None) -> BoundaryTable:
+    """Read ``boundaries.parquet`` in ascending order of ids; for ``manifest`` see ``tables.read_table``."""
+    table, width = _read(path, "vector", manifest=manifest)
     ids = table["boundary_id"].combine_chunks().to_numpy().astype(np.int64)
     # Without vectors numpy cannot infer the width from -1, so it comes from the column's type.
     vectors = table["vector"].combine_chunks().flatten().to_numpy().reshape(len(ids), -1 if len(ids) else width)
@@ -157,15 +157,15 @@ def read_table(path: Path, *, held_to: Manifest | None = None) -> BoundaryTable:
     return BoundaryTable(ids[order], vectors[order])
 
 
-def read_words(path: Path, *, held_to: Manifest | None = None) -> dict[int, str]:
-    """Read the word of each boundary id in ``boundaries.parquet``; for ``held_to`` see ``tables.read_table``."""
-    table, _ = _read(path, "word", held_to=held_to)
+def read_words(path: Path, *, manifest: Manifest | None = None) -> dict[int, str]:
+    """Read the word of each boundary id in ``boundaries.parquet``; for ``manifest`` see ``tables.read_table``."""
+    table, _ = _read(path, "word", manifest=manifest)
     return dict(zip(table["boundary_id"].to_pylist(), table["word"].to_pylist(), strict=True))
 
 
-def _read(path: Path, column: str, *, held_to: Manifest | None) -> tuple[pa.Table, int]:
+def _read(path: Path, column: str, *, manifest: Manifest | None) -> tuple[pa.Table, int]:
     """Read the ids and one more column, and the width of the vectors, which only the file's schema states."""
-    with tables.open_table(path, held_to=held_to) as file:
+    with tables.open_table(path, manifest=manifest) as file:
         stored = file.schema_arrow
         kind = stored.field("vector").type if "vector" in stored.names else None
         if kind is None or not pa.types.is_fixed_size_list(kind):

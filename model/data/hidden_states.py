@@ -155,7 +155,7 @@ def _joined(arrays: Sequence[npt.NDArray[np.integer]]) -> Ids:
 
 def _map(file: Path, manifest: Manifest) -> npt.NDArray[Any]:
     try:
-        return map_array(file, held_to=manifest, writeable=True)
+        return map_array(file, manifest=manifest, writeable=True)
     except SsmiError as error:
         problem = error.message.partition(": ")[2]
         raise StaleArtifactError(f"{file}: no readable hidden states ({problem})", next_step=BUILD_THEM) from error

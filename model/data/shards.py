@@ -66,7 +66,7 @@ class Shards:
     def parts(self, split: str) -> list[Path]:
         """Return the parts of a split, in order; empty if the split has none."""
         names = map(PurePosixPath, self.manifest.files)
-        return tables.in_order(
+        return tables.sort_parts(
             self.folder / name for name in names if name.parent.name == split and name.suffix == ".parquet"
         )
 
@@ -97,8 +97,8 @@ def open_shards(folder: Path, *, labels_of_text: LabelSet | None = None, whole: 
     given = labels_of_text if is_text else None
     return Shards(
         folder,
-        given or load_labels(folder / LABELS_FILE, held_to=manifest),
-        read_table(folder / BOUNDARIES_FILE, held_to=manifest),
+        given or load_labels(folder / LABELS_FILE, manifest=manifest),
+        read_table(folder / BOUNDARIES_FILE, manifest=manifest),
         stored,
         ShardsStatistics.of(manifest),
         is_text,
@@ -138,7 +138,7 @@ def _read(
 ) -> Split:
     """Read the sentences of some parts; ``split`` names the parts in errors."""
     names = _columns(required)
-    parts = [tables.read_table(path, SHARDS, columns=names, held_to=shards.manifest) for path in paths]
+    parts = [tables.read_table(path, SHARDS, columns=names, manifest=shards.manifest) for path in paths]
     parts = parts or [SHARDS.empty_table().select(names)]
     source = f"{shards.folder.name}/{split}"
     table = _SplitTable(pa.concat_tables(parts), boundaries, source)
@@ -163,7 +163,7 @@ def _read(
         segment_positions(offsets, *table.flat("segment_starts"), source=source)
         if required.segment_positions
         else None,
-        table.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest))
+        table.roles(texts, read_words(shards.folder / BOUNDARIES_FILE, manifest=shards.manifest))
         if required.boundary_roles
         else None,
         table.gates() if required.cosine_gates else None,
@@ -182,7 +182,8 @@ def _read(
 def characters_of(shards: Shards, split: str) -> list[list[str]]:
     """Read the characters of every sentence of a split, in order; raises the errors of ``read_split``."""
     parts = [
-        tables.read_table(path, SHARDS, columns=["characters"], held_to=shards.manifest) for path in shards.parts(split)
+        tables.read_table(path, SHARDS, columns=["characters"], manifest=shards.manifest)
+        for path in shards.parts(split)
     ]
     return [characters for part in parts for characters in part["characters"].to_pylist()]
 

@@ -134,7 +134,7 @@ class StreamedSplit:
         paths = shards.parts(split)
         lengths, largest, longest = [np.empty(0, np.int32)], 0, 0
         for path in paths:
-            table = tables.read_table(path, SHARDS, columns=["token_ids", "entities"], held_to=shards.manifest)
+            table = tables.read_table(path, SHARDS, columns=["token_ids", "entities"], manifest=shards.manifest)
             lengths.append(pc.list_value_length(table["token_ids"]).to_numpy().astype(np.int32))
             largest = max(largest, pc.max(pc.list_flatten(table["token_ids"])).as_py() or 0)
             entities = pc.list_flatten(table["entities"])

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError, closest
+from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError, closest_name
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.storage.replacing import sweep
 from ssmi.pipeline.contract.text.json_text import loads
@@ -41,7 +41,7 @@ def _similar(run: Path) -> str:
     if (named / CHECKPOINT).is_dir():
         return f"; did you mean {str(named)!r}?"
     try:
-        close = closest(run.name, (folder.name for folder in run.parent.iterdir() if folder.is_dir()))
+        close = closest_name(run.name, (folder.name for folder in run.parent.iterdir() if folder.is_dir()))
     except OSError:
         return ""
     return f"; did you mean {str(run.parent / close)!r}?" if close else ""

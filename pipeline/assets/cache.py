@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.cache_folder import cache_root
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.contract.storage.locks import locked
-from ssmi.pipeline.contract.storage.own_folders import make_own
+from ssmi.pipeline.contract.storage.own_folders import make_private
 from ssmi.pipeline.contract.storage.replacing import replacing_folder, writing
 from ssmi.pipeline.contract.text.json_text import loads
 
@@ -92,7 +92,7 @@ def _unchanged(path: Path, entry: dict[str, Any]) -> bool:
 @contextmanager
 def _usable_cache() -> Iterator[None]:
     try:
-        make_own(cache_root() / "locks", root=cache_root())
+        make_private(cache_root() / "locks", root=cache_root())
         yield
     except OSError as error:
         raise SsmiError(

@@ -14,7 +14,7 @@ from shlex import quote
 
 from ssmi.pipeline.assets.datasets import own_names, user_copies
 from ssmi.pipeline.assets.names import is_plain, path_below
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, nearest
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, name_hint
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.user_files import require_file
@@ -74,7 +74,7 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Repo
     path = _here(given, root=root, reporter=reporter)
     if not path.exists():
         known = {*by_name, *own_names(root)}
-        hint = f"; {nearest(given, known)}" if known else ""
+        hint = f"; {name_hint(given, known)}" if known else ""
         raise MissingResourceError(
             f"corpus {given!r}: neither listed in params.yaml nor a folder of data, a file or a folder{hint}",
             next_step="name a folder or a file of text, or list it in `corpora` of params.yaml",

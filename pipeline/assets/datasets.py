@@ -18,7 +18,7 @@ from ssmi.pipeline.assets.folders import DataFolder, open_folder
 from ssmi.pipeline.assets.names import OWN_LICENCE, is_plain, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
 from ssmi.pipeline.assets.sources.https import fetch_url
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, name_hint
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.progress import Reporter
@@ -103,7 +103,7 @@ def _unknown(name: str, root: Path, registry: Registry, *, built: Iterable[str] 
     folder_name = name if is_plain(name) else "NAME"
     known_names = {*names("dataset", registry), *own_names(root), *built}
     return MissingResourceError(
-        f"data set {name!r}: unknown, and not a folder; {nearest(name, known_names)}",
+        f"data set {name!r}: unknown, and not a folder; {name_hint(name, known_names)}",
         next_step=f"to add a data set put train.bmes (one character and its tag a line; dev and test beside it) into "
         f"$SSMI_DATA/{folder_name}/ or data/{folder_name}/",
     )

@@ -14,7 +14,7 @@ from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
 from ssmi.pipeline.assets.sources.hub import fetch_hub
 from ssmi.pipeline.assets.sources.package_index import fetch_member
 from ssmi.pipeline.contract.encoders.types import EncoderShape, encoder_shape
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, name_hint
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
 
@@ -78,7 +78,7 @@ def find_encoder(
 def _no_folder(name: str, folder: Path, registry: Registry) -> MissingResourceError:
     return MissingResourceError(
         f"encoder {name!r}: {'is a file' if folder.exists() else 'no such folder'}; "
-        f"{nearest(name, names('encoder', registry))}",
+        f"{name_hint(name, names('encoder', registry))}",
         next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt, "
         "a listed encoder, or a hub model",
     )

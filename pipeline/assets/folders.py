@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, name_hint
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import mistakes
 from ssmi.pipeline.contract.parquet.tables import SPLITS
@@ -188,7 +188,7 @@ def _read_description(path: Path) -> _Description:
     for split in splits:
         if split not in SPLITS:
             raise InputDataError(
-                f"{path}: splits.{split}: unknown split, {nearest(str(split), SPLITS)}",
+                f"{path}: splits.{split}: unknown split, {name_hint(str(split), SPLITS)}",
                 next_step=f"name files for {', '.join(SPLITS)}",
             )
     groups = _label_groups(tree.pop("label_groups", None), path)
@@ -224,7 +224,7 @@ def _named_file(folder: Path, split: str, name: str) -> Path:
     if not exists:
         raise MissingResourceError(
             f"{folder / DESCRIPTION}: splits.{split}: no file {name}; "
-            f"{nearest(name, (entry.name for entry in _entries(folder)))}",
+            f"{name_hint(name, (entry.name for entry in _entries(folder)))}",
             next_step="correct the name",
         )
     return path

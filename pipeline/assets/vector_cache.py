@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.assets.cache import cache_root
-from ssmi.pipeline.contract.storage.own_folders import make_own
+from ssmi.pipeline.contract.storage.own_folders import make_private
 
 FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
@@ -70,7 +70,7 @@ class VectorCache:
         """Add the vectors of words, and remove the oldest if there is no room for all. Shape: (words, width)."""
         rows = [(_encoded(word), vector.tobytes()) for word, vector in zip(words, vectors, strict=True)]
         most_rows = max(1, self._most_bytes // max(1, vectors.itemsize * vectors.shape[1]))
-        make_own(self.path.parent, root=self.path.parent.parent)
+        make_private(self.path.parent, root=self.path.parent.parent)
         with self._opened() as database, database:  # one transaction: all of it or nothing
             database.execute(_TABLE)
             database.executemany(

@@ -9,7 +9,7 @@ from ssmi.pipeline.assets import cache
 from ssmi.pipeline.assets.names import OWN_LICENCE, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Registry, known, names
 from ssmi.pipeline.assets.sources.package_index import fetch_member
-from ssmi.pipeline.contract.errors import MissingResourceError, nearest
+from ssmi.pipeline.contract.errors import MissingResourceError, name_hint
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.user_files import require_file
@@ -58,7 +58,7 @@ def find_vectors(name_or_path: str, *, root: Path, reporter: Reporter, registry:
     else:
         path = path_below(root, name_or_path)
     if not path.exists():
-        near = nearest(name_or_path, names("vectors", registry))
+        near = name_hint(name_or_path, names("vectors", registry))
         raise MissingResourceError(
             f"word vectors {name_or_path!r}: unknown, and not a file; {near}",
             next_step="set vocab.vectors to a listed name or to a file in word2vec's text or binary format",

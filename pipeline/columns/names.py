@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from ssmi.pipeline.columns.sorting import in_groups, sorted_tables
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.features.columns import Ints, is_first
+from ssmi.pipeline.features.columns import Ints, is_run_start
 
 SCHEMA = pa.schema([("name", pa.string()), ("number", pa.int64())])
 NAMES_PER_BLOCK = 4096
@@ -38,7 +38,7 @@ class SortedNames:
         order = pc.sort_indices(names)
         ascending = names.take(order)
         blocks = pc.search_sorted(self._firsts, ascending, side="right").to_numpy().astype(np.int64) - 1
-        starts = np.flatnonzero(is_first(blocks)).tolist()
+        starts = np.flatnonzero(is_run_start(blocks)).tolist()
         for start, end in pairwise([*starts, len(blocks)]):
             if (index := int(blocks[start])) >= 0:
                 found[:, start:end] = _found(self._block(index), ascending[start:end], before=index * NAMES_PER_BLOCK)
@@ -65,8 +65,8 @@ def write_names(names: Iterable[pa.Table], path: Path) -> None:
 
 def _found(block: pa.RecordBatch, names: pa.Array, *, before: int) -> Ints:
     """Return the indices and numbers of names that sort into a block, which has ``before`` names before it."""
-    places = pc.search_sorted(block["name"], names).to_numpy().astype(np.int64)
+    indices = pc.search_sorted(block["name"], names).to_numpy().astype(np.int64)
     # A name that sorts after the whole block is compared with the last one, and differs from it.
-    nearest = pa.array(np.minimum(places, len(block) - 1))
-    there = pc.equal(block["name"].take(nearest), names).to_numpy(zero_copy_only=False)
-    return np.where(there, np.stack([places + before, block["number"].take(nearest).to_numpy()]), -1)
+    closest = pa.array(np.minimum(indices, len(block) - 1))
+    there = pc.equal(block["name"].take(closest), names).to_numpy(zero_copy_only=False)
+    return np.where(there, np.stack([indices + before, block["number"].take(closest).to_numpy()]), -1)

@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import whole
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_first, offsets_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_run_start, offsets_of
 from ssmi.pipeline.features.pmi import events_over
 
 SCHEMA = pa.schema([("code", pa.int64()), ("segment", pa.string()), ("candidates", pa.binary())])
@@ -90,15 +90,15 @@ def _distinct(
     codes: Ints, segment_ranks: Ints, segments: pa.Array, candidate_ranks: Ints, candidates: pa.Array
 ) -> tuple[pa.Table, Ints]:
     """Return the distinct rows, sorted, and the index of each given row among them."""
-    keys, places = np.unique((codes << 32) | segment_ranks, return_inverse=True)
-    rows, places = np.unique((places << 32) | candidate_ranks, return_inverse=True)
+    keys, indices = np.unique((codes << 32) | segment_ranks, return_inverse=True)
+    rows, indices = np.unique((indices << 32) | candidate_ranks, return_inverse=True)
     keys = keys[rows >> 32]
     columns = [
         pa.array(keys >> 32),
         segments.take(pa.array(keys & 0xFFFFFFFF)),
         candidates.take(pa.array(rows & 0xFFFFFFFF)),
     ]
-    return pa.Table.from_arrays(columns, schema=SCHEMA), places
+    return pa.Table.from_arrays(columns, schema=SCHEMA), indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +108,28 @@ class QueryFiles:
     folder: Path
     n_parts: int
 
-    def save_part(self, part: int, queries: pa.Table, places: Ints) -> None:
+    def save_part(self, part: int, queries: pa.Table, indices: Ints) -> None:
         """Save what ``distinct_queries`` returned for a part."""
-        _save(self.part(part), queries, places)
+        _save(self.part_stem(part), queries, indices)
 
     def ranges(self, *, rows_per_range: int = ROWS_PER_RANGE) -> list[tuple[int, int]]:
         """Divide the characters into ranges, each a half-open interval of code points."""
         rows = np.zeros(_CODE_POINTS, dtype=np.int64)
         for part in range(self.n_parts):
-            codes = _codes(_open(self.part(part)))
-            first = np.flatnonzero(is_first(codes))
+            codes = _codes(_open(self.part_stem(part)))
+            first = np.flatnonzero(is_run_start(codes))
             rows[codes[first]] += np.diff(first, append=len(codes))
         asked = np.flatnonzero(rows)
         before = np.cumsum(rows[asked]) - rows[asked]
-        return list(pairwise([*asked[is_first(before // rows_per_range)].tolist(), _CODE_POINTS]))
+        return list(pairwise([*asked[is_run_start(before // rows_per_range)].tolist(), _CODE_POINTS]))
 
     def merge(self, index: int, *, codes: tuple[int, int]) -> int:
         """Merge a range of all parts and save it; return the number of its distinct queries."""
-        slices = [_between(_open(self.part(part)), codes) for part in range(self.n_parts)]
+        slices = [_between(_open(self.part_stem(part)), codes) for part in range(self.n_parts)]
         merged = pa.concat_tables([SCHEMA.empty_table(), *slices]).combine_chunks()
         segments, candidates = (_ranked(whole(merged, name)) for name in ("segment", "candidates"))
-        queries, places = _distinct(_codes(merged), *segments, *candidates)
-        _save(self.range(index), queries, places)
+        queries, indices = _distinct(_codes(merged), *segments, *candidates)
+        _save(self.range_stem(index), queries, indices)
         save_array(self._starts(index), offsets_of([len(one) for one in slices]))
         return len(queries)
 
@@ -139,20 +139,20 @@ class QueryFiles:
         save_array(self.folder / "first-ids.npy", first)
         return int(first[-1])
 
-    def ids(self, part: int) -> Ints:
+    def query_ids_of_part(self, part: int) -> Ints:
         """Return the id of the query of each character of a part."""
         pieces = [np.zeros(0, dtype=np.int64)]
         for index, first in enumerate(self._first_ids()[:-1].tolist()):
             start, end = np.load(self._starts(index), mmap_mode="r")[part : part + 2].tolist()
-            pieces.append(first + _load(self.range(index))[start:end])
-        ids: Ints = np.concatenate(pieces)[_load(self.part(part))]
+            pieces.append(first + _load(self.range_stem(index))[start:end])
+        ids: Ints = np.concatenate(pieces)[_load(self.part_stem(part))]
         return ids
 
-    def queries(self, start: int, end: int) -> pa.Table:
+    def queries_between(self, start: int, end: int) -> pa.Table:
         """Return the queries with ids in ``[start, end)``, in the form of ``SCHEMA``."""
         firsts = self._first_ids().tolist()
         pieces = [
-            _open(self.range(index)).slice(max(start - first, 0), min(end, last) - max(start, first))
+            _open(self.range_stem(index)).slice(max(start - first, 0), min(end, last) - max(start, first))
             for index, (first, last) in enumerate(pairwise(firsts))
             if first < end and start < last
         ]
@@ -162,11 +162,11 @@ class QueryFiles:
         first: Ints = np.load(self.folder / "first-ids.npy", allow_pickle=False)
         return first
 
-    def part(self, part: int) -> Path:
+    def part_stem(self, part: int) -> Path:
         """Path of the files of a part, without suffix."""
         return self.folder / f"part-{part}"
 
-    def range(self, index: int) -> Path:
+    def range_stem(self, index: int) -> Path:
         """Path of the files of a range, without suffix."""
         return self.folder / f"range-{index}"
 
@@ -174,7 +174,7 @@ class QueryFiles:
         return self.folder / f"range-{index}.starts.npy"
 
 
-def _save(stem: Path, queries: pa.Table, places: Ints) -> None:
+def _save(stem: Path, queries: pa.Table, indices: Ints) -> None:
     with (
         replacing.writing(stem.with_suffix(".arrow")) as temporary,
         pa.OSFile(str(temporary), "wb") as stream,
@@ -182,7 +182,7 @@ def _save(stem: Path, queries: pa.Table, places: Ints) -> None:
         pa.ipc.new_file(stream, SCHEMA) as writer,
     ):
         writer.write_table(queries)
-    save_array(stem.with_suffix(".npy"), places.astype(np.int32))
+    save_array(stem.with_suffix(".npy"), indices.astype(np.int32))
 
 
 def _load(stem: Path) -> npt.NDArray[np.int32]:

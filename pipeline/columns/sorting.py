@@ -19,7 +19,7 @@ Order = Sequence[tuple[str, Literal["ascending", "descending"]]]
 
 ROWS_PER_RUN = 1 << 17
 """Rows of a run, which is sorted in memory."""
-MOST_RUNS = 32
+MAX_RUNS = 32
 """Maximum number of runs merged at once; if there are more, they are first merged into fewer."""
 
 
@@ -41,15 +41,15 @@ def sorted_tables(
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         paths = (Path(scratch) / f"{number}.arrow" for number in count())
         runs = [
-            _write(path, schema, [run.sort_by(list(order))], rows_per_block=rows_per_run // MOST_RUNS)
+            _write(path, schema, [run.sort_by(list(order))], rows_per_block=rows_per_run // MAX_RUNS)
             for run, path in zip(_runs(tables, schema, rows_per_run), paths, strict=False)
         ]
-        while len(runs) > MOST_RUNS:
-            merged = _merged([_read(path) for path in runs[:MOST_RUNS]], order)
-            longer = _write(next(paths), schema, merged, rows_per_block=rows_per_run // MOST_RUNS)
-            for path in runs[:MOST_RUNS]:
+        while len(runs) > MAX_RUNS:
+            merged = _merged([_read(path) for path in runs[:MAX_RUNS]], order)
+            longer = _write(next(paths), schema, merged, rows_per_block=rows_per_run // MAX_RUNS)
+            for path in runs[:MAX_RUNS]:
                 path.unlink()
-            runs = [*runs[MOST_RUNS:], longer]
+            runs = [*runs[MAX_RUNS:], longer]
         yield from _merged([_read(path) for path in runs], order)
 
 

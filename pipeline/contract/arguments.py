@@ -13,7 +13,7 @@ from typing import Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, InstanceOf, NonNegativeInt, PositiveInt, TypeAdapter, ValidationError
 
-from ssmi.pipeline.contract.errors import ParameterError, closest
+from ssmi.pipeline.contract.errors import ParameterError, closest_name
 
 One = TypeVar("One")
 Given = ParamSpec("Given")
@@ -49,18 +49,18 @@ def check_probability(name: str, value: float) -> None:
         raise ParameterError(f"{name}={value!r}: not a probability", next_step="give a number from 0 to 1")
 
 
-def check_place(*, workers: int, scheduler: str | None) -> None:
+def check_executor_arguments(*, workers: int, scheduler: str | None) -> None:
     """Raise ParameterError if both workers and a scheduler are given, or if the scheduler is not an address."""
     if scheduler is None:
         return
     if workers > 0:
         raise ParameterError(
-            f"{workers} local workers and the scheduler {scheduler} at once",
+            f"both {workers} local workers and the scheduler {scheduler} are given",
             next_step="give one of them (SSMI_WORKERS and SSMI_SCHEDULER in the environment count too)",
         )
     if not re.fullmatch(r"[a-z]+://.+", scheduler):
         raise ParameterError(
-            f"scheduler {scheduler}: no address of a Dask scheduler", next_step="give it as tcp://HOST:PORT"
+            f"scheduler {scheduler}: not an address of a Dask scheduler", next_step="give it as tcp://HOST:PORT"
         )
 
 
@@ -154,7 +154,7 @@ class _Argument:
     def _next_step(self, value: Any) -> str:
         """Suggest what to pass, and name the default unless it is None or an empty list."""
         names = [name for one in _alternatives(self._hint) if get_origin(one) is Literal for name in get_args(one)]
-        close = closest(value, names) if isinstance(value, str) else None
+        close = closest_name(value, names) if isinstance(value, str) else None
         if close is not None:
             return f"did you mean {close!r}?"
         name, default = self._parameter.name, self._parameter.default

@@ -75,15 +75,15 @@ _SIMILAR = 0.65
 """Minimum similarity, from 0 to 1 as difflib measures it; below it two names share little more than a few letters."""
 
 
-def closest(name: str, known: Iterable[str]) -> str | None:
+def closest_name(name: str, known: Iterable[str]) -> str | None:
     """Return the most similar known name; None if no name is similar."""
     return next(iter(difflib.get_close_matches(name, sorted(set(known)), n=1, cutoff=_SIMILAR)), None)
 
 
-def nearest(name: str, known: Iterable[str], *, listed: Iterable[str] | None = None) -> str:
+def name_hint(name: str, known: Iterable[str], *, listed: Iterable[str] | None = None) -> str:
     """Return a hint with the most similar known name or, if none is similar, with all of ``listed``, else ``known``."""
     names = sorted(set(known))
-    close = closest(name, names)
+    close = closest_name(name, names)
     if close is not None:
         return f"did you mean {close!r}?"
     shown = names if listed is None else sorted(set(listed))

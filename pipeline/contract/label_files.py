@@ -17,12 +17,12 @@ def save_labels(labels: LabelSet, path: Path) -> None:
     path.write_text(json.dumps(body, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
 
 
-def load_labels(path: Path, *, held_to: Manifest | None = None) -> LabelSet:
+def load_labels(path: Path, *, manifest: Manifest | None = None) -> LabelSet:
     """Read a label set written by ``save_labels``.
 
     Args:
         path: The file.
-        held_to: Manifest to verify the file against; see ``checked_files.read``.
+        manifest: Manifest to verify the file against; see ``checked_files.read``.
 
     Returns:
         The label set.
@@ -31,7 +31,7 @@ def load_labels(path: Path, *, held_to: Manifest | None = None) -> LabelSet:
         MissingResourceError: The file does not exist.
         StaleArtifactError: The file changed since it was written, or is not a label set of this version.
     """
-    content = checked_files.read(path, held_to=held_to)
+    content = checked_files.read(path, manifest=manifest)
     try:
         body = json.loads(content)
         labels = LabelSet(body["scheme"], tuple(body["entity_types"]))
@@ -40,7 +40,7 @@ def load_labels(path: Path, *, held_to: Manifest | None = None) -> LabelSet:
             raise KeyError("tags")
         # The types are printed, also in tables, and the file may come from somebody else.
         if wrong := [name for name in labels.entity_types if not isinstance(name, str) or not is_label(name)]:
-            raise ValueError(f"{wrong[0]!a} is no name of a type")
+            raise ValueError(f"{wrong[0]!a} is not a valid entity type")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StaleArtifactError(
             f"{path}: not a label set of this version ({error})", next_step="build the shards again"

@@ -42,8 +42,8 @@ __all__ = [
     "describe_files",
     "digest_file",
     "digest_json",
-    "examine",
-    "intact",
+    "file_states",
+    "is_intact",
     "load",
     "mistakes",
     "parse",
@@ -257,7 +257,7 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
         StaleArtifactError: The folder differs from its manifest; the message names each difference.
     """
     problems = []
-    for name, state in examine(manifest, folder, deep=False).items():
+    for name, state in file_states(manifest, folder, check_content=False).items():
         path, entry = folder / name, manifest.files.get(name)
         if state == FileState.MISSING:
             problems.append(f"{name} is missing")
@@ -271,8 +271,8 @@ def check_parts(manifest: Manifest, folder: Path) -> None:
         )
 
 
-def examine(manifest: Manifest, folder: Path, *, deep: bool) -> dict[str, FileState]:
-    """Return the state of every file of a folder by name, comparing names and sizes and, with ``deep``, every byte."""
+def file_states(manifest: Manifest, folder: Path, *, check_content: bool) -> dict[str, FileState]:
+    """Return the state of every file of a folder by name, from names, sizes and, with ``check_content``, every byte."""
     present = _files(folder)
 
     def state(name: str) -> FileState:
@@ -280,12 +280,12 @@ def examine(manifest: Manifest, folder: Path, *, deep: bool) -> dict[str, FileSt
         if path is None or entry is None:
             return FileState.FOREIGN if entry is None else FileState.MISSING
         # The size is compared first: if it differs, nothing needs to be hashed.
-        same = path.stat().st_size == entry.n_bytes and (not deep or digest_file(path) == entry.sha256)
+        same = path.stat().st_size == entry.n_bytes and (not check_content or digest_file(path) == entry.sha256)
         return FileState.INTACT if same else FileState.CHANGED
 
     return {name: state(name) for name in sorted(present.keys() | manifest.files.keys())}
 
 
-def intact(manifest: Manifest, folder: Path) -> bool:
+def is_intact(manifest: Manifest, folder: Path) -> bool:
     """Whether every file is present and unchanged, and no file was added."""
-    return set(examine(manifest, folder, deep=True).values()) <= {FileState.INTACT}
+    return set(file_states(manifest, folder, check_content=True).values()) <= {FileState.INTACT}

@@ -37,7 +37,7 @@ class Selection:
     n_candidates: int
 
 
-NOTHING = Selection(0, None, (), (), (), 0)
+EMPTY_SELECTION = Selection(0, None, (), (), (), 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,10 +124,10 @@ def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionPar
         params: Threshold and sizes.
 
     Returns:
-        The choice; ``NOTHING`` without candidates.
+        The choice; ``EMPTY_SELECTION`` without candidates.
     """
     if not len(candidate_ids):
-        return NOTHING
+        return EMPTY_SELECTION
     (selection,) = select_rows([(candidate_ids, cosines[None])], params=params).selections()
     return selection
 
@@ -153,12 +153,12 @@ def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> Selectio
     before = np.repeat(offsets_of(n_ids)[:-1], n_segments)[asking] - rows.starts
 
     high = rows.ranked(_highest(rows, params), descending=True)
-    high_ids, high_cosines = ids[high.places + before[high.rows]], rows.values[high.places]
+    high_ids, high_cosines = ids[high.indices + before[high.rows]], rows.values[high.indices]
     best = high.ranks == 0
     chosen = (high.ranks < params.max_set) & (high_cosines > params.threshold)
 
     outside = _lowest(rows, params)
-    outside[high.places[chosen]] = False
+    outside[high.indices[chosen]] = False
     low = rows.ranked(np.flatnonzero(outside))
     negative = low.ranks < params.n_negatives
 
@@ -174,17 +174,17 @@ def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> Selectio
         set_ids=high_ids[chosen],
         set_cosines=high_cosines[chosen],
         negative_lengths=negative_lengths,
-        negative_ids=ids[low.places[negative] + before[low.rows[negative]]],
+        negative_ids=ids[low.indices[negative] + before[low.rows[negative]]],
         n_candidates=n_candidates,
     )
 
 
 def _highest(rows: Rows, params: SelectionParams) -> Ints:
-    """Return the places of cosines that include each row's best boundary and set."""
+    """Return the indices of cosines that include each row's best boundary and set."""
     limits = np.minimum(rows.highest(), np.float32(params.threshold))
-    places = np.flatnonzero(rows.values >= np.repeat(limits, rows.widths))
-    if len(places) <= 2 * params.max_set * len(rows.starts):
-        return places
+    indices = np.flatnonzero(rows.values >= np.repeat(limits, rows.widths))
+    if len(indices) <= 2 * params.max_set * len(rows.starts):
+        return indices
     # With a low threshold far more values exceed it than the set can hold.
     negated = replace(rows, values=-rows.values)
     return np.flatnonzero(negated.at_most(np.minimum(-limits, negated.limits(params.max_set))))
@@ -206,7 +206,7 @@ def select_at_random(
 ) -> Selection:
     """Draw the best boundary, set and negatives at random, seeded by (character, segment): the ablation -Cosine."""
     if not len(candidate_ids):
-        return NOTHING
+        return EMPTY_SELECTION
     # Seeded by the pair itself, so that the draw does not depend on earlier queries, online or offline.
     key = hashlib.blake2b(f"{params.seed}\0{character}\0{segment}".encode("utf-8", "surrogatepass"), digest_size=8)
     order = np.random.default_rng(int.from_bytes(key.digest(), "big")).permutation(len(candidate_ids))
@@ -219,7 +219,7 @@ def select_segment(candidate_ids: IntArray, cosines: FloatArray, *, segment_id: 
     """Choose the segment itself as the best boundary, without set or negatives; nothing if it is not a candidate."""
     (own,) = (candidate_ids == segment_id).nonzero()
     if not len(own):
-        return replace(NOTHING, n_candidates=len(candidate_ids))
+        return replace(EMPTY_SELECTION, n_candidates=len(candidate_ids))
     nothing = np.empty(0, dtype=np.intp)
     return _selection(candidate_ids, cosines, best=int(own[0]), chosen=nothing, negatives=nothing)
 

@@ -29,7 +29,7 @@ COSINES_AT_ONCE = 1 << 18
 """Number of cosines (candidates x segments) computed at once, small enough to stay in a processor's cache."""
 
 
-class SelectionQuery(NamedTuple):
+class Query(NamedTuple):
     """Everything that a selection depends on."""
 
     character: str
@@ -44,22 +44,22 @@ class SelectionQuery(NamedTuple):
         return self.character, self.segment, self.candidates or ()
 
 
-class Question(NamedTuple):
+class QueryGroup(NamedTuple):
     """Selection queries that differ only in their segments."""
 
     character: str
     segments: Sequence[str]
     candidates: tuple[int, ...] | None = None
-    """The candidates of every query, as in ``SelectionQuery``."""
+    """The candidates of every query, as in ``Query``."""
 
 
-_Asked = tuple[Question, IntArray]
-"""A question and its candidates."""
+_Asked = tuple[QueryGroup, IntArray]
+"""A group and its candidates."""
 
 
 def queries_of(
     characters: Sequence[str], segments: Sequence[str], starts: Sequence[int], *, vocabulary: Vocabulary, scope: str
-) -> list[SelectionQuery]:
+) -> list[Query]:
     """Make the selection query of each character of a sentence.
 
     Args:
@@ -75,14 +75,14 @@ def queries_of(
     """
     around = segment_of_each(segments, starts, n_characters=len(characters))
     if scope == "vocabulary":
-        return [SelectionQuery(character, segment, None) for character, segment in zip(characters, around, strict=True)]
+        return [Query(character, segment, None) for character, segment in zip(characters, around, strict=True)]
     over: list[list[int]] = [[] for _ in characters]
     positions, boundaries = events_over(vocabulary.trie.columns(SentenceColumns.of([characters])))
     for position, boundary in zip(positions.tolist(), boundaries.tolist(), strict=True):
         over[position].append(boundary)
     return [
         # Ascending, as ``select`` expects, so that ties go to the lower id.
-        SelectionQuery(character, segment, tuple(ids))
+        Query(character, segment, tuple(ids))
         for character, segment, ids in zip(characters, around, over, strict=True)
     ]
 
@@ -110,26 +110,26 @@ class CandidateSelector:
         self._gathered_for: str | None = None
         self._gathered: dict[bool, FloatMatrix] = {}
 
-    def answer(self, query: SelectionQuery) -> tuple[Selection, FloatArray]:
+    def answer(self, query: Query) -> tuple[Selection, FloatArray]:
         """Return the selection and the cosines of all its candidates. Shape: (candidates,)."""
         character, segment, candidates = query
-        ((columns, cosines),) = self.answers([Question(character, [segment], candidates)])
+        ((columns, cosines),) = self.answers([QueryGroup(character, [segment], candidates)])
         (selection,) = columns.selections()
         return selection, cosines
 
-    def answers(self, questions: Iterable[Question]) -> Iterator[tuple[SelectionColumns, FloatArray]]:
-        """Answer each segment of many questions, a batch at a time.
+    def answers(self, groups: Iterable[QueryGroup]) -> Iterator[tuple[SelectionColumns, FloatArray]]:
+        """Answer each segment of many groups, a batch at a time.
 
         Yields:
             The selections of a batch, and the concatenated cosines of all their candidates.
         """
         waiting: list[_Asked] = []
         n_waiting = 0
-        for question in questions:
-            ids = self._candidates(question)
+        for group in groups:
+            ids = self._candidates(group)
             n_at_once = max(1, COSINES_AT_ONCE // max(1, len(ids)))
-            for start in range(0, len(question.segments), n_at_once):
-                some = question._replace(segments=question.segments[start : start + n_at_once])
+            for start in range(0, len(group.segments), n_at_once):
+                some = group._replace(segments=group.segments[start : start + n_at_once])
                 n_cosines = len(some.segments) * len(ids)
                 if waiting and n_waiting + n_cosines > COSINES_AT_ONCE:
                     yield self._answers(waiting)
@@ -146,9 +146,9 @@ class CandidateSelector:
         else:
             columns = SelectionColumns.of(
                 [
-                    self._not_by_cosine(ids, row, character=question.character, segment=segment)
-                    for question, (ids, cosines) in blocks
-                    for segment, row in zip(question.segments, cosines, strict=True)
+                    self._not_by_cosine(ids, row, character=group.character, segment=segment)
+                    for group, (ids, cosines) in blocks
+                    for segment, row in zip(group.segments, cosines, strict=True)
                 ]
             )
         return columns, np.concatenate([cosines.ravel() for _, (_, cosines) in blocks])
@@ -158,20 +158,20 @@ class CandidateSelector:
             return select_at_random(ids, cosines, character=character, segment=segment, params=self._params)
         return select_segment(ids, cosines, segment_id=self._vocabulary.id_of(segment))
 
-    def _blocks(self, asked: Sequence[_Asked]) -> Iterator[tuple[Question, Block]]:
-        """Yield the candidates of each question and their cosines with its segments."""
-        for (question, ids), cosines in zip(asked, self._cosines(asked), strict=True):
+    def _blocks(self, asked: Sequence[_Asked]) -> Iterator[tuple[QueryGroup, Block]]:
+        """Yield the candidates of each group and their cosines with its segments."""
+        for (group, ids), cosines in zip(asked, self._cosines(asked), strict=True):
             if not self._params.exclude_segment:
-                yield question, (ids, cosines)
+                yield group, (ids, cosines)
                 continue
-            for segment, row in zip(question.segments, cosines, strict=True):
+            for segment, row in zip(group.segments, cosines, strict=True):
                 # Removed from the cosines, not from the gathered vectors, which other segments share.
                 others = ids != (self._vocabulary.id_of(segment) or -1)
-                yield question._replace(segments=[segment]), (ids[others], row[None, others])
+                yield group._replace(segments=[segment]), (ids[others], row[None, others])
 
     def _cosines(self, asked: Sequence[_Asked]) -> Iterator[FloatMatrix]:
-        """Yield the cosines of each question's segments with its candidates. Shape of each: (segments, candidates)."""
-        segments = [segment for question, ids in asked if len(ids) for segment in question.segments]
+        """Yield the cosines of each group's segments with its candidates. Shape of each: (segments, candidates)."""
+        segments = [segment for group, ids in asked if len(ids) for segment in group.segments]
         boundaries = np.fromiter(map(self._vocabulary.id_of, segments), dtype=np.intp, count=len(segments))
         vectors = self._vocabulary.vectors.take(boundaries, axis=0)
         outside = np.flatnonzero(boundaries == 0)
@@ -181,32 +181,32 @@ class CandidateSelector:
             for place, vector in zip(outside.tolist(), of_outside, strict=True):
                 vectors[place] = vector
         end = 0
-        for question, ids in asked:
+        for group, ids in asked:
             if not len(ids):
-                yield np.empty((len(question.segments), 0), dtype=np.float32)
+                yield np.empty((len(group.segments), 0), dtype=np.float32)
                 continue
-            start, end = end, end + len(question.segments)
-            cosines = cosines_with(self._vectors_of(ids, question, space=None), vectors[start:end])
+            start, end = end, end + len(group.segments)
+            cosines = cosines_with(self._vectors_of(ids, group, space=None), vectors[start:end])
             if space is not None:
                 first, last = np.searchsorted(outside, (start, end)).tolist()
                 if first < last:
-                    by_bert = self._vectors_of(ids, question, space=space)
+                    by_bert = self._vectors_of(ids, group, space=space)
                     cosines[outside[first:last] - start] = cosines_with(by_bert, np.array(of_outside[first:last]))
             yield cosines
 
-    def _candidates(self, question: Question) -> IntArray:
-        if question.candidates is None:
-            return self._vocabulary.boundaries_of(question.character)
-        return np.asarray(question.candidates, dtype=np.int32)
+    def _candidates(self, group: QueryGroup) -> IntArray:
+        if group.candidates is None:
+            return self._vocabulary.boundaries_of(group.character)
+        return np.asarray(group.candidates, dtype=np.int32)
 
-    def _vectors_of(self, ids: IntArray, question: Question, *, space: FloatMatrix | None) -> FloatMatrix:
+    def _vectors_of(self, ids: IntArray, group: QueryGroup, *, space: FloatMatrix | None) -> FloatMatrix:
         """Gather the candidates' vectors in ``space`` (None: the vocabulary's). Shape: (candidates, d or width)."""
         matrix = self._vocabulary.vectors if space is None else space
         # In sentence scope candidates differ from query to query, so nothing can be shared.
-        if question.candidates is not None:
+        if group.candidates is not None:
             return matrix.take(ids, axis=0)
-        if self._gathered_for != question.character:
-            self._gathered_for, self._gathered = question.character, {}
+        if self._gathered_for != group.character:
+            self._gathered_for, self._gathered = group.character, {}
         # Cached by space too: the same candidates have other vectors in BERT's space.
         by_bert = space is not None
         if by_bert not in self._gathered:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -96,7 +97,7 @@ def indices_of(starts: Ints, lengths: Ints) -> Ints:
     return np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
 
 
-def is_first(sorted_values: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+def is_run_start(sorted_values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
     """Flag each value that differs from its predecessor; the first value is always flagged."""
     first = np.ones(len(sorted_values), dtype=np.bool_)
     first[1:] = sorted_values[1:] != sorted_values[:-1]

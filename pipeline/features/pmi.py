@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_first
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_run_start
 
 if TYPE_CHECKING:
     import polars as pl
@@ -44,13 +44,13 @@ def events_over(matches: MatchColumns) -> tuple[Ints, Ints]:
     A position that a word covers twice because it overlaps itself (哈哈 in 哈哈哈) counts as one event.
     """
     covered = _covered(matches)
-    return pairs_of(covered[is_first(covered)])
+    return pairs_of(covered[is_run_start(covered)])
 
 
 def _covered_again(matches: MatchColumns) -> tuple[Ints, Ints]:
     """Return the duplicates that ``events_over`` drops: an entry for each repeated cover of a position by a word."""
     covered = _covered(matches)
-    return pairs_of(covered[~is_first(covered)])
+    return pairs_of(covered[~is_run_start(covered)])
 
 
 def _covered(matches: MatchColumns) -> Ints:
@@ -80,7 +80,7 @@ def count_events(sentences: SentenceColumns, matches: MatchColumns) -> tuple[Int
     starts, ends = matches.starts[one[boundaries]], matches.ends[one[boundaries]]
     keys = pair_keys(sentences.codes[indices_of(starts, ends - starts)], np.repeat(boundaries, ends - starts))
     keys.sort()
-    first = np.flatnonzero(is_first(keys))
+    first = np.flatnonzero(is_run_start(keys))
     n_in_word = np.diff(first, append=len(keys))
     keys = keys[first]
     _, boundaries = pairs_of(keys)
@@ -101,7 +101,7 @@ def add_up(counts: Sequence[tuple[Ints, Ints]]) -> tuple[Ints, Ints]:
     # The inputs are sorted already, and a stable sort merges sorted runs.
     order = keys.argsort(kind="stable")
     keys = keys[order]
-    starts = np.flatnonzero(is_first(keys))
+    starts = np.flatnonzero(is_run_start(keys))
     return keys[starts], np.add.reduceat(events[order], starts) if len(starts) else events
 
 
@@ -159,11 +159,11 @@ class PairWeights:
         positions, boundaries, weights = positions[seen], boundaries[seen], self.weights[places[seen]]
         if not len(positions):
             return local
-        starts = np.flatnonzero(is_first(positions))
+        starts = np.flatnonzero(is_run_start(positions))
         highest = np.maximum.reduceat(weights, starts)
         best = weights == np.repeat(highest, np.diff(starts, append=len(positions)))
         # Sorted by position, then by id: the first boundary at a position has the lowest id.
         positions, boundaries = positions[best], boundaries[best]
-        first = is_first(positions)
+        first = is_run_start(positions)
         local[positions[first]] = boundaries[first]
         return local

@@ -18,12 +18,12 @@ class Ranked:
     """Some values of rows, sorted by row and, within a row, by value.
 
     Attributes:
-        places: Index of each value in the array of all rows. Shape: (values,)
+        indices: Index of each value in the array of all rows. Shape: (values,)
         rows: Row of each value. Shape: (values,)
         ranks: Rank of each value within its row, from 0. Shape: (values,)
     """
 
-    places: Ints
+    indices: Ints
     rows: Ints
     ranks: Ints
 
@@ -70,11 +70,11 @@ class Rows:
         flags: Flags = self.values <= np.repeat(limits, self.widths)
         return flags
 
-    def ranked(self, places: Ints, *, descending: bool = False) -> Ranked:
-        """Rank the values at ascending ``places``, lowest (or highest) first within each row, equal values by place."""
-        ends = np.searchsorted(places, self.starts)
-        lengths = np.diff(ends, append=len(places))
+    def ranked(self, indices: Ints, *, descending: bool = False) -> Ranked:
+        """Rank the values at ascending ``indices``, lowest (or highest) first within each row, ties by index."""
+        ends = np.searchsorted(indices, self.starts)
+        lengths = np.diff(ends, append=len(indices))
         rows = np.repeat(np.arange(len(lengths)), lengths)
         # Complex numbers sort by their real parts, then by their imaginary parts.
-        order = (rows + (-1j if descending else 1j) * self.values[places]).argsort(kind="stable")
-        return Ranked(places[order], rows, np.arange(len(places)) - ends[rows])
+        order = (rows + (-1j if descending else 1j) * self.values[indices]).argsort(kind="stable")
+        return Ranked(indices[order], rows, np.arange(len(indices)) - ends[rows])

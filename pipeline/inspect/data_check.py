@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parquet.tables import SPLITS
-from ssmi.pipeline.features.text.blanks import seen_sentences
+from ssmi.pipeline.features.text.blanks import visible_sentences
 from ssmi.pipeline.features.text.segmentation import Cut, segment_sentence
 from ssmi.pipeline.inspect.data_findings import (
     DataCheck,
@@ -91,7 +91,7 @@ def _read(
     """Tally a file's sentences, and count those that each earlier split has too, in all and with other entities."""
     shared, differing = Counter[str](), Counter[str]()
     sentences, report = read_sentences(path, options=options)
-    for sentence in seen_sentences(sentences, report):
+    for sentence in visible_sentences(sentences, report):
         tally.add(sentence)
         for other, of_other in variants.items():
             known = of_other.get(sentence.text)

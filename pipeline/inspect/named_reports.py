@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.errors import ParameterError, name_hint
 
 QUERIES = Path(__file__).parent / "queries"
 DEFAULT_REPORT = "overview"
@@ -33,5 +33,7 @@ def find_report(name: str) -> Report:
     """Return the report of that name. Raises ParameterError, which suggests the nearest name, if there is none."""
     reports = list_reports()
     if name not in reports:
-        raise ParameterError(f"{name}: no such report, {nearest(name, reports)}", next_step="ssmi-cli stats lists them")
+        raise ParameterError(
+            f"{name}: no such report, {name_hint(name, reports)}", next_step="ssmi-cli stats lists them"
+        )
     return reports[name]

@@ -11,7 +11,7 @@ from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 
-FEWEST_TO_FIT = 20
+MIN_WORDS_TO_FIT = 20
 _LONGEST_LIST = 1 << 26
 
 
@@ -56,7 +56,7 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
     return words
 
 
-def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[list[str], list[LeftOut]]:
+def partition_extra_words(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[list[str], list[LeftOut]]:
     """Divide the listed words into those that join the vocabulary and those that do not.
 
     Args:
@@ -70,7 +70,7 @@ def sorted_out(words: Sequence[ExtraWord], builder: VocabularyBuilder) -> tuple[
     joining: dict[str, None] = {}
     left_out = []
     for one in words:
-        reason = builder.why_not(one.word)
+        reason = builder.rejection_reason(one.word)
         if not reason and one.word in builder.words:
             reason = "has a vector"
         if not reason and one.word in joining:
@@ -89,9 +89,9 @@ def words_to_fit_on(builder: VocabularyBuilder, n: int) -> list[str]:
         SsmiError: The vocabulary has too few words to fit a map on.
     """
     words = list(builder.words)[:n]
-    if len(words) < FEWEST_TO_FIT:
+    if len(words) < MIN_WORDS_TO_FIT:
         raise SsmiError(
-            f"vocab.extra_words: the vocabulary holds {counted(len(words), 'word')}; a map needs {FEWEST_TO_FIT}",
+            f"vocab.extra_words: the vocabulary holds {counted(len(words), 'word')}; a map needs {MIN_WORDS_TO_FIT}",
             next_step="name vectors of more words, or set vocab.extra_words to null",
         )
     return words

@@ -72,17 +72,17 @@ def open_both_segmenters(*, hmm: bool) -> tuple[Cut, Cut] | None:
     return jieba, rjieba
 
 
-def frequent_words(n: int, *, unless: Callable[[str], bool]) -> list[str]:
+def frequent_words(n: int, *, exclude: Callable[[str], bool]) -> list[str]:
     """Return the most frequent words of the dictionary of jieba and rjieba, including single characters.
 
     Args:
         n: The maximum number of words.
-        unless: Predicate of the words to leave out.
+        exclude: Predicate of the words to leave out.
 
     Returns:
         The words, the most frequent first; words of equal counts by code points.
     """
-    return list(islice((word for word in _dictionary() if not unless(word)), n))
+    return list(islice((word for word in _dictionary() if not exclude(word)), n))
 
 
 @lru_cache(maxsize=1)

@@ -35,7 +35,7 @@ class UserWord:
     tag: str | None
 
     @property
-    def never(self) -> str:
+    def unmatchable_reason(self) -> str:
         """The reason why no text can match the word; empty if a text can."""
         if self.count == 0:
             return "count 0 tells jieba never to cut it out"
@@ -67,7 +67,7 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
         if not line.strip():
             continue
         match = _LINE.fullmatch(line)
-        why = _why_not(line, parsed=match is not None)
+        why = _line_problem(line, parsed=match is not None)
         if match is not None and len(match["word"]) > LONGEST_WORD:
             why = f"a word of over {LONGEST_WORD} characters"
         if match is None or why:
@@ -89,11 +89,11 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = data[: len(mark) + error.start].count(b"\n") + 1
         raise InputDataError(
-            f"{at_line(path, line)}: not UTF-8, which user dictionaries are in", next_step="save it as UTF-8"
+            f"{at_line(path, line)}: not UTF-8; user dictionaries must be UTF-8", next_step="save it as UTF-8"
         ) from error
 
 
-def _why_not(line: str, *, parsed: bool) -> str:
+def _line_problem(line: str, *, parsed: bool) -> str:
     """Explain what is wrong with a line; empty for a valid line."""
     if parsed:
         return "its fields are not separated by blanks" if _FIELDS.fullmatch(line) else ""
@@ -105,9 +105,9 @@ def _why_not(line: str, *, parsed: bool) -> str:
         return "more than one blank between fields, or one before the word"
     fields = line.split(" ")
     if len(fields) == 3 and re.fullmatch(r"[a-zA-Z]+", fields[1]) and fields[2].isdigit():
-        return "the tag stands before the count"
+        return "the tag comes before the count"
     if len(fields) == 2 and fields[0].isdigit():
-        return "the count stands before the word"
+        return "the count comes before the word"
     if len(fields) > 1 and fields[1].lstrip("-+").replace(".", "", 1).isdigit() and not fields[1].isdigit():
         return "the count is not a whole number"
     return "a blank inside the word, or a field that is neither count nor tag"
@@ -166,6 +166,8 @@ def count_uses(
         n_sentences.update(set(used))
     again = {one.line: f"line {line} gives it again" for one, line in repeated(words)}
     return [
-        LineUse(one.line, one.word, n_segments[one.word], n_sentences[one.word], again.get(one.line, one.never))
+        LineUse(
+            one.line, one.word, n_segments[one.word], n_sentences[one.word], again.get(one.line, one.unmatchable_reason)
+        )
         for one in words
     ]

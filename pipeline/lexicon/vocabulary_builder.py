@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, overload
+from typing import BinaryIO, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.features.columns import is_run_start
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.features.vocabulary import FloatMatrix, IntArray, normalised
 from ssmi.pipeline.lexicon.trie_file import save_trie
@@ -55,7 +56,7 @@ class VocabularyBuilder:
         """Whether ``max_words`` words are kept."""
         return self._max_words is not None and len(self.words) >= self._max_words
 
-    def why_not(self, word: str) -> str:
+    def rejection_reason(self, word: str) -> str:
         """Return the reason why a word cannot be a boundary, whatever its vector; empty if it can."""
         if len(word) < self._min_word_len:
             return "too-short"
@@ -72,7 +73,7 @@ class VocabularyBuilder:
         nonzero: npt.NDArray[np.bool_] = np.asarray(matrix.any(axis=1))
         kept: list[int] = []
         for row, word in enumerate(words):
-            reason = self.why_not(word)
+            reason = self.rejection_reason(word)
             if not reason and word in self.words:
                 reason = "duplicate"
             if not reason and not finite[row]:
@@ -88,8 +89,8 @@ class VocabularyBuilder:
             kept.append(row)
         self._append(matrix[kept])
 
-    def add_beyond(self, words: Sequence[str], matrix: FloatMatrix) -> None:
-        """Add words even if the vocabulary is full. No word may be kept already or have a ``why_not``."""
+    def add_over_limit(self, words: Sequence[str], matrix: FloatMatrix) -> None:
+        """Add words even if the vocabulary is full. No word may be kept already or have a ``rejection_reason``."""
         self.words.update(dict.fromkeys(words))
         self._append(matrix)
 
@@ -153,18 +154,11 @@ def index_characters(words: pa.StringArray) -> tuple[list[str], npt.NDArray[np.i
     pairs = np.frombuffer(text.encode("utf-32-le"), dtype="<u4").astype(np.uint64) << np.uint64(32)
     pairs |= np.repeat(np.arange(1, len(words) + 1, dtype=np.uint64), lengths)
     pairs.sort()
-    pairs = pairs[_is_first(pairs)]  # a character that occurs twice in a word counts once
+    pairs = pairs[is_run_start(pairs)]  # a character that occurs twice in a word counts once
     codes = (pairs >> np.uint64(32)).astype(np.uint32)
-    starts = np.flatnonzero(_is_first(codes))
+    starts = np.flatnonzero(is_run_start(codes))
     offsets = np.append(starts, len(pairs)).astype(np.int64)
     return [chr(code) for code in codes[starts]], offsets, (pairs & np.uint64(0xFFFFFFFF)).astype(np.int32)
-
-
-def _is_first(sorted_values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Flag each value that differs from its predecessor; the first value is always flagged."""
-    first = np.ones(len(sorted_values), dtype=np.bool_)
-    first[1:] = sorted_values[1:] != sorted_values[:-1]
-    return first
 
 
 class _Strings(Sequence[str]):

@@ -9,7 +9,7 @@ from cachetools import LRUCache
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet.feature_rows import SelectedBoundaries
-from ssmi.pipeline.features.candidates import CandidateSelector, Question, SelectionQuery, queries_of
+from ssmi.pipeline.features.candidates import CandidateSelector, Query, QueryGroup, queries_of
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary
 from ssmi.pipeline.online.costs import CostCounter
@@ -37,7 +37,7 @@ class SelectionAnswers:
         self._embedder = embedder
         self._params = params
         self._costs = costs
-        self._remembered: LRUCache[SelectionQuery, SelectedBoundaries] = LRUCache(max_answers)
+        self._remembered: LRUCache[Query, SelectedBoundaries] = LRUCache(max_answers)
 
     def select(self, sentences: Sequence[Segmented]) -> list[list[SelectedBoundaries]]:
         """Return one answer per character of each sentence; every new segment is embedded alone."""
@@ -60,7 +60,7 @@ class SelectionAnswers:
                 if query.segment not in segments
             }
         )
-        in_context: list[dict[SelectionQuery, SelectedBoundaries]] = [{} for _ in sentences]
+        in_context: list[dict[Query, SelectedBoundaries]] = [{} for _ in sentences]
         with_new = [index for index, segments in enumerate(new) if segments]
         embedded = self._embedder.embed_in_sentences(
             [sentences[index] for index in with_new], [new[index] for index in with_new]
@@ -72,16 +72,16 @@ class SelectionAnswers:
             for in_sentence, answers in zip(queries, in_context, strict=True)
         ]
 
-    def _queries(self, sentences: Sequence[Segmented]) -> list[list[SelectionQuery]]:
+    def _queries(self, sentences: Sequence[Segmented]) -> list[list[Query]]:
         return [
             queries_of(one.characters, one.segments, one.starts, vocabulary=self._vocabulary, scope=self._params.scope)
             for one in sentences
         ]
 
-    def _answer(self, queries: set[SelectionQuery]) -> dict[SelectionQuery, SelectedBoundaries]:
+    def _answer(self, queries: set[Query]) -> dict[Query, SelectedBoundaries]:
         """Return answers that hold for any sentence, cached or computed."""
-        answers: dict[SelectionQuery, SelectedBoundaries] = {}
-        missing: list[SelectionQuery] = []
+        answers: dict[Query, SelectedBoundaries] = {}
+        missing: list[Query] = []
         for query in queries:
             remembered = self._remembered.get(query)
             if remembered is None:
@@ -95,18 +95,16 @@ class SelectionAnswers:
         # Not read back from the cache, which may hold fewer answers than one call needs.
         return answers | computed
 
-    def _compute(
-        self, queries: Iterable[SelectionQuery], fresh: Mapping[str, FloatArray]
-    ) -> dict[SelectionQuery, SelectedBoundaries]:
+    def _compute(self, queries: Iterable[Query], fresh: Mapping[str, FloatArray]) -> dict[Query, SelectedBoundaries]:
         selector = CandidateSelector(self._vocabulary, OnlineOovVectors(fresh, self._stored), self._params)
-        answers: dict[SelectionQuery, SelectedBoundaries] = {}
+        answers: dict[Query, SelectedBoundaries] = {}
         # Queries of one character are adjacent, so they share its candidates' vectors.
         in_order = sorted(queries, key=lambda query: query.order)
-        questions = (
-            Question(character, [query.segment for query in some], candidates)
+        groups = (
+            QueryGroup(character, [query.segment for query in some], candidates)
             for (character, candidates), some in groupby(in_order, lambda query: (query.character, query.candidates))
         )
-        selections = chain.from_iterable(columns.selections() for columns, _ in selector.answers(questions))
+        selections = chain.from_iterable(columns.selections() for columns, _ in selector.answers(groups))
         for query, selection in zip(in_order, selections, strict=True):
             answers[query] = {
                 "best_id": selection.best_id,

@@ -93,7 +93,7 @@ def check_feature_store(store: FeatureStore, shards: Manifest) -> FeatureSpec:
     problems = _of_another_build(store, shards, made_with) or _damaged(store)
     if problems:
         raise StaleArtifactError(
-            f"features on line would not be those of the shards: {'; '.join(problems)}",
+            f"online features would differ from the shards: {'; '.join(problems)}",
             next_step="name the folders that the shards were built from, or build the shards again and train on them",
         )
     return FeatureSpec(
@@ -128,7 +128,7 @@ def _of_another_build(store: FeatureStore, shards: Manifest, made_with: ShardsSt
     ]
 
 
-def belong(store: FeatureStore, shards: Manifest) -> bool:
+def manifests_match(store: FeatureStore, shards: Manifest) -> bool:
     """Whether the shards were built from the folders, by their manifests only.
 
     ``check_feature_store`` also verifies the files.

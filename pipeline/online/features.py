@@ -15,7 +15,7 @@ from threadpoolctl import ThreadpoolController
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow, SelectedBoundaries
-from ssmi.pipeline.contract.project.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import process_lock
 from ssmi.pipeline.features.assemble import feature_row
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.text.tokens import CharacterTokens
@@ -161,7 +161,7 @@ class OnlineFeatures:
 
     def hidden_states(self, sentences: Sequence[Sequence[str]]) -> list[EncoderStates]:
         """Return the frozen encoder's states of each sentence in the form that the shards store."""
-        with turn():
+        with process_lock():
             return self._encoders.hidden_states([without_surrogates(characters) for characters in sentences])
 
     @property
@@ -187,6 +187,6 @@ class OnlineFeatures:
 
     @contextmanager
     def _one_thread(self) -> Iterator[None]:
-        """Take a turn with one BLAS thread, as offline, so that sums of floats do not depend on the number of cores."""
-        with turn(), self._blas.limit(limits=1, user_api="blas"):
+        """Hold the lock with one BLAS thread, as offline, so that float sums do not depend on the number of cores."""
+        with process_lock(), self._blas.limit(limits=1, user_api="blas"):
             yield

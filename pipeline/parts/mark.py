@@ -93,7 +93,7 @@ def kept_result(part: Part[Any, Any]) -> str:
     """Return the result of a part that has just run, as JSON, from its mark; raises SsmiError if the mark is gone."""
     mark = read_mark(part.mark)
     if mark is None:
-        raise SsmiError(f"{part.mark}: not there any more", next_step="run the same again")
+        raise SsmiError(f"{part.mark}: no longer exists", next_step="run the same again")
     return json.dumps(mark.result)
 
 

@@ -52,8 +52,8 @@ class Mirror:
         self._sent: dict[str, str] = {}
         """The digests of the files sent that belong to no part, by name."""
 
-    def take_finished(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> None:
-        """Fetch the parts that are finished only in storage, and send those that are finished only locally.
+    def synchronize(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> None:
+        """Download the parts that are finished only in storage, and upload those that are finished only locally.
 
         A part that is damaged in storage does not count as finished, in storage or locally: it is reported and made
         again.
@@ -66,31 +66,31 @@ class Mirror:
         for name, body in self._remote.read_many(names.keys() & there.keys()).items():
             mark = parse_mark(body)
             if mark is not None and mark.task == task_digest(names[name]):
-                self._take_whole(names[name], mark, body, reporter=reporter)
+                self._download_or_withdraw(names[name], mark, body, reporter=reporter)
         for part in parts:
             is_here_alone = part.mark.is_file() and f"{self._place}/{self._name(part.mark)}" not in there
             if is_here_alone and finished(part) is not None:
-                self.give(part)
+                self.upload(part)
 
-    def give(self, part: Part[Any, Any]) -> None:
-        """Send a part that was run locally, if its mark and all its files exist."""
+    def upload(self, part: Part[Any, Any]) -> None:
+        """Upload a part that was run locally, if its mark and all its files exist."""
         if _is_whole(part):
             publish_part(self._remote, self._place, part)
 
-    def take(self, part: Part[Any, Any]) -> None:
-        """Fetch a part that a worker has just published; raises SsmiError if its mark is missing or damaged."""
+    def download(self, part: Part[Any, Any]) -> None:
+        """Download a part that a worker has just published; raises SsmiError if its mark is missing or damaged."""
         name = f"{self._place}/{self._name(part.mark)}"
         body = self._remote.read(name)
         mark = None if body is None else parse_mark(body)
         if body is None or mark is None:
-            raise SsmiError(f"{self._remote}/{name}: not there any more", next_step="run the same again")
-        self._take(part, mark, body)
+            raise SsmiError(f"{self._remote}/{name}: no longer exists", next_step="run the same again")
+        self._download_files(part, mark, body)
 
     def stored_parts(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> Iterator[StoredPart[Any, Any]]:
         """Send everything that the parts read to storage, then yield the parts in the form that workers run."""
         inputs = _inputs(path for part in parts for path in paths_in(part.task) if self._is_input(part, path))
         stages = self._stages(parts, reporter=reporter)
-        index = Index(stages, self._give_files(to_run=parts), self._give_inputs(inputs))
+        index = Index(stages, self._upload_files(to_run=parts), self._upload_inputs(inputs))
         body = index.body()
         name = f"indexes/{hashlib.sha256(body).hexdigest()}.json"
         self._remote.write(f"{self._place}/{name}", body)
@@ -103,15 +103,15 @@ class Mirror:
         """Remove this stage from storage; builds with other parameters stay, because they may be running."""
         self._remote.remove(self._place)
 
-    def _take_whole(self, part: Part[Any, Any], mark: Mark, body: bytes, *, reporter: Reporter) -> None:
-        """Do ``_take``; if a file is lost or damaged, remove the mark, so that a process that has the part sends it."""
+    def _download_or_withdraw(self, part: Part[Any, Any], mark: Mark, body: bytes, *, reporter: Reporter) -> None:
+        """Download a part; if a file is lost or damaged, remove its mark, so that a process that has it uploads it."""
         try:
-            self._take(part, mark, body)
+            self._download_files(part, mark, body)
         except (objects.LostError, StaleArtifactError) as error:
             reporter.note(f"{error.message}: the part is made again")
             self._remote.remove_file(f"{self._place}/{self._name(part.mark)}")
 
-    def _take(self, part: Part[Any, Any], mark: Mark, body: bytes) -> None:
+    def _download_files(self, part: Part[Any, Any], mark: Mark, body: bytes) -> None:
         for name, digest in mark.files.items():
             objects.fetch(self._remote, f"{self._place}/{name}", digest, part.folder / name)
         part.mark.parent.mkdir(parents=True, exist_ok=True)
@@ -128,7 +128,7 @@ class Mirror:
         stored = StoredStages(self._remote)
         return {place: stored.publish_version(self._artifacts / place, place, reporter=reporter) for place in places}
 
-    def _give_files(self, *, to_run: Sequence[Part[Any, Any]]) -> dict[str, str]:
+    def _upload_files(self, *, to_run: Sequence[Part[Any, Any]]) -> dict[str, str]:
         """Send the files of the stage's folder that are missing from storage, and return the digests of all files.
 
         Files from earlier runs of the parts ``to_run`` are left out, because they are made again.
@@ -151,7 +151,7 @@ class Mirror:
                 self._sent[name] = digest
         return files
 
-    def _give_inputs(self, inputs: dict[Path, str]) -> dict[str, dict[str, str]]:
+    def _upload_inputs(self, inputs: dict[Path, str]) -> dict[str, dict[str, str]]:
         """Send input files from elsewhere, named by their digests, and return the digests."""
         given: dict[str, dict[str, str]] = {}
         there = self._remote.sizes(INPUTS_FOLDER) if inputs else {}

@@ -31,7 +31,7 @@ class Share:
             raise ParameterError(f"share {self}: of less than 1 share", next_step="give I/N, as 1/2 and 2/2")
         if not 1 <= self.index <= self.n:
             shares = f"1/{self.n} to {self.n}/{self.n}" if self.n > 1 else "1/1 alone"
-            raise ParameterError(f"share {self}: there is none", next_step=f"shares of {self.n} are {shares}")
+            raise ParameterError(f"share {self}: out of range", next_step=f"shares of {self.n} are {shares}")
 
     def __str__(self) -> str:
         """Format the share as the command line takes it: ``index/n``."""

@@ -102,7 +102,7 @@ def publish_part(remote: RemoteFolder, place: str, part: Part[Task, Result]) -> 
     """Send the files of a finished part to storage, and its mark last."""
     mark = read_mark(part.mark)
     if mark is None:
-        raise MissingResourceError(f"{part.mark}: not there any more", next_step="run the same again")
+        raise MissingResourceError(f"{part.mark}: no longer exists", next_step="run the same again")
     for name in mark.files:
         remote.put(part.folder / name, f"{place}/{name}")
     remote.put(part.mark, f"{place}/{part.mark.relative_to(part.folder).as_posix()}")
@@ -150,7 +150,7 @@ def _index(remote: RemoteFolder, name: str) -> Index:
     body = remote.read(name)
     if body is None:
         raise MissingResourceError(
-            f"{remote}/{name}: not there any more",
+            f"{remote}/{name}: no longer exists",
             next_step="run the same again: another build of this stage may have been finished meanwhile",
         )
     index = TypeAdapter(Index).validate_json(body)

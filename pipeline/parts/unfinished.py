@@ -130,7 +130,7 @@ class UnfinishedStage:
     ) -> Iterator[Result]:
         parts, label = work.tasks, work.label
         if self._mirror is not None:
-            self._mirror.take_finished(parts, reporter=reporter)
+            self._mirror.synchronize(parts, reporter=reporter)
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
@@ -144,7 +144,7 @@ class UnfinishedStage:
                 pass
             # Checked again, because other shares may have finished parts meanwhile.
             if self._mirror is not None:
-                self._mirror.take_finished(parts, reporter=reporter)
+                self._mirror.synchronize(parts, reporter=reporter)
             found = [finished(part) if text is None else text for part, text in zip(parts, found, strict=True)]
             if n_missing := sum(text is None for text in found):
                 raise OthersMissingError(label, n_missing)
@@ -172,9 +172,9 @@ class UnfinishedStage:
             done = executor.map(of_stored, reporter)
         for part, text in zip(work.tasks, done, strict=True):
             if executor.is_local:
-                mirror.give(part)
+                mirror.upload(part)
             else:
-                mirror.take(part)
+                mirror.download(part)
             yield text
 
 

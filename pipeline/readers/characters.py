@@ -95,8 +95,8 @@ class TokenCensus:
 
     def _text(self, length: int, line: int) -> InputDataError:
         return InputDataError(
-            f"{at_line(self._path, line)}: a text of {length} characters stands where one token (a character or a "
-            "word) and its tag are expected",
+            f"{at_line(self._path, line)}: expected one token (a character or a word) and its tag, "
+            f"got a text of {length} characters",
             next_step="tools that cut text at blanks write Chinese so: export JSON or JSON lines with offsets instead, "
             "or put one character and its tag on each line",
         )

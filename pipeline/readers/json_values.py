@@ -130,7 +130,7 @@ class _Array:
                 if self._expect(",]") == "]":
                     break
         if self._peek():
-            raise not_json(at_line(self._path, self._line_here()), "something stands after the array's end")
+            raise not_json(at_line(self._path, self._line_here()), "text after the end of the array")
 
     def _value(self) -> Any:
         """Decode the value at the current place, reading more text until the value is complete."""
@@ -156,8 +156,8 @@ class _Array:
         character = self._peek()
         if not character or character not in marks:
             wanted = " or ".join(map(repr, marks))
-            what = f"{character!r} stands" if character else "the file ends"
-            raise not_json(at_line(self._path, self._line_here()), f"{what} where {wanted} is expected")
+            found = repr(character) if character else "the end of the file"
+            raise not_json(at_line(self._path, self._line_here()), f"expected {wanted}, got {found}")
         self._place += 1
         return character
 

@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.labels import OUTSIDE, Span, TagScheme, repair_spans
 from ssmi.pipeline.readers.schemes import Notation, breaks_of
 from ssmi.pipeline.readers.sentence import ReadReport
 
-MOST_ROWS = 1 << 16
+MAX_ROWS = 1 << 16
 """Maximum number of distinct rows that are kept; sentences with other rows are read row by row."""
 LONGEST_KNOWN = 512
 """Maximum number of lines of a sentence that is read in one step; few sentences are longer."""
@@ -56,7 +56,7 @@ class KnownRows:
 
     def unknown(self, lines: Iterable[str]) -> list[str]:
         """Return the lines that are not known; none if no more rows can be learned."""
-        return list(itertools.filterfalse(self._rows.__contains__, lines)) if len(self._rows) < MOST_ROWS else []
+        return list(itertools.filterfalse(self._rows.__contains__, lines)) if len(self._rows) < MAX_ROWS else []
 
     def learn(self, line: str, token: str, tag: str, *, plain: str) -> None:
         """Add a row.

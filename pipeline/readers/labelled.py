@@ -26,11 +26,11 @@ ENDINGS = (*columns.ENDINGS, ".conllu", ".iob", brat.ANNOTATIONS)
 WHAT: Mapping[Form, str] = {"columns": "a token and its tag on each line", "slash": "words with a slash and a tag"}
 """Descriptions of the lines of a labelled file, for messages."""
 
-_FEWEST_WORDS_IN_ROWS = 5
+_MIN_WORD_ROWS = 5
 """Minimum number of rows of a file of words; fewer lines may end in ``O`` or ``B-SIDE`` by chance."""
-_FEWEST_OUTSIDE = 20
+_MIN_OUTSIDE_ROWS = 20
 """Minimum number of rows of a file without entities; fewer lines of one character and ``O`` may be a list of ticks."""
-_FEWEST_WORDS = 4
+_MIN_TAGGED_WORDS = 4
 """Minimum number of words with a slash in a tagged text; an untagged text may begin with ``TCP/IP``."""
 _COMMENT = ("# ", "#\t")
 _USUAL_TAG = re.compile(r"[BSU]-[A-Z]{2}.*")
@@ -78,8 +78,8 @@ def _are_columns(lines: Sequence[str]) -> bool:
     if n_outside == len(tags):
         # ``0`` is not accepted as ``O`` here, because a text may be the scores of a game.
         spelt = all(line.rstrip().endswith(OUTSIDE) for line in lines)
-        return n_outside >= _FEWEST_OUTSIDE and tokens_are_characters and spelt and any(map(is_chinese, tokens))
-    if not tokens_are_characters and (not n_outside or len(tags) < _FEWEST_WORDS_IN_ROWS):
+        return n_outside >= _MIN_OUTSIDE_ROWS and tokens_are_characters and spelt and any(map(is_chinese, tokens))
+    if not tokens_are_characters and (not n_outside or len(tags) < _MIN_WORD_ROWS):
         return False
     goes_on = any(
         _OPENS.fullmatch(left) and right[0] in "IMEL" and left[2:] == right[2:] for left, right in pairwise(tags)
@@ -90,7 +90,7 @@ def _are_columns(lines: Sequence[str]) -> bool:
 def _are_tagged_words(lines: Sequence[str]) -> bool:
     words = [word for line in lines for word in line.split()]
     # With fewer than two words per line, the file is a dictionary: words and their parts of speech.
-    if len(words) < max(_FEWEST_WORDS, 2 * len(lines)) or not any(map(is_chinese, "".join(words))):
+    if len(words) < max(_MIN_TAGGED_WORDS, 2 * len(lines)) or not any(map(is_chinese, "".join(words))):
         return False
     tags = [word.rpartition("/")[2].partition("]")[0] for word in words]
     n_usual = sum(_USUAL_PART_OF_SPEECH.fullmatch(tag) is not None for tag in tags)
@@ -140,8 +140,8 @@ def is_labelled_row(row: Mapping[str, Any]) -> bool:
     )
 
 
-def ways_out(file: str | Path) -> str:
-    """Describe what to do with a labelled file instead of reading it as text."""
+def suggestions(file: str | Path) -> str:
+    """Suggest what to do with a labelled file instead of reading it as text."""
     name = quote(str(file))
     return (
         f"`ssmi-cli evaluate --file {name}` scores a run on it; "

@@ -70,7 +70,7 @@ def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tup
 
         def too_long(number: int) -> InputDataError:
             return InputDataError(
-                f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="part it into lines"
+                f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="split it into lines"
             )
 
         blocks: Iterator[tuple[int, list[str]]]

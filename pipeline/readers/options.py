@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from ssmi.pipeline.contract.errors import InputDataError, SsmiError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, SsmiError, name_hint
 from ssmi.pipeline.contract.labels import is_label
 from ssmi.pipeline.contract.text.encodings import text_encoding
 
@@ -27,7 +27,7 @@ def offsets_named(name: object) -> object:
 
 def _encoding(name: object) -> object:
     if isinstance(name, str) and text_encoding(name) is None:
-        raise ValueError(f"encoding {name!r} is not known, {nearest(name.lower(), ENCODINGS)}")
+        raise ValueError(f"encoding {name!r} is not known, {name_hint(name.lower(), ENCODINGS)}")
     return name
 
 
@@ -90,7 +90,7 @@ def options_from(
         for item in error.errors():
             key = ".".join(map(str, item["loc"]))
             if item["type"] == "extra_forbidden":
-                mistakes.append(f"{key}: unknown key, {nearest(key, (*ReadOptions.model_fields, *others))}")
+                mistakes.append(f"{key}: unknown key, {name_hint(key, (*ReadOptions.model_fields, *others))}")
             else:
                 mistakes.append(f"{key}: {item['msg'].removeprefix('Value error, ')}")
         raise refusal(f"{source}: {'; '.join(mistakes)}", next_step="correct these") from None

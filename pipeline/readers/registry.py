@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.contract.errors import InputDataError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, name_hint
 from ssmi.pipeline.readers.column_rows import split_row
 from ssmi.pipeline.readers.formats.bracket import ENTITY, read_bracket
 from ssmi.pipeline.readers.formats.brat import brat_files, read_brat
@@ -118,7 +118,7 @@ def format_named(name: str, *, source: str) -> Format:
     formats = {entry.name: entry for entry in FORMATS}
     if name not in formats:
         raise InputDataError(
-            f"{source}: format {name!r} is not known; {nearest(name, formats)}",
+            f"{source}: format {name!r} is not known; {name_hint(name, formats)}",
             next_step=f"write one of {', '.join(sorted(formats))}",
         )
     return formats[name]

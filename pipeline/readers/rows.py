@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.contract.errors import InputDataError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, name_hint
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.characters import TokenCensus, in_characters
 from ssmi.pipeline.readers.fields import raw_span, show, text_field
@@ -72,7 +72,7 @@ def _marked(rows: Rows, report: ReadReport) -> Iterator[Marked]:
     for value in _objects(rows, report):
         row, where = value.body, value.where
         if not isinstance(row.get("text"), str):
-            hint = "" if "text" in row else f", {nearest('text', row)}"
+            hint = "" if "text" in row else f", {name_hint('text', row)}"
             raise _wrong(where, f"no string under 'text'{hint}")
         text = text_field(row["text"], name="text", where=where)
         yield Marked(value.number, text, [_span(item, where=where) for item in _span_list(row, where=where)], where)
@@ -157,7 +157,7 @@ def _span(item: Any, *, where: str) -> RawSpan:
         raise _wrong(where, f"entity {show(item)} is neither [start, end, type] nor an object")
     if not label:
         raise _wrong(where, f"entity {show(item)} needs two whole numbers and a type")
-    return raw_span(start, end, label, where=where)._replace(quoted=quoted, shown=show(item))
+    return raw_span(start, end, label, where=where)._replace(quoted=quoted, display_name=show(item))
 
 
 def _first(item: Mapping[str, Any], keys: tuple[str, ...]) -> tuple[str, Any]:

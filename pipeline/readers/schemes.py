@@ -11,7 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-from ssmi.pipeline.contract.errors import InputDataError, at_line, nearest
+from ssmi.pipeline.contract.errors import InputDataError, at_line, name_hint
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, OUTSIDE, Span, TagScheme, repair_spans, split_tag
 from ssmi.pipeline.readers.sentence import ReadReport
 
@@ -22,7 +22,7 @@ Spelling = Literal["", "outside", "case", "separator", "suffix"]
 """How a tag deviates from the usual form (``B-ORG``): o or 0 for O, b- for B-, B_ for B-, ORG-B for B-ORG."""
 
 _ROLES = "BIMESLU"
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 _BIOES_ROLE = {"L": "E", "U": "S"}
 _SEPARATORS = "-_:./|\uff0d\u2013\u2014"
 _ROLE_FIRST = re.compile(rf"([{_ROLES}{_ROLES.lower()}])([{_SEPARATORS}])(.+)", re.DOTALL)
@@ -202,7 +202,7 @@ class TagCensus:
         if self._labels is None:
             raise _number(tag, where)
         # The length is checked first, because Python refuses to parse integers of more than 4300 digits.
-        if len(tag) > _MOST_DIGITS or int(tag) >= len(self._labels):
+        if len(tag) > _MAX_DIGITS or int(tag) >= len(self._labels):
             raise InputDataError(
                 f"{where}: tag {tag[:40]}, but `labels` names {len(self._labels)} (0 to {len(self._labels) - 1})",
                 next_step="name every tag in dataset.yaml, in the order of their numbers",
@@ -217,7 +217,7 @@ class TagCensus:
             return InputDataError(f"{where}: tag {tag!r} names no entity type", next_step="write it as in B-ORG")
         return InputDataError(
             f"{where}: {tag[:40]!r} is not a tag (O, or one of B I M E S, a dash and an entity type); "
-            f"{nearest(tag, {OUTSIDE, *self._first_lines})}",
+            f"{name_hint(tag, {OUTSIDE, *self._first_lines})}",
             next_step="put one token and its tag on each line, the tag in the last column",
         )
 

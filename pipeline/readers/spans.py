@@ -33,7 +33,7 @@ class RawSpan(NamedTuple):
     label: str
     quoted: tuple[str, ...] = ()
     """Every string that the file gives as the entity's text."""
-    shown: str = ""
+    display_name: str = ""
     """The entity as shown in errors."""
 
 
@@ -190,7 +190,7 @@ def check_label(label: str, *, where: str) -> None:
 
 
 def _checked(item: RawSpan, *, text: str, unit: Unit, code_point_of: dict[int, int] | None, where: str) -> Span:
-    shown = f"entity {item.shown or [item.start, item.end, item.label]}"
+    shown = f"entity {item.display_name or [item.start, item.end, item.label]}"
     start, end = item.start, item.end
     if start >= end:
         raise _wrong(f"{where}: {shown} starts where it ends or later")

@@ -93,7 +93,7 @@ def _lines(path: Path) -> Iterator[Text]:
 
     def too_long(number: int) -> InputDataError:
         return InputDataError(
-            f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="part it into lines"
+            f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="split it into lines"
         )
 
     number = 0
@@ -106,7 +106,7 @@ def _lines(path: Path) -> Iterator[Text]:
         except (OSError, EOFError, zlib.error) as error:
             raise InputDataError(
                 f"{at_line(path, number + 1)}: cannot be read or unpacked ({error})",
-                next_step="bring the file over again",
+                next_step="copy the file again",
             ) from error
 
 

@@ -56,7 +56,7 @@ def check_url(url: str, *, what: str) -> str:
         )
     if _SIGNED.search(url):
         raise ParameterError(
-            f"{what}: a {scheme_of(url)} URL with a signature or key in it, which opens it to whoever reads it",
+            f"{what}: a {scheme_of(url)} URL with a signature or key in it, which gives access to anyone who sees it",
             next_step="name the place alone, or fetch what lies there and name the file",
         )
     scheme, path = scheme_of(url), url.partition("://")[2].rstrip("/")
@@ -65,7 +65,7 @@ def check_url(url: str, *, what: str) -> str:
         raise ParameterError(f"{what} {url}: names no folder", next_step=f"for example {example}")
     if scheme in _LOCAL and host:
         raise ParameterError(
-            f"{what} {url}: two slashes, and so no absolute path", next_step=f"with three: {scheme}:///{path}"
+            f"{what} {url}: not an absolute path (two slashes)", next_step=f"with three: {scheme}:///{path}"
         )
     return f"{scheme}://{path}"
 

@@ -17,7 +17,7 @@ import fsspec
 from fsspec.core import url_to_fs
 
 from ssmi.pipeline.contract import extras
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, nearest
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, name_hint
 from ssmi.pipeline.remote.addresses import check_url, scheme_of
 
 PACKAGES: Mapping[str, str] = {
@@ -82,7 +82,7 @@ class RemoteFolder:
             self._fs.rm_file(self._join(probe))
         if for_workers and self._scheme == "memory":
             raise ParameterError(
-                f"{self.url}: lies in the memory of one process, and workers are others",
+                f"{self.url}: exists only in this process's memory, which workers cannot access",
                 next_step="use a bucket, or file:///FOLDER that all machines share",
             )
 
@@ -257,7 +257,7 @@ def _open(url: str, scheme: str, what: str) -> tuple[Any, str]:
         if isinstance(error, ValueError) and scheme not in known:
             raise ParameterError(
                 f"{what} {url}: no storage is called {scheme}",
-                next_step=nearest(scheme, known, listed=["file", "memory", "s3", *PACKAGES]),
+                next_step=name_hint(scheme, known, listed=["file", "memory", "s3", *PACKAGES]),
             ) from None
         text = " ".join(f"{type(error).__name__}: {error}".split())
         raise MissingResourceError(

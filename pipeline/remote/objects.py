@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.storage.cache_folder import cache_root, make_cache_r
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_once
 from ssmi.pipeline.remote.filesystem import RemoteFolder
 
-MOST_BYTES = 32 << 30
+MAX_BYTES = 32 << 30
 """Maximum total size of the objects that no process uses."""
 
 
@@ -76,8 +76,8 @@ def objects_folder() -> Path:
     return cache_root() / "objects"
 
 
-def tidy(*, most_bytes: int = MOST_BYTES) -> None:
-    """Remove the oldest objects that no process uses, until the remaining unused ones take at most ``most_bytes``."""
+def tidy(*, max_bytes: int = MAX_BYTES) -> None:
+    """Remove the oldest objects that no process uses, until the remaining unused ones take at most ``max_bytes``."""
     try:
         with os.scandir(objects_folder()) as entries:
             unused = [(one.stat(), Path(one.path)) for one in entries if one.is_file(follow_symlinks=False)]
@@ -86,7 +86,7 @@ def tidy(*, most_bytes: int = MOST_BYTES) -> None:
     unused = [(status, path) for status, path in unused if status.st_nlink == 1]
     n_bytes = sum(status.st_size for status, _ in unused)
     for status, path in sorted(unused, key=lambda one: (one[0].st_mtime_ns, one[1].name)):
-        if n_bytes <= most_bytes:
+        if n_bytes <= max_bytes:
             return
         path.unlink(missing_ok=True)
         n_bytes -= status.st_size
@@ -111,11 +111,11 @@ def _is(path: Path, digest: str) -> bool:
 def _get(remote: RemoteFolder, name: str, digest: str, path: Path) -> None:
     if not remote.get(name, path):
         raise LostError(
-            f"{remote}/{name}: not there any more",
+            f"{remote}/{name}: no longer exists",
             next_step="run the same again: somebody may have built these features anew meanwhile",
         )
     if digest_file(path) != digest:
         raise StaleArtifactError(
-            f"{remote}/{name}: not what was written",
+            f"{remote}/{name}: its content does not match its digest",
             next_step="remove it from the storage and build the features again",
         )

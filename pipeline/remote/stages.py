@@ -88,7 +88,7 @@ class StoredStages:
             if self.remote.read(f"{place}/{MANIFEST_NAME}") != body:
                 raise
             raise MissingResourceError(
-                error.message.replace("not there any more", "lost, for its manifest names it"),
+                error.message.replace("no longer exists", "missing, although its manifest lists it"),
                 next_step=self._send_again(place),
             ) from error
 
@@ -141,14 +141,14 @@ class StoredStages:
             name for name in there if (one := STAGES.get(name.split("/")[0])) and name.count("/") == one.per_dataset
         ]
 
-    def examine(self, place: str, *, deep: bool) -> dict[str, FileState]:
+    def file_states(self, place: str, *, check_content: bool) -> dict[str, FileState]:
         """Compare every file of a stage, including its manifest, with what was published.
 
         Files of other versions are foreign: those left by a killed process, or being published at the moment.
 
         Args:
             place: Place of the stage.
-            deep: Whether to fetch every file and compare its content, instead of only its size.
+            check_content: Whether to fetch every file and compare its content, instead of only its size.
 
         Returns:
             The state of each file, by name below ``place``, such as ``VERSION/train/part-00000.parquet``.
@@ -166,7 +166,9 @@ class StoredStages:
         files[below + MANIFEST_NAME] = (len(stored.body), stored.digest)
         states = {name: FileState.FOREIGN for name in there if name not in files}
         for name, (n_bytes, digest) in files.items():
-            same = there.get(name) == n_bytes and (not deep or objects.holds(self.remote, f"{place}/{name}", digest))
+            same = there.get(name) == n_bytes
+            if same and check_content:
+                same = objects.holds(self.remote, f"{place}/{name}", digest)
             states[name] = FileState.INTACT if same else FileState.CHANGED if name in there else FileState.MISSING
         return dict(sorted(states.items()))
 

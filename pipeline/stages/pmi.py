@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pairs_of, score_pairs
-from ssmi.pipeline.features.text.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.readers.texts import read_texts
@@ -111,7 +111,7 @@ def _count(context: StageContext, train: list[tuple[str, int, Path]]) -> pl.Data
         for index, (path, field) in enumerate(sources)
     ]
     # A text's number of sentences is unknown before it is read; bytes / 128 is close enough for a progress bar.
-    rows = iter(tables.rows_of([path for path, field in sources if field is None]))
+    rows = iter(tables.row_counts([path for path, field in sources if field is None]))
     sizes = [next(rows) if field is None else max(1, path.stat().st_size // 128) for path, field in sources]
     for _ in context.map_tasks(count_source, tasks, sizes=sizes, label="count matches"):
         pass
@@ -162,7 +162,7 @@ def _sentences(path: Path, *, field: str | None) -> Iterator[SentenceColumns]:
 
 def _stretches(path: Path, *, field: str) -> Iterator[str]:
     for text in read_texts(path, field=field):
-        for stretch in seen_stretches(text.text):
+        for stretch in visible_stretches(text.text):
             yield stretch.text
 
 

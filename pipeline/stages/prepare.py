@@ -20,7 +20,7 @@ from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_jso
 from ssmi.pipeline.contract.parameters.params import PrepareParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.parquet.statistics import PrepareStatistics
-from ssmi.pipeline.features.text.blanks import seen_sentences
+from ssmi.pipeline.features.text.blanks import visible_sentences
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.readers.sentence import types_alike
@@ -116,7 +116,7 @@ def _splits(
     for split in tables.SPLITS:
         if split in files.splits:
             given, report = read_sentences(files.splits[split], options=files.options)
-            sentences = seen_sentences(given, report)
+            sentences = visible_sentences(given, report)
             if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
                 # Kept in a file, since which sentences become dev depends on the texts of all.
                 with tempfile.TemporaryDirectory(dir=folder) as scratch:

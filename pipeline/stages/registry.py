@@ -6,7 +6,7 @@ import importlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ssmi.pipeline.contract.errors import ParameterError, SsmiError, nearest
+from ssmi.pipeline.contract.errors import ParameterError, SsmiError, name_hint
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.stages.stage import Stage, StageContext, require_train
@@ -27,7 +27,7 @@ class Built:
 def get_stage(name: str) -> Stage:
     """Import the module of a stage and return the stage. Raises ParameterError for an unknown name."""
     if name not in STAGE_NAMES:
-        raise ParameterError(f"unknown stage {name!r}", next_step=nearest(name, STAGE_NAMES))
+        raise ParameterError(f"unknown stage {name!r}", next_step=name_hint(name, STAGE_NAMES))
     stage: Stage = importlib.import_module(f"ssmi.pipeline.stages.{name}").STAGE
     return stage
 

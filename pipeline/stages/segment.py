@@ -74,7 +74,11 @@ def work(context: StageContext, folder: Path) -> StageReport:
 def _dictionary_statistics(context: StageContext, path: Path) -> dict[str, Any]:
     """Report the odd entries of a user dictionary to the user, and return them for the manifest."""
     words = read_user_dictionary(path)
-    never = [f"{at_line(path.name, one.line)} {one.word!r} ({one.never})" for one in words if one.never]
+    never = [
+        f"{at_line(path.name, one.line)} {one.word!r} ({one.unmatchable_reason})"
+        for one in words
+        if one.unmatchable_reason
+    ]
     again = [f"{at_line(path.name, one.line)} {one.word!r} (again on line {last})" for one, last in repeated(words)]
     for what, lines in (("never matches", never), ("stands twice, the last counts", again)):
         if lines:

@@ -18,8 +18,8 @@ from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import SELECTIONS
 from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, SelectionColumns, histogram
-from ssmi.pipeline.features.candidates import CandidateSelector, Question
-from ssmi.pipeline.features.columns import is_first, offsets_of
+from ssmi.pipeline.features.candidates import CandidateSelector, QueryGroup
+from ssmi.pipeline.features.columns import is_run_start, offsets_of
 from ssmi.pipeline.lexicon.segment_vector_files import open_outside_vectors, write_outside
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
@@ -92,7 +92,7 @@ def _part_task(
     split, number, segments = part
     return _PartTask(
         part=index,
-        collected=files.part(index),
+        collected=files.part_stem(index),
         sentences=tables.part_path(context.folder("prepare"), split, number),
         segments=segments,
         target=tables.part_path(folder, split, number),
@@ -116,7 +116,7 @@ def collect_part(task: _PartTask) -> int:
 
 def _merge(context: StageContext, files: QueryFiles) -> int:
     """Number the distinct queries of all parts, and return how many there are."""
-    tasks = [_MergeTask(index, files.range(index), codes, files) for index, codes in enumerate(files.ranges())]
+    tasks = [_MergeTask(index, files.range_stem(index), codes, files) for index, codes in enumerate(files.ranges())]
     done = context.map_tasks(merge_range, tasks, sizes=[1] * len(tasks), label="distinct selections", unit="ranges")
     return files.save_first_ids(list(done))
 
@@ -129,7 +129,7 @@ def merge_range(task: _MergeTask) -> int:
 def number_part(task: _PartTask) -> None:
     """Write the selection id of each character of one part."""
     table = tables.read_table(task.sentences, schema.SENTENCES, columns=["sentence_id", "characters"])
-    ids = id_lists(sentence_columns(table).offsets, task.files.ids(task.part))
+    ids = id_lists(sentence_columns(table).offsets, task.files.query_ids_of_part(task.part))
     columns = [whole(table, "sentence_id"), ids]
     tables.write_table(task.target, schema.SELECTION_IDS, pa.Table.from_arrays(columns, schema=schema.SELECTION_IDS))
 
@@ -171,13 +171,13 @@ def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries
 def select_many(task: _SelectTask) -> tuple[int, list[int]]:
     """Answer a range of queries; return how many have no candidate, and the histogram of their cosines."""
     vocabulary = open_vocabulary(task.vocabulary, digest=task.vocabulary_digest)
-    queries = task.files.queries(task.start, task.end)
+    queries = task.files.queries_between(task.start, task.end)
     segments = whole(queries, "segment")
     outside = open_outside_vectors(task.embed, task.embed_digest, names=task.names, segments=segments)
     selector = CandidateSelector(vocabulary, outside, task.params)
     bins = np.zeros(HISTOGRAM_BINS, dtype=np.int64)
     pieces = []
-    for columns, cosines in selector.answers(_questions(queries)):
+    for columns, cosines in selector.answers(_query_groups(queries)):
         pieces.append(columns)
         bins += histogram(cosines)
     answers = SelectionColumns.concatenated(pieces)
@@ -186,17 +186,17 @@ def select_many(task: _SelectTask) -> tuple[int, list[int]]:
     return int(np.count_nonzero(answers.n_candidates == 0)), bins.tolist()
 
 
-def _questions(queries: pa.Table) -> Iterator[Question]:
-    """Yield one question per query in sentence scope, and one per character in vocabulary scope."""
+def _query_groups(queries: pa.Table) -> Iterator[QueryGroup]:
+    """Yield one group per query in sentence scope, and one per character in vocabulary scope."""
     codes, segments = whole(queries, "code").to_numpy(), whole(queries, "segment").to_pylist()
     candidates = _candidates(queries)
     if not candidates.null_count:
         for code, segment, ids in zip(codes.tolist(), segments, candidates.to_pylist(), strict=True):
-            yield Question(chr(code), [segment], tuple(ids))
+            yield QueryGroup(chr(code), [segment], tuple(ids))
         return
-    starts = np.flatnonzero(is_first(codes)).tolist()
+    starts = np.flatnonzero(is_run_start(codes)).tolist()
     for start, end in pairwise([*starts, len(codes)]):
-        yield Question(chr(codes[start]), segments[start:end])
+        yield QueryGroup(chr(codes[start]), segments[start:end])
 
 
 def _candidates(queries: pa.Table) -> pa.Array:

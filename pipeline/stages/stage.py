@@ -191,4 +191,4 @@ def splits_in(folder: Path) -> list[str]:
 
 def part_sizes(parts: Sequence[tuple[str, int, Path]]) -> list[int]:
     """Count the sentences in each part."""
-    return tables.rows_of([path for _, _, path in parts])
+    return tables.row_counts([path for _, _, path in parts])

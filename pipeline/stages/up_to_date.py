@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.contract.storage.locks import locked
-from ssmi.pipeline.contract.storage.own_folders import make_own
+from ssmi.pipeline.contract.storage.own_folders import make_private
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 from ssmi.pipeline.parts.unfinished import UnfinishedStage, joined_meanwhile
 from ssmi.pipeline.stages.stage import Stage, StageContext
@@ -40,7 +40,7 @@ def is_current(stage: Stage, context: StageContext) -> bool:
         manifest = manifests.load(folder)
     except SsmiError:
         return False
-    return is_of_now(manifest, stage, context) and manifests.intact(manifest, folder)
+    return is_of_now(manifest, stage, context) and manifests.is_intact(manifest, folder)
 
 
 def is_of_now(manifest: Manifest, stage: Stage, context: StageContext) -> bool:
@@ -68,8 +68,8 @@ def run(stage: Stage, context: StageContext) -> Manifest:
     folder = context.folder(stage.name)
     lock = context.paths.lock_of(folder)
     what = f"{stage.name} of {context.dataset} is being built"
-    with replacing.naming(folder), locked(lock, what=what, reporter=context.reporter):
-        make_own(context.paths.unfinished, root=context.paths.private)
+    with replacing.adding_filename(folder), locked(lock, what=what, reporter=context.reporter):
+        make_private(context.paths.unfinished, root=context.paths.private)
         unfinished.begin()
         report = stage.work(replace(context, unfinished=unfinished), unfinished.output)
         with replacing.replacing_folder(folder) as fresh:
@@ -127,7 +127,7 @@ def run_share(stage: Stage, context: StageContext, share: Share) -> StageShare:
         # Joined, perhaps on another machine: the parts that this machine made for it are of no use.
         sweep(stage, context)
         return StageShare(stage.name, share, current=True)
-    make_own(context.paths.unfinished, root=context.paths.private)
+    make_private(context.paths.unfinished, root=context.paths.private)
     unfinished.make_folders()
     try:
         with replacing.held(unfinished.output.parent):

@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.manifest import StageReport, digest_file, digest_jso
 from ssmi.pipeline.contract.parquet.statistics import ExtraWords, VocabStatistics
 from ssmi.pipeline.executor import run_single_threaded
 from ssmi.pipeline.features.alignment import fit_alignment
-from ssmi.pipeline.lexicon.extra_words import LeftOut, read_extra_words, sorted_out, words_to_fit_on
+from ssmi.pipeline.lexicon.extra_words import LeftOut, partition_extra_words, read_extra_words, words_to_fit_on
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors
 from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_of
@@ -119,7 +119,7 @@ def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> Extra
     path = _extra_words(context)
     assert path is not None
     listed = read_extra_words(path)
-    joining, left_out = sorted_out(listed, builder)
+    joining, left_out = partition_extra_words(listed, builder)
     digest = fit_quality = None
     if joining:
         params = context.params.embed
@@ -127,7 +127,7 @@ def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> Extra
         states = encode_words([*joining, *fit_on], context, label="embed extra words")
         fit = partial(fit_alignment, states[len(joining) :], ridge=params.ridge, seed=params.seed)
         alignment = run_single_threaded(fit, builder.vectors(len(fit_on)))
-        builder.add_beyond(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
+        builder.add_over_limit(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
         digest, fit_quality = encoder_of(context).digest, alignment_fit(alignment)
     context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words join{_named(path, left_out)}")
     return ExtraWords(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ssmi.pipeline.contract.arguments import checked
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, nearest
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, name_hint
 from ssmi.pipeline.contract.labels import ROLES, TagScheme
 from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.contract.storage.replacing import writing
@@ -62,10 +62,10 @@ def convert(
 def _writer(to: str, scheme: str) -> Format:
     write = FORMATS.get(to)
     if write is None:
-        raise ParameterError(f"format {to!r} is not written; {nearest(to, FORMATS)}", next_step="name one of these")
+        raise ParameterError(f"format {to!r} is not written; {name_hint(to, FORMATS)}", next_step="name one of these")
     if scheme not in ROLES:
         raise ParameterError(
-            f"scheme {scheme!r} is not written; {nearest(scheme, ROLES)}", next_step="name one of these"
+            f"scheme {scheme!r} is not written; {name_hint(scheme, ROLES)}", next_step="name one of these"
         )
     return write
 

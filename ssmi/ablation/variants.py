@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssmi.configurations import BASELINE, CONFIGURATIONS, Configuration, find
-from ssmi.pipeline.contract.errors import InputDataError, ParameterError, nearest
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, name_hint
 from ssmi.pipeline.contract.user_files import read_bytes
 
 _NAME = re.compile(r"[\w][\w.+-]*")
@@ -80,7 +80,7 @@ def named(variants: Iterable[Configuration]) -> dict[str, Configuration]:
     for variant in every.values():
         if variant.against not in every:
             raise ParameterError(
-                f"variant {variant.name}: against={variant.against}: {nearest(variant.against, every)}",
+                f"variant {variant.name}: against={variant.against}: {name_hint(variant.against, every)}",
                 next_step="name a configuration or another variant",
             )
     return every

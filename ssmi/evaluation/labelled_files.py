@@ -13,7 +13,7 @@ from ssmi.model.evaluation.scoring import Scores, score
 from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.features.text.blanks import seen_sentences
+from ssmi.pipeline.features.text.blanks import visible_sentences
 from ssmi.pipeline.readers import ReadReport, read_sentences
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.predict.tagger import Tagger
@@ -75,7 +75,7 @@ def score_file(
     waiting: deque[list[Span]] = deque()
 
     def texts() -> Iterator[str]:
-        for sentence in seen_sentences(read, report):
+        for sentence in visible_sentences(read, report):
             waiting.append(list(sentence.entities))
             yield sentence.text
 

@@ -17,9 +17,9 @@ from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifa
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import EmbedParams, SelectionParams
 from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics
-from ssmi.pipeline.contract.text.wording import counted, some
+from ssmi.pipeline.contract.text.wording import abbreviated, counted
 from ssmi.pipeline.features.alignment import isolated_vectors
-from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
+from ssmi.pipeline.features.candidates import CandidateSelector, Query
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatArray, Vocabulary, normalised
 from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment
@@ -81,7 +81,7 @@ class Explanation:
 
     def __repr__(self) -> str:
         """Return the character, the segment and the nearest words, in one line."""
-        nearest = some([one.word for one in self.candidates])
+        nearest = abbreviated([one.word for one in self.candidates])
         found = counted(len(self.candidates), "candidate")
         return f"<Explanation of {self.character} in {self.segment}: {found} ({nearest})>"
 
@@ -203,9 +203,7 @@ def _ranked(
 ) -> tuple[Candidate, ...]:
     # One thread, as in the feature stages, so that the numbers are identical.
     with ThreadpoolController().limit(limits=1, user_api="blas"):
-        chosen, cosines = CandidateSelector(vocabulary, outside, params).answer(
-            SelectionQuery(character, segment, None)
-        )
+        chosen, cosines = CandidateSelector(vocabulary, outside, params).answer(Query(character, segment, None))
     ids = vocabulary.boundaries_of(character)
     if params.exclude_segment and segment in vocabulary:
         # The selector leaves the segment out, so its id is removed to keep ids and cosines aligned.

@@ -9,7 +9,7 @@ from pathlib import Path
 from pydantic import PositiveInt
 
 from ssmi.pipeline.contract.arguments import check_probability, checked
-from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.errors import ParameterError, name_hint
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.user_files import require_file
 from ssmi.predict.formats import FORMATS, Origin
@@ -103,7 +103,9 @@ def predictions(
     """
     check_probability("min_score", min_score)
     if format not in FORMATS:
-        raise ParameterError(f"format {format!r}: {nearest(format, FORMATS)}", next_step=f"one of {', '.join(FORMATS)}")
+        raise ParameterError(
+            f"format {format!r}: {name_hint(format, FORMATS)}", next_step=f"one of {', '.join(FORMATS)}"
+        )
     origin = Origin(tagger.labels, version(tagger.run) if format == "label-studio" else "", sources=sources)
     return _pieces(
         tagger,

@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.contract.project.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import process_lock
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.packing import BRING_AGAIN, check_pack
 from ssmi.predict.run_features import feature_folders, is_packed
@@ -53,7 +53,7 @@ def open_for_use(run: Path, *, project: Path | None, device: str, threads: int |
     packed = is_packed(run)
     if packed:
         check_pack(run)
-    with turn():  # transformers changes torch's state for all threads while it builds a model
+    with process_lock():  # transformers changes torch's state for all threads while it builds a model
         trained = checkpoints.load_alone(run / CHECKPOINT)
     if project is None and not packed:
         project = nearest_project(run)
@@ -64,7 +64,7 @@ def open_for_use(run: Path, *, project: Path | None, device: str, threads: int |
         if packed:  # the recipient of a pack cannot build its features again
             raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
         raise
-    with turn():
+    with process_lock():
         spans = SpanTagger(
             trained.checkpoint,
             vectors=features.boundary_vectors,

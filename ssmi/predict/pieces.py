@@ -37,7 +37,7 @@ class Piece:
     def add(self, merged: Iterable[MergedEntity]) -> None:
         """Add the entities of this piece to its text, at their positions in the text as given."""
         for one in merged:
-            start, end = self.seen.given(one.span.start, one.span.end)
+            start, end = self.seen.original_span(one.span.start, one.span.end)
             self.of.entities.append(Entity(start, end, one.span.label, self.of.text[start:end], one.score, one.source))
 
 

@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.online import FeatureStore
-from ssmi.pipeline.online.feature_store import belong
+from ssmi.pipeline.online.feature_store import manifests_match
 from ssmi.runs import pins
 from ssmi.runs.lookup import nearest_project
 
@@ -46,7 +46,7 @@ def feature_folders(
         return FeatureStore.packed(run / FEATURES)
     current = project_folders(run, shards, params, project=project, reporter=reporter)
     kept = pins.find(run)
-    if kept is None or belong(current, shards):
+    if kept is None or manifests_match(current, shards):
         return current
     # A run does not keep its encoder (see pins).
     return replace(FeatureStore.packed(kept), encoder=current.encoder)

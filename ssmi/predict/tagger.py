@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parquet.feature_rows import FeatureRow
 from ssmi.pipeline.contract.progress import Advance, Reporter, Silent
-from ssmi.pipeline.contract.text.wording import counted, some
+from ssmi.pipeline.contract.text.wording import abbreviated, counted
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.entity import Entity, Words
 from ssmi.predict.opened_run import OpenedRun, RunSource, open_again, open_for_use
@@ -77,7 +77,7 @@ class Tagger:
         types = spans.labels.entity_types
         own = self._user_entities.entities
         named = f", with {counted(len(own), 'entity')} of your own" if own else ""
-        what = f"{counted(len(types), 'entity type')} ({some(types)})"
+        what = f"{counted(len(types), 'entity type')} ({abbreviated(types)})"
         return f"<Tagger of {self.run}: {what}, on {spans.network.device}{named}>"
 
     def __reduce__(self) -> tuple[object, ...]:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import get_args
 
 from ssmi.model.inference import TaggedSpan
-from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line, nearest
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line, name_hint
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
-from ssmi.pipeline.features.text.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.predict.entity import Mode, Source, Words
@@ -239,8 +239,8 @@ def _entity(word: str, label: str, mode: str, *, where: str) -> UserEntity:
     for known in MODES:
         if mode == known:
             return UserEntity(seen, label, known, where)
-    raise InputDataError(f"{where}: unknown mode {mode!r}: {nearest(mode, MODES)}", next_step=FORM)
+    raise InputDataError(f"{where}: unknown mode {mode!r}: {name_hint(mode, MODES)}", next_step=FORM)
 
 
 def _as_seen(word: str) -> str:
-    return "".join(stretch.text for stretch in seen_stretches(_SURROGATE.sub("\ufffd", word)))
+    return "".join(stretch.text for stretch in visible_stretches(_SURROGATE.sub("\ufffd", word)))

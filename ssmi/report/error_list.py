@@ -186,7 +186,7 @@ def _read_features(shards: Shards, split: str, indices: Sequence[int]) -> list[d
     rows: list[dict[str, Any]] = []
     first = 0
     for path in shards.parts(split):
-        part = tables.read_table(path, schema.SHARDS, columns=_COLUMNS, held_to=shards.manifest)
+        part = tables.read_table(path, schema.SHARDS, columns=_COLUMNS, manifest=shards.manifest)
         in_part = [index - first for index in indices if first <= index < first + len(part)]
         rows += part.take(pa.array(in_part, type=pa.int64())).to_pylist()
         first += len(part)
@@ -197,5 +197,5 @@ def _read_words(shards: Shards, rows: Sequence[Mapping[str, Any]]) -> dict[int, 
     """Return boundary id → word for the boundaries in ``rows``, and an empty string for id 0."""
     needed = {index for row in rows for name in ("best_ids", "local_ids") for index in row[name]}
     needed |= {index for row in rows for set_ids in row["set_ids"] for index in set_ids}
-    words = read_words(shards.folder / BOUNDARIES_FILE, held_to=shards.manifest)
+    words = read_words(shards.folder / BOUNDARIES_FILE, manifest=shards.manifest)
     return {0: "", **{index: word for index, word in words.items() if index in needed}}

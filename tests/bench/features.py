@@ -33,7 +33,7 @@ from ssmi.pipeline.contract.parameters.params import SegmentParams, SelectionPar
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import SELECTIONS, ArtifactPaths
 from ssmi.pipeline.features.boundary_selection import cosines_with
-from ssmi.pipeline.features.candidates import CandidateSelector, Question
+from ssmi.pipeline.features.candidates import CandidateSelector, QueryGroup
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.pmi import add_up, count_events, events_over
 from ssmi.pipeline.features.vocabulary import Vocabulary
@@ -132,7 +132,7 @@ def selecting(paths: ArtifactPaths, dataset: str) -> tuple[float, float]:
     flops = sum(2 * width * len(vocabulary.boundaries_of(name)) * len(each) for name, each in by_character.items())
     left, right = np.ones((1024, width), np.float32), np.ones((width, 4096), np.float32)
     dense = 2 * width * 1024 * 4096 / cpu(lambda: left @ right)
-    whole_time = cpu(lambda: list(selector.answers(starmap(Question, by_character.items()))))
+    whole_time = cpu(lambda: list(selector.answers(starmap(QueryGroup, by_character.items()))))
     products = cpu(lambda: [_products(vocabulary, *each) for each in by_character.items()])
     return flops / whole_time / dense, flops / products / dense
 

@@ -83,7 +83,7 @@ def repeat(project: Path, dataset: str, target: Path, *, times: int) -> None:
         shutil.copytree(source, fresh, copy_function=os.link, ignore=skipped, dirs_exist_ok=True)
         n_sentences = 0
         for number, part in enumerate(itertools.chain.from_iterable([parts] * times)):
-            table = tables.read_table(part, schema.SHARDS, held_to=manifest)
+            table = tables.read_table(part, schema.SHARDS, manifest=manifest)
             ids = pa.array(range(n_sentences, n_sentences + len(table)), pa.int32())
             numbered = table.set_column(0, table.schema.field("sentence_id"), ids)
             tables.write_table(tables.part_path(fresh, "train", number), schema.SHARDS, numbered)

@@ -30,7 +30,7 @@ def make_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> MakeVocabulary:
     def make(words: Sequence[str], matrix: FloatMatrix) -> Vocabulary:
         folder = tmp_path_factory.mktemp("vocabulary")
         with VocabularyBuilder(folder, min_word_len=2, max_word_len=10) as builder:
-            builder.add_beyond(words, matrix)
+            builder.add_over_limit(words, matrix)
             builder.finish()
         return open_vocabulary(folder, digest=str(next(numbers)))
 

@@ -184,8 +184,8 @@ def test_an_error_in_a_worker_arrives_whole(project: Any, cluster: DaskCluster) 
 @pytest.mark.parametrize(
     ("where", "said"),
     [
-        (("--scheduler", "nonsense"), "scheduler nonsense: no address of a Dask scheduler"),
-        (("--scheduler", ""), "scheduler : no address of a Dask scheduler"),
+        (("--scheduler", "nonsense"), "scheduler nonsense: not an address of a Dask scheduler"),
+        (("--scheduler", ""), "scheduler : not an address of a Dask scheduler"),
         (("--scheduler", "127.0.0.1:8786"), "tcp://HOST:PORT"),
         (("--scheduler", "tcp://127.0.0.1:9", "--workers", "2"), "2 local workers and the scheduler tcp://127.0.0.1:9"),
     ],

@@ -13,7 +13,7 @@ from typing import Any
 
 Check = Callable[[Any], bool]
 
-MOST_PARAMETERS = 1 << 32
+MAX_PARAMETERS = 1 << 32
 """Limit of weights; the largest published encoder of a supported type has 3.5 billion (XLM-R XL)."""
 _ACTIVATIONS = (
     "gelu", "gelu_10", "gelu_accurate", "gelu_fast", "gelu_new", "gelu_python", "gelu_python_tanh",
@@ -128,10 +128,10 @@ def known_values(config: Mapping[str, Any]) -> dict[str, Any]:
     wrong = sorted(key for key, value in kept.items() if not CHECKS[key](value))
     if wrong:
         shown = ", ".join(f"{key}: {str(kept[key])[:40]!r}" for key in wrong)
-        raise ValueError(f"values that are not read ({shown})")
+        raise ValueError(f"unsupported values ({shown})")
     n_parameters = _n_parameters(kept)
-    if n_parameters > MOST_PARAMETERS:
-        raise ValueError(f"asks for {n_parameters:,} weights, over {MOST_PARAMETERS:,}")
+    if n_parameters > MAX_PARAMETERS:
+        raise ValueError(f"asks for {n_parameters:,} weights, over {MAX_PARAMETERS:,}")
     return {"model_type": config["model_type"], **kept}
 
 

@@ -131,7 +131,7 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise ValueError(f"over {_LONGEST_CONFIG >> 20} MiB")
         config = json.loads(body.decode("utf-8"))
     except FileNotFoundError as error:
-        raise MissingResourceError(f"{path}: not there", next_step=ANOTHER_ENCODER) from error
+        raise MissingResourceError(f"{path}: does not exist", next_step=ANOTHER_ENCODER) from error
     except (ValueError, RecursionError) as error:
         raise InputDataError(f"{path}: not JSON ({error})", next_step=ANOTHER_ENCODER) from error
     if not isinstance(config, dict):
@@ -249,7 +249,7 @@ def check_loaded(folder: Path, info: Mapping[str, Iterable[Any]], *, layers: int
         if names:
             raise StaleArtifactError(
                 f"{folder}: {counted(len(names), 'weight')} {problem}, {names[0]} first",
-                next_step=f"{ANOTHER_ENCODER}; or model_type in {CONFIG} is not what these weights are",
+                next_step=f"{ANOTHER_ENCODER}, or correct model_type in {CONFIG}",
             )
 
 

@@ -29,7 +29,7 @@ _SENTENCEPIECE = ("sentencepiece.bpe.model", "spm.model", "spiece.model", "token
 FETCH_AGAIN = "fetch the encoder again"
 
 WORD_START = "\u2581"
-FEWEST_WHOLE_CHARACTERS = 1000
+MIN_WHOLE_CHARACTERS = 1000
 """Minimum number of whole Chinese characters in a byte-level vocabulary. It can spell every character in pieces, but to
 give a character one id it must hold the common characters whole: the 1,000 most frequent make up about nine in ten
 characters of running Chinese text."""
@@ -59,7 +59,8 @@ def vocabulary_file(folder: Path) -> Path:
             next_step="write tokenizer.json beside it: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER)",
         )
     raise MissingResourceError(
-        f"{folder}: neither {' nor '.join(VOCABULARIES)}", next_step="name a folder with an encoder's vocabulary"
+        f"{folder}: no vocabulary file ({', '.join(VOCABULARIES[:-1])} or {VOCABULARIES[-1]})",
+        next_step="name a folder with an encoder's vocabulary",
     )
 
 
@@ -193,10 +194,10 @@ def _with_known_names(tokens: dict[str, int]) -> dict[str, int]:
 
 def _check_characters(path: Path, ids: Mapping[str, int], *, byte_level: bool) -> None:
     known = sum(len(token) == 1 and "\u4e00" <= token <= "\u9fff" for token in ids)
-    if byte_level and known < FEWEST_WHOLE_CHARACTERS:
+    if byte_level and known < MIN_WHOLE_CHARACTERS:
         raise InputDataError(
-            f"{path}: byte-level pieces, and only {known} of them are a whole Chinese character: "
-            "of all others one character is several tokens, so it has no single state",
+            f"{path}: byte-level vocabulary with only {known} whole Chinese characters; "
+            "all others are split into several tokens, so they have no single state",
             next_step="name an encoder whose vocabulary holds Chinese characters whole",
         )
     if not known:

@@ -99,7 +99,10 @@ class VocabParams(Section):
         except UnicodeError:
             plain = False
         if not plain:
-            raise ValueError(f"{value}: not read; ASCII must be itself, as in utf-8 (with a mark too) and gb18030")
+            raise ValueError(
+                f"{value}: not supported; the encoding must contain ASCII unchanged, "
+                "like utf-8 (with or without a byte order mark) or gb18030"
+            )
         # A single spelling, because the readers of vectors compare with it.
         return "utf-8" if codecs.lookup(value).name == "utf-8" else value
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ssmi.pipeline.contract.errors import ParameterError, nearest
+from ssmi.pipeline.contract.errors import ParameterError, name_hint
 from ssmi.pipeline.contract.parameters.params import Params
 
 _Schema = Mapping[str, Any]
@@ -70,7 +70,7 @@ def describe(name: str | None = None) -> list[ParameterHelp]:
     if not chosen:
         sections = list(schema["properties"])
         known = [*sections, *(row.name for row in rows)]
-        raise ParameterError(f"{name}: no such section or parameter", next_step=nearest(name, known, listed=sections))
+        raise ParameterError(f"{name}: no such section or parameter", next_step=name_hint(name, known, listed=sections))
     return chosen
 
 

@@ -18,7 +18,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.arguments import list_of
-from ssmi.pipeline.contract.errors import InputDataError, ParameterError, closest, nearest
+from ssmi.pipeline.contract.errors import InputDataError, ParameterError, closest_name, name_hint
 from ssmi.pipeline.contract.parameters.feature_sections import (
     EmbedParams,
     EncoderParams,
@@ -186,7 +186,7 @@ def _explain(error: ErrorDetails) -> str:
     if error["type"] == "value_error":  # from our own validators; pydantic's message has a prefix
         return f"{where}: {error['ctx']['error']}"
     if error["type"] in _EXPECTED:
-        return f"{where}: {_shown(value)} stands where {_EXPECTED[error['type']]} is expected"
+        return f"{where}: expected {_EXPECTED[error['type']]}, got {_shown(value)}"
     message = error["msg"]
     return f"{where}: {message[0].lower()}{message[1:]}"
 
@@ -206,6 +206,6 @@ def _nearest_key(name: str, section: type[BaseModel]) -> str:
         and issubclass(about.annotation, BaseModel)
         and name in about.annotation.model_fields
     ]
-    if others and closest(name, section.model_fields) is None:
+    if others and closest_name(name, section.model_fields) is None:
         return f"did you mean {' or '.join(map(repr, others))}?"
-    return nearest(name, section.model_fields)
+    return name_hint(name, section.model_fields)

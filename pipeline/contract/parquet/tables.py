@@ -31,10 +31,10 @@ def part_path(folder: Path, split: str, part: int) -> Path:
 
 def list_parts(folder: Path, split: str) -> list[Path]:
     """List the parts of a split in order; empty if the split does not exist."""
-    return in_order((folder / split).glob("part-*.parquet"))
+    return sort_parts((folder / split).glob("part-*.parquet"))
 
 
-def in_order(parts: Iterable[Path]) -> list[Path]:
+def sort_parts(parts: Iterable[Path]) -> list[Path]:
     """Sort the parts of one split by their numbers, which have more digits from 100,000 on."""
     return sorted(parts, key=lambda path: (len(path.name), path.name))
 
@@ -55,7 +55,7 @@ def write_table(path: Path, schema: pa.Schema, table: pa.Table) -> None:
     write_tables(path, table.schema, [table])
 
 
-def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> None:
+def write_tables(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> None:
     """Write many tables as one file, as ``write_table`` does; they need not be in memory together.
 
     Each table except the last must have a multiple of ``ROWS_PER_GROUP`` rows. The file then equals that of a single
@@ -75,7 +75,7 @@ def write_tables(path: Path, schema: pa.Schema, some: Iterable[pa.Table]) -> Non
         use_dictionary=list(_text_columns(schema)),
     ) as writer:  # fmt: skip
         is_empty = True
-        for table in some:
+        for table in tables:
             _check_written(path, schema, table)
             writer.write_table(table, row_group_size=ROWS_PER_GROUP)
             is_empty = False
@@ -103,7 +103,7 @@ def _check_written(path: Path, schema: pa.Schema, table: pa.Table) -> None:
 
 
 def read_table(
-    path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, held_to: Manifest | None = None
+    path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, manifest: Manifest | None = None
 ) -> pa.Table:
     """Read a whole table after verifying that it is unchanged and has the columns of the contract.
 
@@ -111,7 +111,7 @@ def read_table(
         path: The file.
         schema: Schema of the table in the contract.
         columns: Names of the columns to read; None for all.
-        held_to: Manifest to verify the file against; see ``checked_files.read``.
+        manifest: Manifest to verify the file against; see ``checked_files.read``.
 
     Returns:
         The columns, in the requested order.
@@ -120,16 +120,16 @@ def read_table(
         MissingResourceError: The file does not exist.
         StaleArtifactError: The file changed since it was written, or is not a table of this version.
     """
-    with open_table(path, held_to=held_to) as file:
+    with open_table(path, manifest=manifest) as file:
         check_columns(path, file.schema_arrow, schema)
         names = list(columns) if columns is not None else schema.names
         return file.read(columns=names).select(names)
 
 
 @contextmanager
-def open_table(path: Path, *, held_to: Manifest | None = None) -> Iterator[pq.ParquetFile]:
+def open_table(path: Path, *, manifest: Manifest | None = None) -> Iterator[pq.ParquetFile]:
     """Open a verified Parquet file with any columns; errors are those of ``read_table``, also while it is read."""
-    content = checked_files.read(path, held_to=held_to)
+    content = checked_files.read(path, manifest=manifest)
     try:
         # pq.read_table would import pandas if it is installed, which takes half a second.
         with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
@@ -172,19 +172,19 @@ def read_tables(path: Path, schema: pa.Schema, *, columns: Sequence[str]) -> Ite
 
 
 def read_rows(
-    path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, held_to: Manifest | None = None
+    path: Path, schema: pa.Schema, *, columns: Sequence[str] | None = None, manifest: Manifest | None = None
 ) -> list[dict[str, Any]]:
     """Read a table as plain rows; arguments and errors are those of ``read_table``."""
-    rows: list[dict[str, Any]] = read_table(path, schema, columns=columns, held_to=held_to).to_pylist()
+    rows: list[dict[str, Any]] = read_table(path, schema, columns=columns, manifest=manifest).to_pylist()
     return rows
 
 
 def count_rows(paths: Iterable[Path]) -> int:
-    """Count the rows of several tables together; see ``rows_of``."""
-    return sum(rows_of(list(paths)))
+    """Count the rows of several tables together; see ``row_counts``."""
+    return sum(row_counts(list(paths)))
 
 
-def rows_of(paths: Sequence[Path]) -> list[int]:
+def row_counts(paths: Sequence[Path]) -> list[int]:
     """Count the rows of each table, according to the manifest beside it or, without one, the file's footer."""
     return [_rows(path, entry) for path, entry in zip(paths, checked_files.entries_of(paths), strict=True)]
 

@@ -15,12 +15,12 @@ from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.storage import checked_files
 
 
-def map_array(path: Path, *, held_to: Manifest | None = None, writeable: bool = False) -> npt.NDArray[Any]:
+def map_array(path: Path, *, manifest: Manifest | None = None, writeable: bool = False) -> npt.NDArray[Any]:
     """Map a ``.npy`` file of a stage's folder into memory, after reading it through once.
 
     Args:
         path: The file.
-        held_to: Manifest to verify the file against; see ``checked_files.read``.
+        manifest: Manifest to verify the file against; see ``checked_files.read``.
         writeable: Whether the array may be written to, in memory only; torch requires it even of arrays that it only
             reads.
 
@@ -31,7 +31,7 @@ def map_array(path: Path, *, held_to: Manifest | None = None, writeable: bool = 
         MissingResourceError: The file does not exist.
         StaleArtifactError: The file changed since it was written, or contains no array.
     """
-    checked_files.check(path, held_to=held_to)
+    checked_files.check(path, manifest=manifest)
     try:
         with path.open("rb") as stream:
             np.lib.format.read_magic(stream)

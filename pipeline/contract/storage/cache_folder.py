@@ -7,7 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
-from ssmi.pipeline.contract.storage.own_folders import make_own
+from ssmi.pipeline.contract.storage.own_folders import make_private
 
 
 def cache_root() -> Path:
@@ -24,5 +24,5 @@ def make_cache_root() -> Path:
         OSError: The folder cannot be created.
     """
     root = cache_root()
-    make_own(root, root=root)
+    make_private(root, root=root)
     return root

@@ -17,12 +17,12 @@ from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_once
 
 
-def read(path: Path, *, held_to: Manifest | None = None) -> bytes:
+def read(path: Path, *, manifest: Manifest | None = None) -> bytes:
     """Read a file and verify it against the manifest.
 
     Args:
         path: The file, in the stage's folder or in the folder of a split in it.
-        held_to: The manifest; None for the one in the stage's folder. If that folder has no manifest, because a stage
+        manifest: The manifest; None for the one in the stage's folder. If that folder has no manifest, because a stage
             is still writing it, nothing is verified.
 
     Returns:
@@ -33,7 +33,7 @@ def read(path: Path, *, held_to: Manifest | None = None) -> bytes:
         StaleArtifactError: The file changed since it was written, is not in the manifest, or cannot be read.
     """
     # Read before the file, so that a build that replaces the folder in between is noticed.
-    manifest = held_to or _manifest_beside(path)
+    manifest = manifest or _manifest_beside(path)
     try:
         content = plain_files.read_bytes(path)
     except OSError as error:
@@ -43,9 +43,9 @@ def read(path: Path, *, held_to: Manifest | None = None) -> bytes:
     return content
 
 
-def check(path: Path, *, held_to: Manifest | None = None) -> None:
+def check(path: Path, *, manifest: Manifest | None = None) -> None:
     """Verify a file, read once per process, before it is mapped into memory; arguments and errors as for ``read``."""
-    manifest = held_to or _manifest_beside(path)
+    manifest = manifest or _manifest_beside(path)
     try:
         digest = digest_once(path)
     except OSError as error:
@@ -109,5 +109,5 @@ def _entry(path: Path, manifest: Manifest) -> FileEntry | None:
 def _unreadable(path: Path, error: OSError) -> MissingResourceError | StaleArtifactError:
     hint = hint_for(path)
     if isinstance(error, FileNotFoundError):
-        return MissingResourceError(f"{path}: not there", next_step=hint)
+        return MissingResourceError(f"{path}: does not exist", next_step=hint)
     return StaleArtifactError(f"{path}: cannot be read ({error.strerror})", next_step=hint)

@@ -60,7 +60,7 @@ def unseal(text: bytes) -> dict[str, Any]:
         raise ValueError("not an object")
     written = body.pop(SEAL, None)
     if written is None:
-        raise ValueError("without the digest of its content")
+        raise ValueError("its digest is missing")
     if digest_json(body) != written:
-        raise ValueError("not what was written")
+        raise ValueError("its content does not match its digest")
     return body

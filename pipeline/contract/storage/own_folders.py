@@ -9,7 +9,7 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import SsmiError
 
 
-def make_own(folder: Path, *, root: Path) -> None:
+def make_private(folder: Path, *, root: Path) -> None:
     """Create a folder and its missing parents up to ``root``, accessible to their owner only.
 
     The process's umask makes no difference. Folders above ``root`` are created with the usual permissions.
@@ -29,7 +29,7 @@ def make_own(folder: Path, *, root: Path) -> None:
         place.mkdir(mode=0o700, exist_ok=True)
         if sys.platform != "win32" and not _is_own(place):
             raise SsmiError(
-                f"{place}: made by another user of this machine, who could put into it what is used from there",
+                f"{place}: created by another user of this machine, who could tamper with its contents",
                 next_step="remove it",
             )
 

@@ -38,7 +38,7 @@ def writing(path: Path) -> Iterator[Path]:
 
     An OSError that names no file, as when writing to an open file fails, then names ``path``.
     """
-    with naming(path), _writing(path) as temporary:
+    with adding_filename(path), _writing(path) as temporary:
         yield temporary
 
 
@@ -54,7 +54,7 @@ def _writing(path: Path) -> Iterator[Path]:
             if sys.platform == "win32":
                 os.close(descriptor)  # an open file cannot be renamed on Windows
         temporary.replace(path)
-        _settle_names(path.parent)
+        _fsync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         if sys.platform != "win32":
@@ -67,7 +67,7 @@ def temporary_folder(folder: Path) -> Iterator[Path]:
 
     An OSError that names no file then names ``folder``.
     """
-    with naming(folder), _temporary_folder(folder) as fresh:
+    with adding_filename(folder), _temporary_folder(folder) as fresh:
         yield fresh
 
 
@@ -91,8 +91,8 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         fresh.chmod(0o755)
         for inner, _, names in os.walk(fresh):
             for name in names:
-                _settle(Path(inner, name))
-            _settle_names(Path(inner))
+                _fsync(Path(inner, name))
+            _fsync_folder(Path(inner))
         _swap(fresh, folder)
 
 
@@ -118,7 +118,7 @@ def reserve(path: Path) -> None:
 
 
 @contextmanager
-def naming(path: Path) -> Iterator[None]:
+def adding_filename(path: Path) -> Iterator[None]:
     """Make an OSError that names no file, as when writing to an open file fails, name ``path``."""
     try:
         yield
@@ -140,7 +140,7 @@ def _swap(fresh: Path, folder: Path) -> None:
         finally:
             if os.path.lexists(old) and not os.path.lexists(folder):
                 old.rename(folder)
-        _settle_names(folder.parent)
+        _fsync_folder(folder.parent)
         # The new folder is in place, so failing to remove the old one is not an error.
         _remove(old)
     finally:
@@ -197,7 +197,7 @@ def remove_unheld(folder: Path) -> bool:
     return False
 
 
-def named(path: Path) -> Path:
+def final_path(path: Path) -> Path:
     """Replace the temporary names in a path by the final names, as a person knows them."""
     return Path(*(_LEFT.sub(r"\1", part) for part in path.parts))
 
@@ -284,7 +284,7 @@ def _let_go(descriptor: int | None) -> None:
         os.close(descriptor)
 
 
-def _settle(path: Path) -> None:
+def _fsync(path: Path) -> None:
     """Flush a file to disk; raises OSError as writing does."""
     descriptor = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
     try:
@@ -293,8 +293,8 @@ def _settle(path: Path) -> None:
         os.close(descriptor)
 
 
-def _settle_names(folder: Path) -> None:
+def _fsync_folder(folder: Path) -> None:
     """Flush the names in a folder to disk, if the file system supports it."""
     if sys.platform != "win32":
         with suppress(OSError):
-            _settle(folder)
+            _fsync(folder)

@@ -45,6 +45,6 @@ def json_kind(value: Any) -> str:
     return "a number"
 
 
-def some(names: Sequence[str], *, most: int = 8) -> str:
+def abbreviated(names: Sequence[str], *, limit: int = 8) -> str:
     """List the first few names: ``LOC, NAME, ORG ...``."""
-    return f"{', '.join(names[:most])}{' ...' if len(names) > most else ''}"
+    return f"{', '.join(names[:limit])}{' ...' if len(names) > limit else ''}"

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from ssmi.pipeline.contract.labels import Span
 
-FREE, JOINED, BLANK = 0, 1, 2
-"""Kinds of characters: begins a word or belongs to none; continues the word before it; is a blank."""
+SEPARATE, CONTINUATION, BLANK = 0, 1, 2
+"""Kinds of characters: begins a word or belongs to none; continues the word of the character before it; is a blank."""
 
 WITHOUT_BLANKS = (
     "\u2e80-\u303f\u3040-\u312f\u3190-\ua4cf\uf900-\ufaff\ufe30-\ufe4f\uff61-\uff9f"
@@ -32,20 +32,20 @@ _WORD_OR_BLANK = re.compile(rf"(?:[\d{_LETTERS}]|(?<=\d)[.,:/](?=\d))+|\s")
 
 
 def edges(text: str) -> bytes:
-    """FREE, JOINED or BLANK for each character of a sentence."""
+    """SEPARATE, CONTINUATION or BLANK for each character of a sentence."""
     kinds = bytearray(len(text))
     for match in _WORD_OR_BLANK.finditer(text):
         start, end = match.span()
         if text[start].isspace():
             kinds[start] = BLANK
         else:
-            kinds[start + 1 : end] = bytes([JOINED]) * (end - start - 1)
+            kinds[start + 1 : end] = bytes([CONTINUATION]) * (end - start - 1)
     return bytes(kinds)
 
 
 def cuts_word(start: int, end: int, kinds: Sequence[int]) -> bool:
     """Whether an edge of ``[start, end)`` lies inside a word."""
-    return kinds[start] == JOINED or (end < len(kinds) and kinds[end] == JOINED)
+    return kinds[start] == CONTINUATION or (end < len(kinds) and kinds[end] == CONTINUATION)
 
 
 def whole_words(spans: Sequence[Span], kinds: Sequence[int]) -> list[Span]:
@@ -67,13 +67,13 @@ def whole_words(spans: Sequence[Span], kinds: Sequence[int]) -> list[Span]:
         _word_around(position, kinds)
         for span in spans
         for position in (span.start, span.end)
-        if position < len(kinds) and kinds[position] == JOINED
+        if position < len(kinds) and kinds[position] == CONTINUATION
     }
     for word in sorted(cut):
         held = {index: n for index, span in enumerate(spans) if (n := _overlap(span, word)) > 0}
         winner = max(held, key=lambda index: (held[index], -index))
         for index in held:
-            moved[index] = _settle(spans[index], moved[index], word, wins=index == winner)
+            moved[index] = _resolve_word(spans[index], moved[index], word, wins=index == winner)
     return [
         Span(start, end, span.label)
         for span, (start, end) in zip(spans, (_trimmed(start, end, kinds) for start, end in moved), strict=True)
@@ -82,11 +82,11 @@ def whole_words(spans: Sequence[Span], kinds: Sequence[int]) -> list[Span]:
 
 
 def _word_around(position: int, kinds: Sequence[int]) -> tuple[int, int]:
-    """Return the edges of the word around ``position``, whose character is JOINED to the one before."""
+    """Return the edges of the word around ``position``, whose character is a CONTINUATION."""
     start, end = position - 1, position + 1
-    while kinds[start] == JOINED:
+    while kinds[start] == CONTINUATION:
         start -= 1
-    while end < len(kinds) and kinds[end] == JOINED:
+    while end < len(kinds) and kinds[end] == CONTINUATION:
         end += 1
     return start, end
 
@@ -95,7 +95,7 @@ def _overlap(span: Span, word: tuple[int, int]) -> int:
     return min(span.end, word[1]) - max(span.start, word[0])
 
 
-def _settle(span: Span, moved: list[int], word: tuple[int, int], *, wins: bool) -> list[int]:
+def _resolve_word(span: Span, moved: list[int], word: tuple[int, int], *, wins: bool) -> list[int]:
     """Extend a span's edges, so far ``moved``, to all of a word that it cuts if it ``wins``, else exclude the word."""
     start, end = moved
     if wins:

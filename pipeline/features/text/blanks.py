@@ -1,14 +1,14 @@
 r"""Normalization of blanks: the characters of a text that features see, without zero-width marks and idle blanks.
 
-* A **mark** is never seen: category Cf (such as U+200B, U+FEFF, U+00AD and the bidirectional controls) and category
+* A **mark** is never visible: category Cf (such as U+200B, U+FEFF, U+00AD and the bidirectional controls) and category
   Cc, except the characters that are blanks.
 * A **blank** is a character for which ``str.isspace`` is true: space, tab, U+00A0, U+3000, line ends. A run of blanks
-  and marks is seen as one U+0020 between two characters that keep blanks (``_KEEPS_BLANKS``), and otherwise not at all.
+  and marks becomes one U+0020 between two characters that keep blanks (``_KEEPS_BLANKS``), and otherwise nothing.
 * A **blank line** (two or more line ends with only blanks and marks between them) and U+2029 end a sentence.
 
-So "Apple Inc", "Apple\u00a0 Inc" and "Apple\nInc" are seen alike, and so are "陈思远", "陈 思 远" and "\u3000陈思\n远".
-``seen_stretches`` is idempotent. Offline and online code share these functions, so that a network reads a text in the
-form in which it was trained.
+So "Apple Inc", "Apple\u00a0 Inc" and "Apple\nInc" are read alike, and so are "陈思远", "陈 思 远" and "\u3000陈思\n远".
+``visible_stretches`` is idempotent. Offline and online code share these functions, so that a network reads a text in
+the form in which it was trained.
 """
 
 from __future__ import annotations
@@ -47,21 +47,21 @@ _KEEPS_BLANKS = re.compile(rf"[!-~]|(?![{WITHOUT_BLANKS}])[^\W_]")
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """The seen characters of a text, or of a part of it between blank lines."""
+    """The visible characters of a text, or of a part of it between blank lines."""
 
     text: str
     positions: Sequence[int]
     """The position of each character of ``text`` in the original text, ascending."""
 
-    def given(self, start: int, end: int) -> tuple[int, int]:
+    def original_span(self, start: int, end: int) -> tuple[int, int]:
         """Map a half-open span of ``text`` to the half-open span of the original text that it covers."""
         return self.positions[start], self.positions[end - 1] + 1
 
 
-def seen_stretches(text: str) -> list[Stretch]:
-    """Return the seen characters of a text, cut at blank lines; no stretch is empty, so a blank text has none."""
+def visible_stretches(text: str) -> list[Stretch]:
+    """Return the visible characters of a text, cut at blank lines; no stretch is empty, so a blank text has none."""
     if _RUN.search(text) is None:
-        # Every character is seen: the text is not copied, and a range holds the positions without memory.
+        # Every character is visible: the text is not copied, and a range holds the positions without memory.
         return [Stretch(text, range(len(text)))] if text else []
     stretches: list[Stretch] = []
     pieces: list[str] = []
@@ -104,7 +104,7 @@ def _separates(text: str, start: int, end: int) -> bool:
 
 
 def pieces_of(text: str) -> Iterator[Stretch]:
-    """Cut the seen characters of a text into sentences: at blank lines, and to at most ``LONGEST_SENTENCE`` characters.
+    """Cut the visible characters of a text into sentences: at blank lines, to at most ``LONGEST_SENTENCE`` characters.
 
     Sentences that are too long are cut as ``window_starts`` does, after punctuation if possible.
 
@@ -114,14 +114,14 @@ def pieces_of(text: str) -> Iterator[Stretch]:
     Yields:
         The sentences in order. No sentence is empty; a text of only blanks has none.
     """
-    for seen in seen_stretches(text):
-        starts = window_starts(seen.text, max_window=LONGEST_SENTENCE)
-        for start, end in zip(starts, [*starts[1:], len(seen.text)], strict=True):
-            yield Stretch(seen.text[start:end], seen.positions[start:end])
+    for stretch in visible_stretches(text):
+        starts = window_starts(stretch.text, max_window=LONGEST_SENTENCE)
+        for start, end in zip(starts, [*starts[1:], len(stretch.text)], strict=True):
+            yield Stretch(stretch.text[start:end], stretch.positions[start:end])
 
 
-def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:
-    """Reduce labelled sentences to their seen characters, so that features are made of the same characters as online.
+def visible_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterator[Sentence]:
+    """Reduce labelled sentences to their visible characters, so that features are made of them as online.
 
     A sentence is cut at its blank lines. Gold entities are shifted accordingly and trimmed of blanks at their edges.
     Entities of only blanks, entities across a blank line and sentences of only blanks are left out.
@@ -131,13 +131,13 @@ def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterato
         report: The reader's report. Changes are counted in it, and its totals become those of the yielded sentences.
 
     Yields:
-        The sentences with only their seen characters.
+        The sentences with only their visible characters.
     """
     for sentence in sentences:
         if _RUN.search(sentence.text) is None:
             yield sentence
             continue
-        parts = list(_seen(sentence, report))
+        parts = list(_visible(sentence, report))
         if not parts:
             report.skip(NOTHING_BUT_BLANKS, sentence.line)
         elif sum(len(one.characters) for one in parts) < len(sentence.characters):
@@ -149,19 +149,19 @@ def seen_sentences(sentences: Iterable[Sentence], report: ReadReport) -> Iterato
         yield from parts
 
 
-def _seen(sentence: Sentence, report: ReadReport) -> Iterator[Sentence]:
+def _visible(sentence: Sentence, report: ReadReport) -> Iterator[Sentence]:
     entities = []
     for entity in sentence.entities:
-        stretches = seen_stretches("".join(sentence.characters[entity.start : entity.end]))
+        stretches = visible_stretches("".join(sentence.characters[entity.start : entity.end]))
         if len(stretches) != 1:
             report.skip(ENTITY_OVER_BLANK_LINE if stretches else BLANK_ENTITY, sentence.line)
             continue
-        start, end = stretches[0].given(0, len(stretches[0].text))
+        start, end = stretches[0].original_span(0, len(stretches[0].text))
         trimmed = replace(entity, start=entity.start + start, end=entity.start + end)
         if trimmed != entity:
             report.repair(BLANK_AT_EDGE, sentence.line)
         entities.append(trimmed)
-    for stretch in seen_stretches(sentence.text):
+    for stretch in visible_stretches(sentence.text):
         first, last = stretch.positions[0], stretch.positions[-1]
         inside = tuple(
             Span(bisect_left(stretch.positions, one.start), bisect_left(stretch.positions, one.end), one.label)

@@ -61,16 +61,19 @@ def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReade
             raise InputDataError(f"{path}: truncated or damaged ({error})", next_step="fetch it again") from error
         yield reader
         # Judged even if reading stopped early, because the rows read so far are used.
-        reader.judge()
+        reader.check_quality()
 
 
 def _reader(file: Unpacked, encoding: str) -> VectorReader:
     format_name = format_of(file.peek())
     if format_name is None:
-        raise InputDataError(f"{file.shown}: no vectors ({_what_instead(file.peek())})", next_step=f"name {FORMATS}")
+        raise InputDataError(
+            f"{file.display_name}: no vectors ({_what_instead(file.peek())})", next_step=f"name {FORMATS}"
+        )
     if format_name == "pickle":
         raise InputDataError(
-            f"{file.shown}: a pickle, as gensim saves vectors and models; it may hold any code, and is never opened",
+            f"{file.display_name}: a pickle, as gensim saves vectors and models; it may hold any code, "
+            "and is never opened",
             next_step=_CONVERT.format(path=file.path.name),
         )
     return _READERS[format_name](file, encoding=encoding)
@@ -80,6 +83,6 @@ def _what_instead(start: bytes) -> str:
     if not start:
         return "it is empty"
     if start.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "UTF-16, of which nothing is read: save it as UTF-8"
+        return "UTF-16, which is not supported; save it as UTF-8"
     control = next((at for at, byte in enumerate(start) if byte < 9 or 13 < byte < 32), None)
     return "just blanks" if control is None else f"control character at byte {control}"

@@ -29,7 +29,8 @@ class BinaryReader(VectorReader):
         self.n_in_header = n_words
         if n_words < 1 or not 0 < self.width <= _WIDEST:
             raise InputDataError(
-                f"{self.file.shown}: holds no vectors (header {n_words} {self.width})", next_step=f"name {FORMATS}"
+                f"{self.file.display_name}: holds no vectors (header {n_words} {self.width})",
+                next_step=f"name {FORMATS}",
             )
         n_bytes = self.file.path.stat().st_size
         # Detected before any row is read; the size of a packed file does not tell.
@@ -43,7 +44,8 @@ class BinaryReader(VectorReader):
             yield [word for word, _ in rows], matrix.astype(np.float32)
         if (self._buffer[self._at :] + stream.read(_CHUNK)).lstrip(b"\n"):
             raise InputDataError(
-                f"{self.file.shown}: more bytes after byte {self._place}, where the {n_words} words of its header end",
+                f"{self.file.display_name}: more bytes after byte {self._place}, "
+                f"where the {n_words} words of its header end",
                 next_step="fetch it again",
             )
 
@@ -61,20 +63,20 @@ class BinaryReader(VectorReader):
             blank = self._buffer.find(b" ", 0, _LONGEST_WORD)
             if blank < 0 and len(self._buffer) >= _LONGEST_WORD:
                 raise InputDataError(
-                    f"{self.file.shown}: no word ends within {_LONGEST_WORD} bytes of byte {self._place}",
+                    f"{self.file.display_name}: no word ends within {_LONGEST_WORD} bytes of byte {self._place}",
                     next_step="fetch it again",
                 )
             if blank < 0 or len(self._buffer) < blank + 1 + 4 * self.width:
                 raise self._truncated()
         word = self._buffer[self._at : blank].lstrip(b"\n")
         numbers = self._buffer[blank + 1 : blank + 1 + 4 * self.width]
-        at = f"{self.file.shown}: byte {self._place}"
+        at = f"{self.file.display_name}: byte {self._place}"
         self._at = blank + 1 + 4 * self.width
         return self.decoded(word, at=at), numbers
 
     def _truncated(self) -> InputDataError:
         return InputDataError(
-            f"{self.file.shown}: ends at byte {self.file.path.stat().st_size}, before the last of the "
+            f"{self.file.display_name}: ends at byte {self.file.path.stat().st_size}, before the last of the "
             f"{self.n_in_header} x {self.width} vectors of its header",
             next_step="fetch it again",
         )

@@ -42,10 +42,11 @@ class FastTextReader(VectorReader):
     def _blocks(self) -> Iterator[Block]:
         if self.file.container:
             raise InputDataError(
-                f"{self.file.shown}: a fastText .bin, packed ({self.file.container})", next_step="unpack it and name it"
+                f"{self.file.display_name}: a fastText .bin, packed ({self.file.container})",
+                next_step="unpack it and name it",
             )
         self._check()
-        with needs("vectors", f"{self.file.shown}: a fastText .bin"):
+        with needs("vectors", f"{self.file.display_name}: a fastText .bin"):
             from gensim.models.fasttext import load_facebook_vectors  # slow to import, and only these files need it
 
         try:
@@ -65,7 +66,7 @@ class FastTextReader(VectorReader):
         if "\\x" not in word:
             return word
         self.repairs["bad bytes"] += 1
-        self._bad_at = self._bad_at or f"{self.file.shown}: word {row}"
+        self._bad_at = self._bad_at or f"{self.file.display_name}: word {row}"
         return _UNDECODED.sub("\ufffd", word)
 
     def _check(self) -> None:
@@ -77,7 +78,7 @@ class FastTextReader(VectorReader):
                 n_entries, n_words, n_labels, _, n_pruned = _COUNTS.unpack_from(data, _HEADER.size)
                 if n_labels > 0:
                     raise InputDataError(
-                        f"{self.file.shown}: a fastText classifier (it has {n_labels} labels), not word vectors",
+                        f"{self.file.display_name}: a fastText classifier (it has {n_labels} labels), not word vectors",
                         next_step="train or fetch an unsupervised model, or name its .vec file",
                     )
                 place = _HEADER.size + _COUNTS.size
@@ -92,7 +93,8 @@ class FastTextReader(VectorReader):
                 raise self._damaged("it ends within its words") from error
             if quantised:
                 raise InputDataError(
-                    f"{self.file.shown}: a quantised fastText model (.ftz)", next_step="name the .bin or the .vec of it"
+                    f"{self.file.display_name}: a quantised fastText model (.ftz)",
+                    next_step="name the .bin or the .vec of it",
                 )
             if longest > _LONGEST_NGRAM:
                 raise self._damaged(f"n-grams of {shortest} to {longest} characters")
@@ -104,7 +106,9 @@ class FastTextReader(VectorReader):
                 )
 
     def _damaged(self, why: str) -> InputDataError:
-        return InputDataError(f"{self.file.shown}: not a whole fastText model ({why})", next_step="fetch it again")
+        return InputDataError(
+            f"{self.file.display_name}: not a whole fastText model ({why})", next_step="fetch it again"
+        )
 
 
 @contextmanager

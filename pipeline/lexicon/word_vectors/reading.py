@@ -25,7 +25,7 @@ FORMATS = "word2vec text or binary or fastText .vec (.gz, .bz2, .xz, .zip, .tar 
 DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, NotImplementedError)
 """Errors that the libraries raise for containers that are truncated, damaged or packed in an unknown way."""
 
-_MOST_WRONG = 0.01
+_MAX_WRONG_SHARE = 0.01
 _FEW = 10
 _HOPELESS_FROM = 8 * ROWS_AT_ONCE
 
@@ -58,7 +58,7 @@ class VectorReader(ABC):
         try:
             for block in self._blocks():
                 if self.n_rows >= _HOPELESS_FROM:  # refuse a large hopeless file without reading it to its end
-                    self._judge(most=0.5)
+                    self._check_quality(max_share=0.5)
                 yield block
         except DAMAGE as error:
             raise self.file.damaged(error) from error
@@ -67,20 +67,20 @@ class VectorReader(ABC):
     @abstractmethod
     def _blocks(self) -> Iterator[Block]: ...
 
-    def judge(self) -> None:
+    def check_quality(self) -> None:
         """Refuse the file if too many of the rows read are wrong, or if their words have another encoding."""
-        self._judge(most=_MOST_WRONG)
+        self._check_quality(max_share=_MAX_WRONG_SHARE)
 
-    def _judge(self, *, most: float) -> None:
+    def _check_quality(self, *, max_share: float) -> None:
         n_wrong = sum(self.dropped.values())
-        if n_wrong > most * self.n_rows:
+        if n_wrong > max_share * self.n_rows:
             raise InputDataError(
                 f"{self._wrong_at}: not {self.width} numbers; {n_wrong} of {self.n_rows} rows are wrong",
                 next_step="fix or fetch the file again; words and numbers are separated by spaces",
             )
         n_bad = self.repairs["bad bytes"]
         # In a small file one or two bad words exceed the share, although the encoding is right.
-        if n_bad > most * self.n_rows and (n_bad >= _FEW or 2 * n_bad > self.n_rows):
+        if n_bad > max_share * self.n_rows and (n_bad >= _FEW or 2 * n_bad > self.n_rows):
             another = "gb18030 (GBK)" if self.encoding.lower() in ("utf-8", "utf8") else "utf-8"
             raise InputDataError(
                 f"{self._bad_at}: the word is not {self.encoding}, as {n_bad} of {self.n_rows} words are not",
@@ -90,7 +90,7 @@ class VectorReader(ABC):
         # A wrong encoding may decode without an error, but it shows if all words are valid UTF-8.
         if self._n_foreign >= _FEW and self._n_utf8 == self._n_foreign:
             raise InputDataError(
-                f"{self.file.shown}: every word is UTF-8, vocab.encoding says {self.encoding}",
+                f"{self.file.display_name}: every word is UTF-8, vocab.encoding says {self.encoding}",
                 next_step="-S vocab.encoding=utf-8",
             )
 

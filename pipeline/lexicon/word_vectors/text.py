@@ -71,12 +71,12 @@ class TextReader(VectorReader):
             yield _Line(number, line)
 
     def _at(self, number: int) -> str:
-        return at_line(self.file.shown, number)
+        return at_line(self.file.display_name, number)
 
     def _agreed_width(self, head: list[_Line], header: tuple[int, int] | None) -> int:
         """Return the header's width if enough of the first rows have it or there is one row, else the most common."""
         if not head:
-            raise InputDataError(f"{self.file.shown}: holds no vectors", next_step=f"name {FORMATS}")
+            raise InputDataError(f"{self.file.display_name}: holds no vectors", next_step=f"name {FORMATS}")
         widths = [trailing_numbers(line.text.split()) for line in head]
         if not any(widths):
             raise InputDataError(f"{self._at(head[0].number)}: no word with its numbers", next_step=f"name {FORMATS}")

@@ -18,12 +18,12 @@ from typing import IO, Any
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.lexicon.word_vectors.format_detection import START
 
-MOST_MEMBERS = 1000
-LARGEST_RATIO = 200
+MAX_MEMBERS = 1000
+MAX_RATIO = 200
 RATIO_FROM = 1 << 26
 """Vectors compress to a third or a tenth. A file that unpacks to over 64 MiB and over 200 times its size is a bomb."""
 
-_DEEPEST = 3
+_MAX_NESTING = 3
 # Above START, because ``peek`` returns no more bytes than the buffer holds.
 _BUFFER = 1 << 18
 _NOT_READ = ((b"\x28\xb5\x2f\xfd", "zstd"), (b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"))
@@ -53,7 +53,7 @@ class Unpacked:
     """Names of the other members of the zip or tar."""
 
     @property
-    def shown(self) -> str:
+    def display_name(self) -> str:
         """The name used in messages: the path, followed by the member if there is one."""
         return f"{self.path}/{self.member}" if self.member else str(self.path)
 
@@ -63,7 +63,7 @@ class Unpacked:
 
     def damaged(self, error: Exception) -> InputDataError:
         """Make the error for a file that a library could not unpack."""
-        return InputDataError(f"{self.shown}: truncated or damaged ({error})", next_step="fetch it again")
+        return InputDataError(f"{self.display_name}: truncated or damaged ({error})", next_step="fetch it again")
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def _plain(path: Path, stack: ExitStack) -> io.BufferedReader:
 def _through(stream: io.BufferedReader, path: Path, stack: ExitStack) -> tuple[io.BufferedReader, list[str]]:
     """Unwrap every compressor around a stream; also return the compressors' names, the innermost first."""
     names: list[str] = []
-    for _ in range(_DEEPEST):
+    for _ in range(_MAX_NESTING):
         start = stream.peek(START)
         packed = next(((name, opened) for mark, name, opened in _COMPRESSED if mark.match(start)), None)
         if packed is None:
@@ -122,7 +122,7 @@ class _Bounded(io.RawIOBase):
     def __init__(self, inner: IO[bytes], path: Path) -> None:
         self._inner = inner
         self._path = path
-        self._most = max(RATIO_FROM, LARGEST_RATIO * path.stat().st_size)
+        self._max_bytes = max(RATIO_FROM, MAX_RATIO * path.stat().st_size)
         self._done = 0
 
     def readable(self) -> bool:
@@ -137,9 +137,9 @@ class _Bounded(io.RawIOBase):
             buffer[filled : filled + len(data)] = data
             filled += len(data)
         self._done += filled
-        if self._done > self._most:
+        if self._done > self._max_bytes:
             raise InputDataError(
-                f"{self._path}: unpacks to over {LARGEST_RATIO} times its size, which no vectors do",
+                f"{self._path}: unpacks to over {MAX_RATIO} times its size, which no vectors do",
                 next_step="unpack it yourself if you trust it, and name the unpacked file",
             )
         return filled
@@ -183,7 +183,7 @@ def _from_tar(path: Path, around: list[str], stack: ExitStack, plausible: Plausi
         stream, _ = _through(_plain(path, first_pass), path, first_pass)
         for name, inner in _tar_members(stream, first_pass):
             starts[name] = _through(_bounded(inner, path), path, first_pass)[0].peek(START)
-            if len(starts) > MOST_MEMBERS:
+            if len(starts) > MAX_MEMBERS:
                 break
     names = _worth_a_look(list(starts), path)
     chosen = _the_one({name: starts.__getitem__ for name in names}, path, plausible)
@@ -204,8 +204,8 @@ def _tar_members(stream: IO[bytes], stack: ExitStack) -> Iterator[tuple[str, IO[
 
 
 def _worth_a_look(names: list[str], path: Path) -> list[str]:
-    if len(names) > MOST_MEMBERS:
-        raise _refused(path, f"over {MOST_MEMBERS} files in it")
+    if len(names) > MAX_MEMBERS:
+        raise _refused(path, f"over {MAX_MEMBERS} files in it")
     return [name for name in names if not _NO_MEMBER.search(name)]
 
 

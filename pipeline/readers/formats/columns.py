@@ -32,7 +32,7 @@ LONGEST_UNBROKEN = 512
 _POSITION = re.compile(r"(.)([0-9]{1,2})", re.DOTALL)
 _EMOJI = re.compile("\ufffd\ufffd[0-9]{0,2}")
 _NEARLY_ALL = 0.95
-_MOST_RUNS = 4096
+_MAX_RUNS = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,7 @@ def survey(path: Path, options: ReadOptions, report: ReadReport, *, is_numbered:
             breaks_inside |= breaks_after
             breaks_after = True
             runs.update(run for _, run in sentence.runs())
-            if len(runs) > _MOST_RUNS:
+            if len(runs) > _MAX_RUNS:
                 _count_runs(runs, known, census)
             token_census.add_sentence(sentence.text)
             n_rows += len(sentence.text)

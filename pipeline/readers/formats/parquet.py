@@ -67,7 +67,7 @@ def _spans(cell: Any, names: tuple[str, ...], *, where: str) -> Any:
             return json.loads(cell)
         except (ValueError, RecursionError) as error:
             raise InputDataError(
-                f"{where}: a text that is not JSON stands where entities are expected ({error})",
+                f"{where}: expected entities, got a text that is not JSON ({error})",
                 next_step="keep entities as lists of start, end and label",
             ) from None
     if isinstance(cell, dict) and all(isinstance(column, list) for column in cell.values()):

@@ -148,7 +148,7 @@ class _Ahead:
 
     def __init__(self, n: int, vocabulary: Vocabulary) -> None:
         # Only dictionary words are kept in memory, however many segments pass.
-        listed = frequent_words(sys.maxsize, unless=vocabulary.__contains__) if n else []
+        listed = frequent_words(sys.maxsize, exclude=vocabulary.__contains__) if n else []
         self._n = n
         self._words = dict.fromkeys(listed)
         self.n_left = 0

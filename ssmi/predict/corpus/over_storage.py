@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ssmi.model.runs.files import CHECKPOINT
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.contract.storage.own_folders import make_own
+from ssmi.pipeline.contract.storage.own_folders import make_private
 from ssmi.pipeline.executor import Executor, Work
 from ssmi.pipeline.parts.unfinished import UnfinishedStage
 from ssmi.pipeline.remote.filesystem import RemoteFolder
@@ -39,7 +39,7 @@ def tag_over_storage(
         SsmiError: A part failed; the message names it.
     """
     paths, first = workspace.paths, work.tasks[0]
-    make_own(paths.unfinished, root=paths.private)
+    make_private(paths.unfinished, root=paths.private)
     unfinished = UnfinishedStage(
         paths.unfinished / "+".join(folder.relative_to(paths.folder).parts),
         first.made_from[:16],

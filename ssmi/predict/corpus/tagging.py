@@ -15,7 +15,7 @@ from ssmi.pipeline.assets.corpora import corpus_name, find_corpus
 from ssmi.pipeline.assets.names import path_below
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import check_probability
-from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError, closest
+from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError, closest_name
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileEntry, Manifest, StageReport, digest_file, digest_json
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, ArtifactPaths
@@ -106,7 +106,7 @@ def _tag(job: _Job, workspace: Workspace, *, workers: int, scheduler: str | None
     # Removed first: a folder without a manifest is not finished.
     (job.folder / MANIFEST_NAME).unlink(missing_ok=True)
     if missing:
-        sizes = tables.rows_of([task.part for task in missing])
+        sizes = tables.row_counts([task.part for task in missing])
         work = Work(function=tag_part, tasks=missing, sizes=sizes, label="predict", unit="sentences")
         with open_executor(workers=workers, scheduler=scheduler) as executor:
             if workspace.remote is None or executor.is_local:
@@ -128,7 +128,7 @@ def _changed(part: Path, written: Mapping[str, FileEntry]) -> bool:
 
 
 def _similar(name: str, workspace: Workspace) -> str:
-    close = closest(name, workspace.paths.built_names())
+    close = closest_name(name, workspace.paths.built_names())
     return f"; did you mean {close!r}?" if close else ""
 
 

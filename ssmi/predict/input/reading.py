@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.wording import counted, json_kind
-from ssmi.pipeline.readers.labelled import is_labelled_row, ways_out
+from ssmi.pipeline.readers.labelled import is_labelled_row, suggestions
 from ssmi.predict.input.structured_files import note_brackets, note_entities, refuse_labels, refuse_structure
 from ssmi.predict.input.text_decoding import Errors, Line, Source
 
@@ -213,7 +213,7 @@ def _record(body: dict[str, Any], *, name: str, where: str, text_field: str, nex
     text = body.get(text_field)
     if not isinstance(text, str):
         if text_field not in body and is_labelled_row(body):
-            raise InputDataError(f"{where}: a labelled row, not a text", next_step=ways_out(name))
+            raise InputDataError(f"{where}: a labelled row, not a text", next_step=suggestions(name))
         what = f"{text_field!r} is {json_kind(text)}, not text" if text_field in body else f"no field {text_field!r}"
         raise InputDataError(f"{where}: {what}", next_step=_named_fields(body, text_field) + next_step)
     if text_field == TEXT_FIELD:

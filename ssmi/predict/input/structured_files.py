@@ -49,7 +49,8 @@ def kind_of_name(path: Path) -> Named | None:
         raise InputDataError(f"{path}: by its name {what}, not plain text", next_step=next_step)
     if suffix in labelled.ENDINGS:
         raise InputDataError(
-            f"{path}: by its name a labelled file, not plain text", next_step=f"{labelled.ways_out(path)}; {_AS_TEXT}"
+            f"{path}: by its name a labelled file, not plain text",
+            next_step=f"{labelled.suggestions(path)}; {_AS_TEXT}",
         )
     return KIND_OF_NAME.get(suffix)
 
@@ -97,7 +98,7 @@ def refuse_labels(source: Source, *, text_field: str, delimiter: str | None = No
         as_text = _AS_TEXT if form is not None else "--field NAME says which column holds texts, if one does"
         raise InputDataError(
             f"{source.name}: a labelled file ({what}), not {'plain text' if delimiter is None else 'texts'}",
-            next_step=f"{labelled.ways_out(_path(source.name))}; {as_text}",
+            next_step=f"{labelled.suggestions(_path(source.name))}; {as_text}",
         )
 
 
@@ -107,7 +108,7 @@ def note_brackets(source: Source, *, note: Callable[[str], object]) -> None:
     if found is not None:
         note(
             f"{source.name}: {found} looks like a labelled entity, and is tagged with its brackets; "
-            f"if the file is labelled, {labelled.ways_out(_path(source.name))}"
+            f"if the file is labelled, {labelled.suggestions(_path(source.name))}"
         )
 
 

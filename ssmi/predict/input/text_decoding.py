@@ -159,7 +159,7 @@ class Source:
 
     def _too_long(self, number: int) -> InputDataError:
         return InputDataError(
-            f"{at_line(self.name, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="part it into lines"
+            f"{at_line(self.name, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="split it into lines"
         )
 
 
@@ -182,4 +182,4 @@ def _peekable(stream: BinaryIO) -> Any:
 
 
 def _broken_gzip(name: str, error: Exception) -> InputDataError:
-    return InputDataError(f"{name}: damaged, or not all of a gzip file ({error})", next_step="bring it over again")
+    return InputDataError(f"{name}: damaged, or not all of a gzip file ({error})", next_step="copy the file again")

@@ -154,7 +154,7 @@ def _segment_vectors(paths: ArtifactPaths, dataset: str) -> Iterator[Matrix]:
 def _cosines(shards: Shards) -> Iterator[npt.NDArray[np.float32]]:
     for part in PARTS:
         for path in shards.parts(part):
-            table = tables.read_table(path, schema.SHARDS, columns=["best_cosines"], held_to=shards.manifest)
+            table = tables.read_table(path, schema.SHARDS, columns=["best_cosines"], manifest=shards.manifest)
             yield whole(table, "best_cosines").flatten().to_numpy()
 
 

@@ -210,7 +210,7 @@ def _manifest(folder: Path, n: int) -> tuple[float, float, float, float, float]:
     manifests.load(folder)
     read = time.process_time() - start
     start = time.process_time()
-    assert tables.rows_of(tables.list_parts(folder, "text")) == [2048] * n
+    assert tables.row_counts(tables.list_parts(folder, "text")) == [2048] * n
     listing = time.process_time() - start
     return (folder / manifests.MANIFEST_NAME).stat().st_size / n, write / n, read / n, memory / n, listing / n
 
@@ -227,7 +227,7 @@ def _ranges(folder: Path, *, n_parts: int) -> float:
     start = time.process_time()
     files.save_first_ids([files.merge(index, codes=one) for index, one in enumerate(ranges)])
     for part in range(n_parts):
-        files.ids(part)
+        files.query_ids_of_part(part)
     return (time.process_time() - start) / n_parts / len(ranges)
 
 

@@ -77,7 +77,7 @@ def test_python_has_the_same_door(prepared: Any, copy_project: Any, tmp_path: An
     ("arguments", "said"),
     [
         (("segment", "--part", "half"), "'half' is not I/N; the second of four is 2/4"),
-        (("segment", "--part", "5/4"), "share 5/4: there is none"),
+        (("segment", "--part", "5/4"), "share 5/4: out of range"),
         (("segment", "--part", "0/4"), "shares of 4 are 1/4 to 4/4"),
         (("prepare", "--part", "1/4"), "prepare does not work in parts"),
         (("vocab", "--part", "1/4"), "vocab does not work in parts"),

@@ -122,8 +122,8 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
 @pytest.mark.parametrize(
     ("damage", "kind", "complaint"),
     [
-        ("no folder", MissingResourceError, "config.json: not there"),
-        ("no vocabulary", MissingResourceError, "neither vocab.txt nor tokenizer.json"),
+        ("no folder", MissingResourceError, "config.json: does not exist"),
+        ("no vocabulary", MissingResourceError, "no vocabulary file"),
         ("no weights", MissingResourceError, "no usable safetensors weights"),
         ("broken weights", StaleArtifactError, "no usable safetensors weights"),
         ("a weight too few", StaleArtifactError, "1 weight is missing, encoder.layer.1.output.dense.weight"),

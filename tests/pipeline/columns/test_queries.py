@@ -87,10 +87,10 @@ def test_ids_are_places_among_all_however_the_ranges_fall(
     everything = _sorted({query for of_part in asked for query in of_part})
     assert n_queries == len(everything)
     for number, of_part in enumerate(asked):
-        assert [everything[index] for index in files.ids(number).tolist()] == of_part
+        assert [everything[index] for index in files.query_ids_of_part(number).tolist()] == of_part
     start = data.draw(st.integers(0, n_queries))
     end = data.draw(st.integers(start, n_queries))
-    assert _rows(files.queries(start, end)) == everything[start:end]
+    assert _rows(files.queries_between(start, end)) == everything[start:end]
 
 
 def test_ranges_hold_as_many_rows_as_asked_and_whole_characters(tmp_path: Path) -> None:

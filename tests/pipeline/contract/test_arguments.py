@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from pydantic import NonNegativeInt
 
 from ssmi.pipeline.contract.arguments import (
-    check_place,
+    check_executor_arguments,
     check_probability,
     checked,
     list_of,
@@ -130,8 +130,8 @@ def test_a_path_is_no_name() -> None:
 
 
 def test_work_has_one_place() -> None:
-    check_place(workers=2, scheduler=None)
-    check_place(workers=0, scheduler="tls://host:8786")
+    check_executor_arguments(workers=2, scheduler=None)
+    check_executor_arguments(workers=0, scheduler="tls://host:8786")
     for workers, scheduler in ((2, "tcp://host:8786"), (0, ""), (0, "host:8786")):
         with pytest.raises(ParameterError):
-            check_place(workers=workers, scheduler=scheduler)
+            check_executor_arguments(workers=workers, scheduler=scheduler)

@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.errors import (
     SsmiError,
     StaleArtifactError,
     at_line,
-    nearest,
+    name_hint,
 )
 from ssmi.pipeline.contract.manifest import load
 
@@ -52,11 +52,11 @@ def test_the_text_is_the_message_and_then_the_next_step() -> None:
 
 def test_places_and_names() -> None:
     assert at_line(Path("a/b.txt"), 3) == "a/b.txt:3"
-    assert nearest("treshold", ["max_set", "threshold"]) == "did you mean 'threshold'?"
-    assert nearest("zzz", ["b", "a"]) == "known: a, b"
-    assert nearest("no-places", ["no-cosine", "no-can"]) == "known: no-can, no-cosine"
-    assert nearest("zzz", ["a.b", "a.c", "a.c"], listed=["b", "a", "a"]) == "known: a, b"
-    assert nearest("zzz", []) == "none are known"
+    assert name_hint("treshold", ["max_set", "threshold"]) == "did you mean 'threshold'?"
+    assert name_hint("zzz", ["b", "a"]) == "known: a, b"
+    assert name_hint("no-places", ["no-cosine", "no-can"]) == "known: no-can, no-cosine"
+    assert name_hint("zzz", ["a.b", "a.c", "a.c"], listed=["b", "a", "a"]) == "known: a, b"
+    assert name_hint("zzz", []) == "none are known"
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])

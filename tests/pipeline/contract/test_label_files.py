@@ -41,7 +41,7 @@ def test_a_label_set_survives_the_trip_to_disk(tmp_path: Path, scheme: TagScheme
 )
 def test_what_is_no_label_set_is_stale(tmp_path: Path, body: bytes) -> None:
     path = tmp_path / "labels.json"
-    with pytest.raises(MissingResourceError, match=r"labels\.json: not there"):
+    with pytest.raises(MissingResourceError, match=r"labels\.json: does not exist"):
         load_labels(path)
     path.write_bytes(body)
     with pytest.raises(StaleArtifactError, match=r"labels\.json: not a label set"):

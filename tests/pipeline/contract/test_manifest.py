@@ -79,8 +79,8 @@ def test_a_folder_is_examined_by_name_and_by_byte(folder: Path) -> None:
     (folder / "new.txt").write_text("", encoding="utf-8")
     (folder / part).unlink()
     states = {"labels.json": FileState.CHANGED, "new.txt": FileState.FOREIGN, part: FileState.MISSING}
-    assert manifests.examine(manifest, folder, deep=True) == states
-    assert manifests.examine(manifest, folder, deep=False) == {**states, "labels.json": FileState.INTACT}
+    assert manifests.file_states(manifest, folder, check_content=True) == states
+    assert manifests.file_states(manifest, folder, check_content=False) == {**states, "labels.json": FileState.INTACT}
 
 
 def test_the_hint_for_what_an_ablation_built(tmp_path: Path) -> None:
@@ -156,9 +156,9 @@ def _other_table(folder: Path) -> None:
 @pytest.mark.parametrize("change", [_same_size, _longer, _added, _removed, _renamed, _cut, _emptied, _other_table])
 def test_a_change_of_any_file_is_seen(folder: Path, change: Callable[[Path], None]) -> None:
     manifest = manifests.load(folder)
-    assert manifests.intact(manifest, folder)
+    assert manifests.is_intact(manifest, folder)
     change(folder)
-    assert not manifests.intact(manifest, folder)
+    assert not manifests.is_intact(manifest, folder)
 
 
 def test_parts_are_held_to_the_manifest(folder: Path) -> None:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.boundary_selection import (
+    EMPTY_SELECTION,
     HISTOGRAM_BINS,
-    NOTHING,
     Block,
     Selection,
     SelectionColumns,
@@ -45,7 +45,7 @@ def _select(cosines: list[float], params: SelectionParams) -> Selection:
 def _plainly(cosines: list[float], params: SelectionParams) -> Selection:
     candidates = list(zip(_ids(cosines), cosines, strict=True))
     if not candidates:
-        return NOTHING
+        return EMPTY_SELECTION
     best = candidates[0]
     for candidate in candidates:
         if candidate[1] > best[1]:
@@ -109,15 +109,15 @@ def test_long_rows_equal_plain_loops(threshold: float, grid: int | None, rng: np
 
 def test_columns_of_objects_and_of_pieces() -> None:
     one = Selection(7, 0.75, [7, 8], [0.75, 0.5], [1], 9)
-    columns = SelectionColumns.of([one, NOTHING, one])
+    columns = SelectionColumns.of([one, EMPTY_SELECTION, one])
     assert columns.best_ids.tolist() == [7, 0, 7] and columns.best_cosines.tolist() == [0.75, 0.0, 0.75]
     assert columns.set_lengths.tolist() == [2, 0, 2] and columns.set_ids.tolist() == [7, 8, 7, 8]
     assert columns.set_cosines.tolist() == [0.75, 0.5, 0.75, 0.5]
     assert columns.negative_lengths.tolist() == [1, 0, 1] and columns.negative_ids.tolist() == [1, 1]
     assert columns.n_candidates.tolist() == [9, 0, 9]
-    nothing = replace(NOTHING, set_ids=[], set_cosines=[], negative_ids=[])
+    nothing = replace(EMPTY_SELECTION, set_ids=[], set_cosines=[], negative_ids=[])
     assert list(columns.selections()) == [one, nothing, one]
-    pieces = SelectionColumns.concatenated([SelectionColumns.of([one]), SelectionColumns.of([NOTHING, one])])
+    pieces = SelectionColumns.concatenated([SelectionColumns.of([one]), SelectionColumns.of([EMPTY_SELECTION, one])])
     assert all(
         getattr(pieces, field.name).tolist() == getattr(columns, field.name).tolist() for field in fields(pieces)
     )
@@ -154,9 +154,9 @@ def test_ties_with_the_set_are_negatives_too() -> None:
 
 def test_nothing_to_choose_from() -> None:
     empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    assert select(*empty, params=SelectionParams()) == NOTHING
-    assert select_at_random(*empty, character="中", segment="中国", params=SelectionParams()) == NOTHING
-    assert (NOTHING.best_id, NOTHING.best_cosine, NOTHING.n_candidates) == (0, None, 0)
+    assert select(*empty, params=SelectionParams()) == EMPTY_SELECTION
+    assert select_at_random(*empty, character="中", segment="中国", params=SelectionParams()) == EMPTY_SELECTION
+    assert (EMPTY_SELECTION.best_id, EMPTY_SELECTION.best_cosine, EMPTY_SELECTION.n_candidates) == (0, None, 0)
 
 
 def _at_random(n: int, params: SelectionParams, *, character: str = "中", segment: str = "中国") -> Selection:

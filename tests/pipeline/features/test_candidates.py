@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery, queries_of
+from ssmi.pipeline.features.candidates import CandidateSelector, Query, queries_of
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
 
@@ -71,7 +71,7 @@ def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: l
     ends = [*starts, len(characters)][1:]
     segments = ["".join(characters[start:end]) for start, end in zip(starts, ends, strict=True)]
     ask = partial(queries_of, characters, segments, starts, vocabulary=vectors[0])
-    expected: list[SelectionQuery] = []
+    expected: list[Query] = []
     for position, character in enumerate(characters):
         over = set()
         for start in range(position + 1):
@@ -87,13 +87,13 @@ def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: l
 # --- answers ----------------------------------------------------------------------------------------------------------
 
 QUERIES = [
-    *(SelectionQuery(character, segment, None) for character in "中国人民a外" for segment in SEGMENTS),
-    *(SelectionQuery("国", segment, (1, 2, 3)) for segment in SEGMENTS),
-    *(SelectionQuery("人", segment, ids) for segment in SEGMENTS for ids in ((), (4,), (2, 3, 4, 5, 8))),
+    *(Query(character, segment, None) for character in "中国人民a外" for segment in SEGMENTS),
+    *(Query("国", segment, (1, 2, 3)) for segment in SEGMENTS),
+    *(Query("人", segment, ids) for segment in SEGMENTS for ids in ((), (4,), (2, 3, 4, 5, 8))),
 ]
 
 
-def _cosines_plainly(query: SelectionQuery, vocabulary: Vocabulary, segments: SegmentVectors) -> dict[int, float]:
+def _cosines_plainly(query: Query, vocabulary: Vocabulary, segments: SegmentVectors) -> dict[int, float]:
     character, segment, candidates = query
     row = SEGMENTS.index(segment)
     if candidates is None:
@@ -137,10 +137,10 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
 def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Vectors) -> None:
     vocabulary, segments = vectors
     for space in (segments, _aligned(vectors)):
-        included, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(SelectionQuery("国", "中国", None))
+        included, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(Query("国", "中国", None))
         assert included.best_id == vocabulary["中国"] and included.best_cosine == pytest.approx(1, abs=1e-6)
         other, _ = CandidateSelector(vocabulary, space, SelectionParams(exclude_segment=True)).answer(
-            SelectionQuery("国", "中国", None)
+            Query("国", "中国", None)
         )
         ids = {other.best_id, *other.set_ids, *other.negative_ids}
         assert vocabulary["中国"] not in ids and other.n_candidates == included.n_candidates - 1
@@ -148,9 +148,7 @@ def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Ve
 
 def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
     for space in (vectors[1], _aligned(vectors)):
-        selection, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(
-            SelectionQuery("国", "无", None)
-        )
+        selection, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(Query("国", "无", None))
         assert not cosines.any()
         assert (selection.best_id, selection.best_cosine, list(selection.set_ids)) == (1, 0.0, [])
 
@@ -160,7 +158,7 @@ def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
 @given(order=st.permutations(QUERIES))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
 def test_an_answer_does_not_depend_on_what_else_is_asked(
-    vectors: Vectors, space: str, choice: str, order: list[SelectionQuery]
+    vectors: Vectors, space: str, choice: str, order: list[Query]
 ) -> None:
     vocabulary, segments = vectors
     segments = _aligned(vectors) if space == "aligned" else segments
@@ -183,7 +181,7 @@ def test_bits_are_the_same_alone_and_among_others_at_full_width(
     segments = SegmentVectors(
         {name: row for row, name in enumerate(names)}, _unit(rng.normal(size=(40, 100))), None, None
     )
-    queries: list[SelectionQuery] = [("中", name, None) for name in names]
+    queries: list[Query] = [("中", name, None) for name in names]
     together = CandidateSelector(vocabulary, segments, SelectionParams())
     for query in queries:
         alone = CandidateSelector(vocabulary, segments, SelectionParams()).answer(query)[1]
@@ -192,7 +190,7 @@ def test_bits_are_the_same_alone_and_among_others_at_full_width(
 
 def test_random_choice_obeys_exclude_segment(vectors: Vectors) -> None:
     params = SelectionParams(choice="random", exclude_segment=True, max_set=50, n_negatives=50)
-    selection, _ = CandidateSelector(*vectors, params).answer(SelectionQuery("国", "中国", None))
+    selection, _ = CandidateSelector(*vectors, params).answer(Query("国", "中国", None))
     expected = {number for number, word in enumerate(WORDS, start=1) if "国" in word and word != "中国"}
     assert set(selection.set_ids) == expected
 

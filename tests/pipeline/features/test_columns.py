@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_first, offsets_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_run_start, offsets_of
 from ssmi.pipeline.features.trie import Trie
 
 TEXTS = st.lists(st.text("中国人a😀𠀀", max_size=8), max_size=6)
@@ -44,7 +44,7 @@ def test_stretches_are_listed_one_after_the_other(stretches: list[tuple[int, int
 @given(st.lists(st.integers(-3, 3), max_size=10))
 def test_the_first_of_equal_values(values: list[int]) -> None:
     values.sort()
-    first = is_first(_ints(values))
+    first = is_run_start(_ints(values))
     assert np.flatnonzero(first).tolist() == [values.index(value) for value in sorted(set(values))]
     assert [value for value, one in zip(values, first, strict=True) if one] == sorted(set(values))
 

@@ -45,7 +45,7 @@ def test_values_are_ranked_within_their_rows(lists: list[list[float]], descendin
     sign = -1 if descending else 1
     expected = sorted(places, key=lambda place: (row_of[place], sign * float(rows.values[place]), place))
     ranked = rows.ranked(np.array(places, dtype=np.int64), descending=descending)
-    assert ranked.places.tolist() == expected
+    assert ranked.indices.tolist() == expected
     assert ranked.rows.tolist() == [row_of[place] for place in expected]
     n_before = [sum(row_of[other] == row_of[place] for other in expected[:at]) for at, place in enumerate(expected)]
     assert ranked.ranks.tolist() == n_before
@@ -54,4 +54,4 @@ def test_values_are_ranked_within_their_rows(lists: list[list[float]], descendin
 @pytest.mark.parametrize("descending", [False, True])
 def test_equal_values_stay_by_place(descending: bool) -> None:
     rows = _rows([[0.0, -0.0, 0.0], [0.5]])
-    assert rows.ranked(np.arange(4), descending=descending).places.tolist() == [0, 1, 2, 3]
+    assert rows.ranked(np.arange(4), descending=descending).indices.tolist() == [0, 1, 2, 3]

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError
 from ssmi.pipeline.lexicon.extra_words import (
-    FEWEST_TO_FIT,
+    MIN_WORDS_TO_FIT,
     ExtraWord,
+    partition_extra_words,
     read_extra_words,
-    sorted_out,
     words_to_fit_on,
 )
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
@@ -70,7 +70,7 @@ def test_a_list_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
 @given(words=st.lists(st.text("中国人民a\ufffd", min_size=1, max_size=5), max_size=15))
 def test_each_line_joins_or_is_left_out_for_one_reason(builder: VocabularyBuilder, words: list[str]) -> None:
     listed = [ExtraWord(word, line) for line, word in enumerate(words, start=1)]
-    joining, left_out = sorted_out(listed, builder)
+    joining, left_out = partition_extra_words(listed, builder)
     reasons: list[tuple[int, str]] = []
     expected: list[str] = []
     for line, word in enumerate(words, start=1):
@@ -97,12 +97,14 @@ def test_each_line_joins_or_is_left_out_for_one_reason(builder: VocabularyBuilde
 
 
 def test_a_map_is_fitted_on_the_first_words_or_not_at_all(tmp_path: Path) -> None:
-    words = [f"中{chr(0x4E00 + n)}" for n in range(FEWEST_TO_FIT + 5)]
+    words = [f"中{chr(0x4E00 + n)}" for n in range(MIN_WORDS_TO_FIT + 5)]
     with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=4) as builder:
-        builder.add(words[: FEWEST_TO_FIT - 1], np.ones((FEWEST_TO_FIT - 1, 2), np.float32))
-        with pytest.raises(SsmiError, match=f"the vocabulary holds {FEWEST_TO_FIT - 1} words; a map needs 20") as few:
+        builder.add(words[: MIN_WORDS_TO_FIT - 1], np.ones((MIN_WORDS_TO_FIT - 1, 2), np.float32))
+        with pytest.raises(
+            SsmiError, match=f"the vocabulary holds {MIN_WORDS_TO_FIT - 1} words; a map needs 20"
+        ) as few:
             words_to_fit_on(builder, 1000)
         assert "vocab.extra_words" in few.value.next_step
-        builder.add(words[FEWEST_TO_FIT - 1 :], np.ones((6, 2), np.float32))
+        builder.add(words[MIN_WORDS_TO_FIT - 1 :], np.ones((6, 2), np.float32))
         assert words_to_fit_on(builder, 1000) == words
-        assert words_to_fit_on(builder, FEWEST_TO_FIT) == words[:FEWEST_TO_FIT]
+        assert words_to_fit_on(builder, MIN_WORDS_TO_FIT) == words[:MIN_WORDS_TO_FIT]

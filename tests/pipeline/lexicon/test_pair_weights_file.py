@@ -41,7 +41,7 @@ def test_weights_come_back_to_the_last_bit_and_nothing_else_does(
 
 def test_a_missing_or_foreign_table_is_refused_with_its_path(tmp_path: Path) -> None:
     path = tmp_path / PAIRS_FILE
-    with pytest.raises(MissingResourceError, match=r"pairs\.parquet: not there"):
+    with pytest.raises(MissingResourceError, match=r"pairs\.parquet: does not exist"):
         read_weights(path)
     path.write_bytes(b"PAR1 cut short")
     with pytest.raises(StaleArtifactError, match=r"pairs\.parquet: not a Parquet table"):

@@ -96,7 +96,7 @@ def test_a_folder_is_opened_once_until_its_digest_changes(tmp_path: Path) -> Non
 
 
 def test_a_missing_table_is_said_and_objects_in_a_matrix_are_not_unpickled(tmp_path: Path) -> None:
-    with pytest.raises(MissingResourceError, match=r"segments\.parquet: not there"):
+    with pytest.raises(MissingResourceError, match=r"segments\.parquet: does not exist"):
         open_segment_vectors(tmp_path, "none")
     _write(tmp_path, by_bert=False)
     np.save(tmp_path / VECTORS_FILE, np.array([[Path("x")]], dtype=object), allow_pickle=True)

@@ -40,7 +40,7 @@ def test_a_damaged_file_is_stale(tmp_path: Path, damage: str) -> None:
         open_trie(path)
     assert "features vocab" in caught.value.next_step
     path.unlink()
-    with pytest.raises(MissingResourceError, match=r"trie\.bin: not there"):
+    with pytest.raises(MissingResourceError, match=r"trie\.bin: does not exist"):
         open_trie(path)
 
 

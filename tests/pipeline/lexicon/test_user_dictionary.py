@@ -40,8 +40,8 @@ def test_lines_are_word_count_tag(encoding: str, tmp_path) -> None:
         ("云计算平台\u300099999", "a full-width"),
         ("云计算平台  99999", "more than one blank"),
         (" 云计算平台", "more than one blank"),
-        ("南北高架 nz 5", "tag stands before the count"),
-        ("500 南北高架", "count stands before the word"),
+        ("南北高架 nz 5", "tag comes before the count"),
+        ("500 南北高架", "count comes before the word"),
         ("南北高架 1.5", "not a whole number"),
         ("南北高架 -3 n", "not a whole number"),
         (f"南北高架 {'9' * 5000}", "a field that is neither count nor tag"),
@@ -85,8 +85,8 @@ def test_what_is_said_never_to_match_does_not_and_the_rest_is_found(tmp_path) ->
     assert [one.word for one in known] == words
     cut = open_segmenter("jieba", hmm=False, user_dict=path)
     matches = {one.word: one.word in segment_sentence(["。", *one.word, "。"], cut)[0] for one in known}
-    assert not any(matches[one.word] for one in known if one.never)
-    assert all(matches[one.word] for one in known if not one.never)
+    assert not any(matches[one.word] for one in known if one.unmatchable_reason)
+    assert all(matches[one.word] for one in known if not one.unmatchable_reason)
     assert 0 < sum(matches.values()) < len(matches)
 
 

@@ -99,7 +99,7 @@ def test_words_beyond_join_a_full_vocabulary_and_follow_all_others(tmp_path: Pat
         assert builder.vectors(5).shape == (0, 0), "nothing was added yet"
         builder.add(["中国", "人民", "国人"], np.eye(3, dtype=np.float32))
         assert builder.full and builder.dropped == {"over-max-words": 1}
-        builder.add_beyond(["国人", "民人"], np.array([[0, 0, 2], [3, 0, 4]], np.float32))
+        builder.add_over_limit(["国人", "民人"], np.array([[0, 0, 2], [3, 0, 4]], np.float32))
         assert builder.vectors(9).tolist() == pytest.approx(np.array([[1, 0, 0], [0, 1, 0], [0, 0, 1], [0.6, 0, 0.8]]))
         builder.finish()
     vocabulary = open_vocabulary(tmp_path, digest="beyond")

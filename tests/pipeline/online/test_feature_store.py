@@ -13,7 +13,7 @@ import pytest
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, digest_file
-from ssmi.pipeline.online.feature_store import FeatureStore, belong, check_feature_store
+from ssmi.pipeline.online.feature_store import FeatureStore, check_feature_store, manifests_match
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def _spoil_manifest(folder: Path) -> str:
 def test_folders_that_belong_pass_both_checks(built: tuple[FeatureStore, Manifest]) -> None:
     store, shards = built
     assert store.user_dict is None
-    assert belong(store, shards)
+    assert manifests_match(store, shards)
     spec = check_feature_store(store, shards)
     assert spec.vocabulary_digest == digest_file(store.vocab / "manifest.json")
     assert spec.embed_digest == digest_file(store.embed / "manifest.json")
@@ -71,9 +71,9 @@ def test_every_difference_is_named_in_one_error(built: tuple[FeatureStore, Manif
 def test_one_folder_of_another_build_does_not_belong(built: tuple[FeatureStore, Manifest], name: str) -> None:
     store, shards = built
     _spoil_manifest(store.vocab.parent / name)
-    assert not belong(store, shards)
+    assert not manifests_match(store, shards)
     (store.vocab.parent / name / "manifest.json").unlink()
-    assert not belong(store, shards)
+    assert not manifests_match(store, shards)
     with pytest.raises(MissingResourceError, match=f"{name}: not built"):
         check_feature_store(store, shards)
 
@@ -86,7 +86,7 @@ def test_belonging_is_what_the_manifests_say_and_the_check_looks_into_the_files(
     was = digest_file(pairs)
     pairs.write_bytes(pairs.read_bytes() + b"\0")
     vectors.unlink()
-    assert belong(store, shards)
+    assert manifests_match(store, shards)
     with pytest.raises(StaleArtifactError) as caught:
         check_feature_store(store, shards)
     assert f"{vectors} is missing" in caught.value.message
@@ -108,16 +108,16 @@ def test_a_user_dictionary_must_be_the_one_of_the_shards_in_both_checks(
 ) -> None:
     plain, shards_without = built
     store, shards = _with_user_dict(plain, shards_without, "长江 10\n")
-    assert store.user_dict is not None and belong(store, shards)
+    assert store.user_dict is not None and manifests_match(store, shards)
     assert check_feature_store(store, shards).user_dict_digest == digest_file(store.user_dict)
     for other, others_shards in ((plain, shards), (store, shards_without)):
-        assert not belong(other, others_shards)
+        assert not manifests_match(other, others_shards)
         with pytest.raises(StaleArtifactError, match="user dictionary"):
             check_feature_store(other, others_shards)
     store.user_dict.write_text("长江 11\n", encoding="utf-8")
-    assert not belong(store, shards)
+    assert not manifests_match(store, shards)
     store.user_dict.unlink()
-    assert not belong(store, shards)
+    assert not manifests_match(store, shards)
     with pytest.raises(MissingResourceError, match=r"user_dict\.txt: no such user dictionary"):
         check_feature_store(store, shards)
 
@@ -133,7 +133,7 @@ def test_the_files_of_a_pack_are_all_that_the_check_reads(built: tuple[FeatureSt
         (pack / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, pack / name)
     packed = FeatureStore.packed(pack)
-    assert belong(packed, shards) and check_feature_store(packed, shards) == check_feature_store(store, shards)
+    assert manifests_match(packed, shards) and check_feature_store(packed, shards) == check_feature_store(store, shards)
     for name in files:
         (pack / name).rename(tmp_path / "away")
         with pytest.raises((MissingResourceError, StaleArtifactError)):

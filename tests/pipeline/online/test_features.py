@@ -22,7 +22,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.features.text.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.online import FeatureStore, OnlineFeatures
 
 Row = dict[str, Any]
@@ -168,7 +168,7 @@ def test_random_mixtures_built_by_the_stages_equal_those_on_line(mixed: Any, tex
     folder.mkdir(exist_ok=True)
     seen: list[str] = []
     for split, of_split in (("train", ["陈思远", *texts[:20]]), ("test", ["陈思远", *texts[20:]])):
-        seen += (stretch.text for text in of_split for stretch in seen_stretches(text))
+        seen += (stretch.text for text in of_split for stretch in visible_stretches(text))
         lines = [json.dumps({"text": text, "entities": []}, ensure_ascii=False) for text in of_split]
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     mixed.build("--dataset", "mixed", "-S", "prepare.dev_fraction=0")

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.features.candidates import CandidateSelector, SelectionQuery
+from ssmi.pipeline.features.candidates import CandidateSelector, Query
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary, normalised
 from ssmi.pipeline.online.oov_vectors import OnlineOovVectors
@@ -52,7 +52,7 @@ def test_answers_do_not_depend_on_where_a_vector_comes_from(
     on_line = CandidateSelector(vocabulary, outside, params)
     off_line = CandidateSelector(vocabulary, stored(SEGMENTS), params)
     for segment in SEGMENTS:
-        query = SelectionQuery("国", segment, None)
+        query = Query("国", segment, None)
         (answer, cosines), (expected, expected_cosines) = on_line.answer(query), off_line.answer(query)
         assert answer == expected and cosines.tobytes() == expected_cosines.tobytes()
 

@@ -92,7 +92,7 @@ def test_a_result_too_large_to_travel_lies_in_the_mark(part: Part[Copy, Summary]
     assert run_part(large) is None
     assert result_of(large, kept_result(large)) == list(range(30_000)) == result_of(large, finished(large) or "")
     part.mark.unlink()
-    with pytest.raises(SsmiError, match=r"0\.json: not there any more"):
+    with pytest.raises(SsmiError, match=r"0\.json: no longer exists"):
         kept_result(large)
 
 

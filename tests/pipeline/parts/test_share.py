@@ -22,10 +22,10 @@ def test_every_part_belongs_to_one_share_and_shares_differ_by_one_part_at_most(n
 @pytest.mark.parametrize(
     ("index", "n", "said", "step"),
     [
-        (0, 4, "share 0/4: there is none", "shares of 4 are 1/4 to 4/4"),
-        (5, 4, "share 5/4: there is none", "shares of 4 are 1/4 to 4/4"),
-        (-1, 4, "share -1/4: there is none", "shares of 4 are 1/4 to 4/4"),
-        (2, 1, "share 2/1: there is none", "shares of 1 are 1/1 alone"),
+        (0, 4, "share 0/4: out of range", "shares of 4 are 1/4 to 4/4"),
+        (5, 4, "share 5/4: out of range", "shares of 4 are 1/4 to 4/4"),
+        (-1, 4, "share -1/4: out of range", "shares of 4 are 1/4 to 4/4"),
+        (2, 1, "share 2/1: out of range", "shares of 1 are 1/1 alone"),
         (1, 0, "share 1/0: of less than 1 share", "give I/N, as 1/2 and 2/2"),
     ],
 )

@@ -138,7 +138,7 @@ def test_a_worker_fetches_what_its_task_names_and_no_more(build: Build, tmp_path
 def test_the_builder_takes_the_part_as_if_it_had_made_it(build: Build) -> None:
     assert finished(build.part) is None
     text = run_stored_part(build.send())
-    build.mirror.take(build.part)
+    build.mirror.download(build.part)
     assert finished(build.part) == text
     assert build.part.task.target.read_text(encoding="utf-8") == "part-1 words weights first one dictionary"
     build.mirror.remove()
@@ -167,13 +167,13 @@ def test_what_has_gone_or_changed_in_the_storage_ends_in_a_line(build: Build) ->
     stored = build.send()
     (name,) = (name for name in build.remote.sizes() if name.endswith("scratch/first.txt"))
     build.remote.write(name, b"First")
-    with pytest.raises(StaleArtifactError, match=r"first\.txt: not what was written"):
+    with pytest.raises(StaleArtifactError, match=r"first\.txt: its content does not match its digest"):
         run_stored_part(stored)
     build.mirror.remove()
     _write(build.part.task.files.first(), "something new, for the index to be another")
     stored = build.send()
     build.mirror.remove()
-    with pytest.raises(MissingResourceError, match=r"indexes/.*: not there any more"):
+    with pytest.raises(MissingResourceError, match=r"indexes/.*: no longer exists"):
         run_stored_part(stored)
 
 
@@ -187,9 +187,9 @@ def test_a_part_of_another_task_in_the_storage_is_not_taken(build: Build) -> Non
         build.part.mark,
         build.part.artifacts,
     )
-    build.mirror.take_finished([other], reporter=Silent())
+    build.mirror.synchronize([other], reporter=Silent())
     assert finished(other) is None and not other.mark.exists()
-    build.mirror.take_finished([build.part], reporter=Silent())
+    build.mirror.synchronize([build.part], reporter=Silent())
     assert finished(build.part) is not None
 
 

@@ -142,7 +142,8 @@ def test_a_text_in_place_of_a_token_is_refused_by_its_line(write: Write, name: s
     path = write(FILES[name]([("好", "O")], [(token, "B-X")]), name)
     with pytest.raises(InputDataError) as caught:
         read(path)
-    assert caught.value.message.startswith(f"{path}:{3 if name == 'raw.bio' else 2}: a text of {len(token)} characters")
+    assert caught.value.message.startswith(f"{path}:{3 if name == 'raw.bio' else 2}: expected one token")
+    assert caught.value.message.endswith(f"got a text of {len(token)} characters")
     assert "JSON" in caught.value.next_step
 
 

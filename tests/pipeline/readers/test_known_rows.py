@@ -94,7 +94,7 @@ def test_lines_that_are_not_known_or_are_too_many_are_no_sentence() -> None:
 
 
 def test_no_more_rows_are_kept_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(known_rows, "MOST_ROWS", 2)
+    monkeypatch.setattr(known_rows, "MAX_ROWS", 2)
     known = KnownRows()
     known.learn("京 O", "京", "O", plain="O")
     assert known.unknown(["海 O"]) == []

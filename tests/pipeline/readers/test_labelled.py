@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.labels import Span, TagScheme, spans_to_tags
-from ssmi.pipeline.readers.labelled import bracketed, entity_key, is_labelled_row, labelled_form, ways_out
+from ssmi.pipeline.readers.labelled import bracketed, entity_key, is_labelled_row, labelled_form, suggestions
 
 
 @pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
@@ -104,4 +104,4 @@ def test_rows_that_hold_entities_or_tokens() -> None:
 
 
 def test_the_way_out_can_be_typed() -> None:
-    assert "--file 'my file.conll'`" in ways_out("my file.conll")
+    assert "--file 'my file.conll'`" in suggestions("my file.conll")

@@ -73,7 +73,7 @@ def test_half_a_url_is_named_as_it_was_given(url: str, step: str) -> None:
 
 
 def test_a_relative_path_of_this_machine_is_refused_with_the_absolute_one() -> None:
-    with pytest.raises(ParameterError, match="--storage file://tmp/rel/: two slashes") as caught:
+    with pytest.raises(ParameterError, match="--storage file://tmp/rel/: not an absolute path") as caught:
         check_url("file://tmp/rel/", what="--storage")
     assert "file:///tmp/rel" in caught.value.next_step
 

@@ -144,5 +144,5 @@ def test_the_memory_of_this_process_serves_no_workers(untagged: Any) -> None:
     """Refused before anything is done."""
     opened = ssmi.open_project(untagged.root, storage="memory://tagging/project")
     open_folder("memory://tagging/project").write("a", b"")
-    with pytest.raises(ParameterError, match="lies in the memory of one process"):
+    with pytest.raises(ParameterError, match="exists only in this process's memory"):
         opened.predict_shards("news", scheduler="tcp://127.0.0.1:9")

@@ -121,7 +121,7 @@ def test_it_is_asked_before_the_work_whether_it_can_be_used(url: str) -> None:
     folder.check(for_workers=False)
     assert folder.sizes() == {}
     if url.startswith("memory:"):
-        with pytest.raises(ParameterError, match="memory of one process"):
+        with pytest.raises(ParameterError, match="this process's memory"):
             folder.check(for_workers=True)
     else:
         folder.check(for_workers=True)

@@ -33,9 +33,9 @@ def test_a_file_is_fetched_where_the_one_here_is_another(url: str, tmp_path: Pat
 def test_another_content_and_a_missing_file_are_refused(url: str, tmp_path: Path) -> None:
     remote = RemoteFolder(url)
     remote.write("a", b"something else")
-    with pytest.raises(StaleArtifactError, match="a: not what was written"):
+    with pytest.raises(StaleArtifactError, match="a: its content does not match its digest"):
         objects.fetch(remote, "a", _digest(b"content"), tmp_path / "a")
-    with pytest.raises(MissingResourceError, match="b: not there any more"):
+    with pytest.raises(MissingResourceError, match="b: no longer exists"):
         objects.fetch(remote, "b", _digest(b"content"), tmp_path / "b")
     assert not (tmp_path / "a").exists() and not (tmp_path / "b").exists()
 
@@ -59,7 +59,7 @@ def test_two_folders_share_one_copy(url: str, cache_folder: Path) -> None:
 
 def test_the_oldest_objects_that_nobody_uses_go(url: str, cache_folder: Path) -> None:
     remote = RemoteFolder(url)
-    objects.tidy(most_bytes=0)  # nothing is there yet
+    objects.tidy(max_bytes=0)  # nothing is there yet
     for number in range(4):
         content = bytes([number]) * 100
         remote.write("a", content)
@@ -68,9 +68,9 @@ def test_the_oldest_objects_that_nobody_uses_go(url: str, cache_folder: Path) ->
     kept = objects.objects_folder()
     for number in (0, 1, 2):
         (cache_folder / "workers" / str(number)).unlink()
-    objects.tidy(most_bytes=150)
+    objects.tidy(max_bytes=150)
     assert {path.name for path in kept.iterdir()} == {_digest(bytes([number]) * 100) for number in (2, 3)}
-    objects.tidy(most_bytes=0)
+    objects.tidy(max_bytes=0)
     assert {path.name for path in kept.iterdir()} == {_digest(b"\3" * 100)}
 
 

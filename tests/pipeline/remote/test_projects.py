@@ -124,7 +124,7 @@ def test_storage_that_cannot_be_used_ends_in_a_line(
 
 def test_the_memory_of_this_process_serves_no_cluster(project: Any) -> None:
     opened = ssmi.open_project(project.root, storage="memory://trial")
-    with pytest.raises(ParameterError, match="memory of one process"):
+    with pytest.raises(ParameterError, match="this process's memory"):
         opened.build_features(scheduler="tcp://127.0.0.1:9")
     assert {one.state for one in opened.build_features().stages} == {"current"}
 

@@ -274,7 +274,7 @@ def test_a_damaged_copy_in_the_storage_is_told_and_mended(
         remote.remove(name)
     else:
         remote.write(name, b"x" * len(remote.read(name) or b""))
-    states = StoredStages(remote).examine("prepare/tiny", deep=True)
+    states = StoredStages(remote).file_states("prepare/tiny", check_content=True)
     assert str(states[name.removeprefix("prepare/tiny/")]) == ("missing" if damage == "lost" else "changed")
     context = machine("two")
     assert _build(context) and _output(context) == whole

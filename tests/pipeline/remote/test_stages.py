@@ -77,16 +77,18 @@ def test_stages_are_listed_and_looked_at(stored: StoredStages, make: Make) -> No
     intact = dict.fromkeys(
         [f"{version}/{name}" for name in ("manifest.json", "same.txt", "train/part-0.txt")], "intact"
     )
-    assert {name: str(state) for name, state in stored.examine(PLACE, deep=True).items()} == intact
+    assert {name: str(state) for name, state in stored.file_states(PLACE, check_content=True).items()} == intact
     stored.remote.remove(f"{below}/same.txt")
     stored.remote.write(f"{below}/train/part-0.txt", b"two")
     stored.remote.write(f"{below}/foreign", b"")
-    shallow = {name: str(state) for name, state in stored.examine(PLACE, deep=False).items()}
+    shallow = {name: str(state) for name, state in stored.file_states(PLACE, check_content=False).items()}
     assert shallow == {**intact, f"{version}/foreign": "foreign", f"{version}/same.txt": "missing"}
-    assert str(stored.examine(PLACE, deep=True)[f"{version}/train/part-0.txt"]) == "changed"
+    assert str(stored.file_states(PLACE, check_content=True)[f"{version}/train/part-0.txt"]) == "changed"
     assert all(f"{PLACE}/{name}" in stored.remote.sizes() for name, state in shallow.items() if state != "missing")
     stored.remote.write(f"{PLACE}/{MANIFEST_NAME}", b"{}")
-    assert {name: str(state) for name, state in stored.examine(PLACE, deep=False).items()} == {MANIFEST_NAME: "changed"}
+    assert {name: str(state) for name, state in stored.file_states(PLACE, check_content=False).items()} == {
+        MANIFEST_NAME: "changed"
+    }
 
 
 def test_what_a_killed_process_has_sent_of_another_version_is_foreign(stored: StoredStages, make: Make) -> None:
@@ -94,7 +96,7 @@ def test_what_a_killed_process_has_sent_of_another_version_is_foreign(stored: St
     folder, other = make("one"), make("two")
     other_digest = stored.publish_version(other, PLACE, reporter=Silent())
     _publish(stored, folder)
-    states = stored.examine(PLACE, deep=False)
+    states = stored.file_states(PLACE, check_content=False)
     foreign = {name for name, state in states.items() if str(state) == "foreign"}
     version = version_folder(PLACE, other_digest).removeprefix(f"{PLACE}/")
     assert foreign == {f"{version}/{name}" for name in _content(other)}
@@ -106,7 +108,7 @@ def test_a_file_that_was_lost_or_half_sent_is_sent_again(stored: StoredStages, m
     _publish(stored, folder)
     below = version_folder(PLACE, manifests.read(folder).digest)
     stored.remote.write(f"{below}/same.txt", b"the sa")
-    with pytest.raises(StaleArtifactError, match=r"same\.txt: not what was written"):
+    with pytest.raises(StaleArtifactError, match=r"same\.txt: its content does not match its digest"):
         stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
     assert not (tmp_path / "here").exists()
     _publish(stored, folder)
@@ -120,7 +122,7 @@ def test_a_lost_file_and_a_damaged_manifest_name_the_command_that_helps(
     folder = make("one")
     _publish(stored, folder)
     stored.remote.remove(version_folder(PLACE, manifests.read(folder).digest))
-    with pytest.raises(MissingResourceError, match="lost, for its manifest names it") as caught:
+    with pytest.raises(MissingResourceError, match="missing, although its manifest lists it") as caught:
         stored.fetch(PLACE, tmp_path / "here", reporter=Silent())
     assert f"--storage {stored.remote} features build --dataset tiny" in caught.value.next_step
     stored.remote.write(f"{PLACE}/{MANIFEST_NAME}", b"{broken")

@@ -6,13 +6,13 @@ from typing import Any
 
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
-from ssmi.pipeline.features.text.blanks import seen_sentences
+from ssmi.pipeline.features.text.blanks import visible_sentences
 from ssmi.pipeline.readers import read_sentences
 
 
 def test_dev_that_is_cut_from_train_is_written_like_a_file_of_its_own(project: Any) -> None:
     project.raw("dev").unlink()
-    sentences = list(seen_sentences(*read_sentences(project.raw("train"))))
+    sentences = list(visible_sentences(*read_sentences(project.raw("train"))))
     outcome = project.ssmi(
         "features", "prepare", "-S", "prepare.sentences_per_part=4", "-S", "prepare.dev_fraction=0.3"
     )

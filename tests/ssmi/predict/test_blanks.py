@@ -21,7 +21,7 @@ from ssmi.model.split_tagging import tag_split
 from ssmi.pipeline.assets.resolve import find_dataset
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.features.text.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.readers import read_sentences
 
 REPOSITORY = Path(__file__).parents[3]
@@ -45,14 +45,16 @@ def tagger(run: Path) -> ssmi.Tagger:
 
 
 def words_of(entities: list[ssmi.Entity]) -> list[tuple[str, str, float]]:
-    return [("".join(stretch.text for stretch in seen_stretches(one.text)), one.label, one.score) for one in entities]
+    return [
+        ("".join(stretch.text for stretch in visible_stretches(one.text)), one.label, one.score) for one in entities
+    ]
 
 
 def assert_in_place(text: str, entities: list[ssmi.Entity]) -> None:
     for one in entities:
         assert text[one.start : one.end] == one.text
         # neither edge is a blank or a mark
-        assert seen_stretches(one.text[0]) and seen_stretches(one.text[-1])
+        assert visible_stretches(one.text[0]) and visible_stretches(one.text[-1])
     assert all(left.end <= right.start for left, right in pairwise(entities))
 
 
@@ -119,7 +121,7 @@ def assert_the_same(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, ra
     for text, characters, of_text, spans in zip(texts, rows, entities, counted, strict=True):
         assert_in_place(text, of_text)
         if (
-            "".join(characters) == "".join(seen.text for seen in seen_stretches(text))
+            "".join(characters) == "".join(seen.text for seen in visible_stretches(text))
             and max(map(len, characters)) == 1
         ):
             expected = [("".join(characters[span.start : span.end]), span.label) for span in spans]

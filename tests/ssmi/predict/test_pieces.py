@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from ssmi.model.data.batches import MAX_PADDED_CHARACTERS
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.features.text.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.predict.pieces import Piece, Text, cut
 from ssmi.predict.user_entities import MergedEntity
 
@@ -31,7 +31,7 @@ def _pieces(text: str) -> list[Piece]:
 @given(text=texts | long_texts)
 def test_the_pieces_of_a_text_are_all_that_is_seen_of_it(text: str) -> None:
     pieces = _pieces(text)
-    stretches = seen_stretches(text)
+    stretches = visible_stretches(text)
     assert "".join(piece.text for piece in pieces) == "".join(stretch.text for stretch in stretches)
     positions = [position for piece in pieces for position in piece.seen.positions]
     assert positions == [position for stretch in stretches for position in stretch.positions]
@@ -58,7 +58,7 @@ def test_every_character_that_was_given_is_done_with_one_piece(text: str) -> Non
 @settings(deadline=None, max_examples=40)
 @given(text=long_texts)
 def test_no_piece_is_longer_than_the_network_reads_nor_goes_over_a_blank_line(text: str) -> None:
-    ends = {stretch.positions[-1] for stretch in seen_stretches(text)}
+    ends = {stretch.positions[-1] for stretch in visible_stretches(text)}
     for piece in _pieces(text):
         assert len(piece.text) <= MAX_PADDED_CHARACTERS
         assert not ends & set(piece.seen.positions[:-1])
@@ -71,7 +71,7 @@ def test_a_long_text_is_cut_after_a_full_stop() -> None:
     assert len(_pieces("北" * MAX_PADDED_CHARACTERS)) == 1 and len(_pieces("北" * (MAX_PADDED_CHARACTERS + 1))) == 2
 
 
-@given(text=texts.filter(seen_stretches), data=st.data())
+@given(text=texts.filter(visible_stretches), data=st.data())
 def test_an_entity_stands_in_the_text_as_it_was_given(text: str, data: st.DataObject) -> None:
     of = Text(text)
     piece = data.draw(st.sampled_from(list(cut(of))))
@@ -84,7 +84,7 @@ def test_an_entity_stands_in_the_text_as_it_was_given(text: str, data: st.DataOb
     assert 0 <= entity.start < entity.end <= len(text)
     if " " not in (piece.text[start], piece.text[end - 1]):
         # Its text alone has the same seen characters as the network read.
-        assert "".join(stretch.text for stretch in seen_stretches(entity.text)) == piece.text[start:end]
+        assert "".join(stretch.text for stretch in visible_stretches(entity.text)) == piece.text[start:end]
 
 
 @pytest.mark.parametrize("text", ["", " \n\n\u3000", "\u200b"])

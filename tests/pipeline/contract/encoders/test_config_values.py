@@ -11,7 +11,7 @@ import transformers
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.encoders.config_values import CHECKS, MOST_PARAMETERS, known_values
+from ssmi.pipeline.contract.encoders.config_values import CHECKS, MAX_PARAMETERS, known_values
 from ssmi.pipeline.contract.encoders.types import TYPES, read_config
 from ssmi.pipeline.contract.errors import InputDataError
 
@@ -87,13 +87,13 @@ def test_what_chooses_code_or_kernels_does_not_go_on(hostile: dict[str, Any], tm
 )
 def test_values_out_of_bounds_are_refused_by_name(key: str, value: Any, tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**PLAIN, key: value}), encoding="utf-8")
-    with pytest.raises(InputDataError, match=rf"config\.json: values that are not read \({key}: "):
+    with pytest.raises(InputDataError, match=rf"config\.json: unsupported values \({key}: "):
         read_config(tmp_path)
 
 
 def test_a_model_that_fills_the_memory_is_refused() -> None:
     large = {**PLAIN, "hidden_size": 1 << 14, "vocab_size": 1 << 21}
-    with pytest.raises(ValueError, match=rf"weights, over {MOST_PARAMETERS:,}"):
+    with pytest.raises(ValueError, match=rf"weights, over {MAX_PARAMETERS:,}"):
         known_values(large)
     xlm_roberta_xl = {"hidden_size": 2560, "intermediate_size": 10240, "num_hidden_layers": 36, "vocab_size": 250880}
     assert known_values({"model_type": "xlm-roberta", **xlm_roberta_xl})

@@ -54,7 +54,7 @@ def test_what_is_not_read_is_refused_with_the_types_that_are(changes: Any, compl
 
 
 def test_no_config_and_a_damaged_one(folder: Path) -> None:
-    with pytest.raises(MissingResourceError, match=r"config\.json: not there"):
+    with pytest.raises(MissingResourceError, match=r"config\.json: does not exist"):
         read_config(folder)
     for body in ("{", "[]", "\ufeff{}"):
         (folder / "config.json").write_text(body, encoding="utf-8")

@@ -9,10 +9,10 @@ import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from tokenizers.pre_tokenizers import ByteLevel
 
-from ssmi.pipeline.contract.encoders.vocabulary import FEWEST_WHOLE_CHARACTERS, encoder_vocabulary, read_vocabulary
+from ssmi.pipeline.contract.encoders.vocabulary import MIN_WHOLE_CHARACTERS, encoder_vocabulary, read_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
-COMMON = [chr(0x4E00 + index) for index in range(FEWEST_WHOLE_CHARACTERS)]
+COMMON = [chr(0x4E00 + index) for index in range(MIN_WHOLE_CHARACTERS)]
 
 
 def _as_bytes(text: str) -> str:
@@ -73,10 +73,10 @@ def test_byte_level_pieces_serve_where_they_are_whole_characters(name: str, tmp_
     assert vocabulary.size == tokenizer.get_vocab_size()
 
 
-@pytest.mark.parametrize("known", [0, 5, FEWEST_WHOLE_CHARACTERS - 1])
+@pytest.mark.parametrize("known", [0, 5, MIN_WHOLE_CHARACTERS - 1])
 def test_byte_level_pieces_of_characters_are_refused_with_the_reason(known: int, tmp_path: Path) -> None:
     _byte_level(COMMON[:known]).save(str(tmp_path / "tokenizer.json"))
-    with pytest.raises(InputDataError, match=f"only {known} of them are a whole Chinese character"):
+    with pytest.raises(InputDataError, match=f"with only {known} whole Chinese characters"):
         read_vocabulary(tmp_path)
 
 

@@ -41,17 +41,17 @@ def test_rows_of_each_file_are_told_by_its_manifest_or_its_footer(tmp_path: Path
     folder = tmp_path / "finished"
     files = manifests.describe_files(folder)
     manifests.save(Manifest("pmi", "tiny", {}, {}, StageReport(2, 2), files, 1), folder)
-    assert tables.rows_of([finished, unfinished, finished]) == [2, 1, 2]
+    assert tables.row_counts([finished, unfinished, finished]) == [2, 1, 2]
     # What the manifest says is taken: the file itself is held to it when it is read.
     finished.write_bytes(b"")
-    assert tables.rows_of([finished]) == [2]
+    assert tables.row_counts([finished]) == [2]
 
 
 @given(numbers=st.sets(st.integers(0, 2_000_000), max_size=30))
 def test_parts_come_in_the_order_of_their_numbers(numbers: set[int]) -> None:
     """Also from part 100,000 on, whose numbers have more digits: every stage counts its parts by their places."""
     paths = [tables.part_path(Path("stage"), "text", number) for number in numbers]
-    assert tables.in_order(paths) == [tables.part_path(Path("stage"), "text", number) for number in sorted(numbers)]
+    assert tables.sort_parts(paths) == [tables.part_path(Path("stage"), "text", number) for number in sorted(numbers)]
 
 
 def test_parts_are_listed_in_the_order_of_their_numbers(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_pieces_of_another_table_or_of_none_are_refused(tmp_path: Path) -> None:
     other = pa.table({"boundary_id": [1], "word": ["中国"]})
     with pytest.raises(StaleArtifactError, match=r"words\.parquet: table differs"):
         tables.write_tables(path, schema.VOCABULARY, [other])
-    with pytest.raises(MissingResourceError, match=r"words\.parquet: not there"):
+    with pytest.raises(MissingResourceError, match=r"words\.parquet: does not exist"):
         list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
     path.write_bytes(b"PAR1 but nothing more")
     with pytest.raises(StaleArtifactError, match="not a Parquet table"):
@@ -177,7 +177,7 @@ def test_a_file_of_another_schema_is_refused_and_the_columns_named(
 
 
 def test_files_that_are_missing_or_no_parquet(tmp_path: Path) -> None:
-    with pytest.raises(MissingResourceError, match=r"words\.parquet: not there"):
+    with pytest.raises(MissingResourceError, match=r"words\.parquet: does not exist"):
         tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
     tables.write_rows(tmp_path / "words.parquet", schema.VOCABULARY, ROWS)
     whole = (tmp_path / "words.parquet").read_bytes()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.pipeline.contract.project.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import process_lock
 
 REPOSITORY = Path(__file__).parents[3]
 SECONDS = 60
@@ -22,7 +22,7 @@ def _can_be_taken_elsewhere() -> bool:
     """Whether another thread could take a turn now."""
 
     def attempt() -> bool:
-        lock = turn()
+        lock = process_lock()
         taken = bool(lock.acquire(blocking=False))  # type: ignore[attr-defined]
         if taken:
             lock.release()  # type: ignore[attr-defined]
@@ -33,15 +33,15 @@ def _can_be_taken_elsewhere() -> bool:
 
 
 def test_a_turn_ends_however_the_block_ends_and_only_with_the_outermost_one() -> None:
-    with turn():
-        with turn():
+    with process_lock():
+        with process_lock():
             assert not _can_be_taken_elsewhere()
         assert not _can_be_taken_elsewhere()
-        with pytest.raises(ZeroDivisionError), turn():
+        with pytest.raises(ZeroDivisionError), process_lock():
             _ = 1 / 0
-        assert not _can_be_taken_elsewhere(), "an error inside ends its own turn, not the one around it"
+        assert not _can_be_taken_elsewhere(), "an error inside ends its own hold, not the one around it"
     assert _can_be_taken_elsewhere()
-    with pytest.raises(ZeroDivisionError), turn():
+    with pytest.raises(ZeroDivisionError), process_lock():
         _ = 1 / 0
     assert _can_be_taken_elsewhere()
 
@@ -56,7 +56,7 @@ def test_what_is_read_and_written_in_turns_is_never_torn() -> None:
         nonlocal total
         together.wait(SECONDS)
         for _ in range(n_rounds):
-            with turn():
+            with process_lock():
                 before = total
                 time.sleep(0)  # gives way to the others
                 total = before + 1
@@ -69,12 +69,12 @@ def test_what_is_read_and_written_in_turns_is_never_torn() -> None:
 
 FORKING = """
 import os, threading, time
-from ssmi.pipeline.contract.project.process_lock import turn
+from ssmi.pipeline.contract.project.process_lock import process_lock
 
 halves, begun = [], threading.Event()
 
 def work():
-    with turn():
+    with process_lock():
         halves.append("first")
         begun.set()
         time.sleep(0.3)
@@ -87,7 +87,7 @@ child = os.fork()
 if not child:
     taken = []
     def attempt():
-        with turn():
+        with process_lock():
             taken.append(True)
     other = threading.Thread(target=attempt, daemon=True)
     other.start()
@@ -96,13 +96,13 @@ if not child:
 worker.join()
 _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status))
-with turn():
+with process_lock():
     child = os.fork()
     if not child:
-        os._exit(0 if turn().acquire(blocking=False) else 3)
+        os._exit(0 if process_lock().acquire(blocking=False) else 3)
 _, status = os.waitpid(child, 0)
 print(os.waitstatus_to_exitcode(status))
-other = threading.Thread(target=lambda: print("parent", turn().acquire(timeout=20)))
+other = threading.Thread(target=lambda: print("parent", process_lock().acquire(timeout=20)))
 other.start()
 other.join()
 """

@@ -42,7 +42,7 @@ def test_every_changed_byte_is_found(path: Path) -> None:
         with pytest.raises(StaleArtifactError, match=r"vectors\.npy: changed since it was written"):
             map_array(path)
     path.unlink()
-    with pytest.raises(MissingResourceError, match="not there"):
+    with pytest.raises(MissingResourceError, match="does not exist"):
         map_array(path)
 
 

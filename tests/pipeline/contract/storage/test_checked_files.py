@@ -53,7 +53,7 @@ def test_what_was_changed_is_refused_with_its_name_and_the_command(folder: Path,
         checked_files.read(folder / "new")
     path.unlink()
     for read in (checked_files.read, checked_files.check):
-        with pytest.raises(MissingResourceError, match="not there") as missing:
+        with pytest.raises(MissingResourceError, match="does not exist") as missing:
             read(path)
         assert missing.value.next_step == COMMAND
     path.mkdir()
@@ -68,7 +68,7 @@ def test_a_reader_that_keeps_a_manifest_takes_nothing_of_another_build(folder: P
     _finish(folder)
     assert checked_files.read(path) == b"[]"
     with pytest.raises(StaleArtifactError, match="changed since it was written"):
-        checked_files.read(path, held_to=kept)
+        checked_files.read(path, manifest=kept)
 
 
 def test_without_a_manifest_nothing_is_compared(tmp_path: Path) -> None:

@@ -88,11 +88,14 @@ def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path, end: str) -> 
 def test_a_lock_may_be_refused_instead(tmp_path: Path) -> None:
     path, reporter = tmp_path / "tea.lock", Notes()
     with _held(path) as process:
-        with pytest.raises(SsmiError) as raised, locked(path, what=WHAT, reporter=reporter, instead="drink water"):
+        with (
+            pytest.raises(SsmiError) as raised,
+            locked(path, what=WHAT, reporter=reporter, next_step_if_held="drink water"),
+        ):
             pass
         assert raised.value.message == f"{WHAT} by process {process.pid}: -c {path} --flag 'two words'"
         assert raised.value.next_step == "drink water" and not reporter.notes
-    with locked(path, what=WHAT, reporter=reporter, instead="drink water"):
+    with locked(path, what=WHAT, reporter=reporter, next_step_if_held="drink water"):
         assert not reporter.notes
 
 

@@ -17,7 +17,7 @@ from ssmi.pipeline.assets.vector_cache import vector_cache
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.contract.storage.locks import locked
-from ssmi.pipeline.contract.storage.own_folders import make_own
+from ssmi.pipeline.contract.storage.own_folders import make_private
 
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
 SOMEBODY = 54_321
@@ -37,9 +37,9 @@ def _for_others(path: Path) -> int:
 @pytest.mark.usefixtures("mask")
 def test_every_folder_from_the_root_on_is_for_its_owner_alone(tmp_path: Path) -> None:
     root = tmp_path / "project" / ".ssmi"
-    make_own(root / "scratch" / "stages", root=root)
+    make_private(root / "scratch" / "stages", root=root)
     assert [_for_others(root / inner) for inner in ("", "scratch", "scratch/stages")] == [0, 0, 0]
-    make_own(root, root=root)  # it may be there
+    make_private(root, root=root)  # it may be there
 
 
 @pytest.mark.usefixtures("mask")
@@ -60,7 +60,7 @@ def test_a_build_and_the_caches_open_nothing_to_others(
 def test_a_link_of_ones_own_is_followed(tmp_path: Path) -> None:
     (tmp_path / "large disk").mkdir()
     (tmp_path / ".ssmi").symlink_to(tmp_path / "large disk")
-    make_own(tmp_path / ".ssmi" / "locks", root=tmp_path / ".ssmi")
+    make_private(tmp_path / ".ssmi" / "locks", root=tmp_path / ".ssmi")
     assert (tmp_path / "large disk" / "locks").is_dir()
 
 
@@ -79,7 +79,7 @@ def test_what_another_user_planted_is_refused(
     outcome = project.ssmi("features", "prepare")
     assert outcome.code == 1
     assert outcome.stderr.splitlines()[-2:] == [
-        f"error: {place}: made by another user of this machine, who could put into it what is used from there",
+        f"error: {place}: created by another user of this machine, who could tamper with its contents",
         "  next: remove it",
     ]
     assert list(elsewhere.iterdir()) == [] and not (project.root / "artifacts" / "prepare").exists()

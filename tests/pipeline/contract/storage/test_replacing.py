@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.contract.storage.replacing import (
-    named,
+    final_path,
     replacing_folder,
     sweep,
     sweep_below,
@@ -106,7 +106,7 @@ def test_temporary_names_differ_and_stay_beside_their_place(tmp_path: Path) -> N
         with writing(tmp_path / "a.txt") as temporary, temporary_folder(tmp_path / "a") as folder:
             seen |= {temporary.name, folder.name}
             assert temporary.parent == folder.parent == tmp_path
-            assert (named(temporary), named(folder)) == (tmp_path / "a.txt", tmp_path / "a")
+            assert (final_path(temporary), final_path(folder)) == (tmp_path / "a.txt", tmp_path / "a")
     assert len(seen) == 40
 
 

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.features.text.blanks import seen_sentences, seen_stretches
+from ssmi.pipeline.features.text.blanks import visible_sentences, visible_stretches
 from ssmi.pipeline.readers import read_sentences
 
 BLANKS = " \t\u00a0\u3000\u2009\x0b\x0c\x1f"
@@ -45,21 +45,21 @@ TEXTS = st.text(st.sampled_from(f"陈远，。a1.,éЖ한ー“😀\ue000\ud800{
     ],
 )
 def test_what_is_seen(text: str, seen: list[str]) -> None:
-    assert [stretch.text for stretch in seen_stretches(text)] == seen
+    assert [stretch.text for stretch in visible_stretches(text)] == seen
 
 
 def test_marks_are_those_of_two_categories() -> None:
     every = [(chr(code), unicodedata.category(chr(code))) for code in range(sys.maxunicode + 1)]
     left_out = "".join(one for one, category in every if category in ("Cf", "Cc") or one.isspace())
-    assert seen_stretches(left_out) == []
+    assert visible_stretches(left_out) == []
     # what this Python's tables do not know yet may be either
     kept = "".join(one for one, category in every if category not in ("Cf", "Cc", "Cn") and not one.isspace())
-    assert [stretch.text for stretch in seen_stretches(kept)] == [kept]
+    assert [stretch.text for stretch in visible_stretches(kept)] == [kept]
 
 
 @given(TEXTS)
 def test_places_are_of_the_text_as_given(text: str) -> None:
-    stretches = seen_stretches(text)
+    stretches = visible_stretches(text)
     places = [place for stretch in stretches for place in stretch.positions]
     assert places == sorted(set(places))
     for stretch in stretches:
@@ -67,7 +67,7 @@ def test_places_are_of_the_text_as_given(text: str) -> None:
         for character, place in zip(stretch.text, stretch.positions, strict=True):
             assert text[place] == character or (character == " " and text[place].isspace())
         assert stretch.text == stretch.text.strip() and not re.search(r" \s|[^\S ]", stretch.text)
-        assert [again.text for again in seen_stretches(stretch.text)] == [stretch.text]
+        assert [again.text for again in visible_stretches(stretch.text)] == [stretch.text]
     assert sum(not c.isspace() and c not in MARKS for c in text) == sum(
         c != " " for stretch in stretches for c in stretch.text
     )
@@ -80,7 +80,7 @@ def test_blanks_beside_chinese_change_nothing(text: str, data: st.DataObject) ->
         character if text[:index][-1:] == "a" == character else data.draw(runs) + character
         for index, character in enumerate(text)
     ) + data.draw(runs)
-    assert [stretch.text for stretch in seen_stretches(spaced)] == ([text] if text else [])
+    assert [stretch.text for stretch in visible_stretches(spaced)] == ([text] if text else [])
 
 
 # --- labelled sentences -----------------------------------------------------------------------------------------------
@@ -89,7 +89,7 @@ def test_blanks_beside_chinese_change_nothing(text: str, data: st.DataObject) ->
 def read(path: Path, *rows: str) -> tuple[list[tuple[str, list[Span], int]], dict[str, int], dict[str, int]]:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     sentences, report = read_sentences(path)
-    seen = [("".join(one.characters), list(one.entities), one.line) for one in seen_sentences(sentences, report)]
+    seen = [("".join(one.characters), list(one.entities), one.line) for one in visible_sentences(sentences, report)]
     assert report.n_sentences == len(seen)
     assert report.n_characters == sum(len(text) for text, _, _ in seen)
     assert report.n_entities == sum(len(spans) for _, spans, _ in seen)

@@ -16,7 +16,7 @@ import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.lexicon.word_vectors import open_vectors
-from ssmi.pipeline.lexicon.word_vectors.unpacking import LARGEST_RATIO, RATIO_FROM
+from ssmi.pipeline.lexicon.word_vectors.unpacking import MAX_RATIO, RATIO_FROM
 
 WORDS = ["中国", "语言", "大学"]
 TEXT = "3 4\n中国 1 2 3 4\n语言 5 6 7 8\n大学 9 10 11 12\n".encode()
@@ -195,7 +195,7 @@ def test_what_unpacks_to_an_absurd_size_is_refused(tmp_path) -> None:
     row = b"w " + bytes(4 * 1000)
     n = RATIO_FROM // len(row) + 100
     body = gzip.compress(f"{n} 1000\n".encode() + row * n, 1)
-    assert len(body) * LARGEST_RATIO < RATIO_FROM
+    assert len(body) * MAX_RATIO < RATIO_FROM
     (tmp_path / "v.gz").write_bytes(body)
     with open_vectors(tmp_path / "v.gz") as reader, pytest.raises(InputDataError, match="unpacks to over 200 times"):
         for _ in reader.blocks():

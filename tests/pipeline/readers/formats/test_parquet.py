@@ -79,7 +79,7 @@ def test_rows_are_read_in_batches_and_counted(tmp_path: Path) -> None:
     sentences, report = read_sentences(write(tmp_path / "train.parquet", rows))
     assert next(sentences).line == 1
     assert report.n_sentences == 1
-    with pytest.raises(InputDataError, match=r"train\.parquet:2501: a text that is not JSON"):
+    with pytest.raises(InputDataError, match=r"train\.parquet:2501: expected entities, got a text that is not JSON"):
         list(sentences)
 
 

@@ -10,7 +10,7 @@ import pytest
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.stages import STAGES
-from ssmi.pipeline.features.text.blanks import seen_stretches
+from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.online import FeatureStore, OnlineFeatures
 
 Row = dict[str, Any]
@@ -31,7 +31,7 @@ def test_every_seen_character_is_there_with_its_place(with_corpus: Any, texts: l
     assert with_corpus.ssmi("features", "prepare", "--corpus", "news", *SMALL).code == 0
     sentences = rows(with_corpus, "prepare", schema.SENTENCES)
     sources = rows(with_corpus, "prepare", schema.SOURCES, split=tables.SOURCES)
-    expected = [(number, seen) for number, text in enumerate(texts) for seen in seen_stretches(text)]
+    expected = [(number, seen) for number, text in enumerate(texts) for seen in visible_stretches(text)]
     assert len(sentences) == len(sources) == len(expected) == 8
     for index, (sentence, source, (number, seen)) in enumerate(zip(sentences, sources, expected, strict=True)):
         assert sentence["sentence_id"] == source["sentence_id"] == index and source["text_id"] == number
@@ -70,7 +70,7 @@ def test_shards_hold_the_rows_that_are_made_on_line(
         artifacts / "vocab", artifacts / "embed" / "tiny", artifacts / "pmi" / "tiny", with_corpus.root / "encoder"
     )
     online = OnlineFeatures(store, shards=manifests.load(artifacts / "shards" / "tiny"))
-    expected = online.rows([seen.text for text in texts for seen in seen_stretches(text)])
+    expected = online.rows([seen.text for text in texts for seen in visible_stretches(text)])
     written = rows(with_corpus, "shards", schema.SHARDS)
     assert online.statistics().embedded > 5
     for row, other in zip(written, expected, strict=True):
@@ -110,7 +110,7 @@ def test_reports_and_sql_read_a_corpus(with_corpus: Any, texts: list[str]) -> No
         outcome = with_corpus.ssmi("stats", name, "--dataset", "news", "--format", "csv")
         assert outcome.code == 0 and len(outcome.stdout.splitlines()) > 1, (name, outcome.stderr)
     overview = with_corpus.ssmi("stats", "overview", "--dataset", "news", "--format", "csv").stdout.splitlines()
-    n_characters = sum(len(seen.text) for text in texts for seen in seen_stretches(text))
+    n_characters = sum(len(seen.text) for text in texts for seen in visible_stretches(text))
     assert overview[1].startswith(f"text,8,{n_characters},,") and overview[1].endswith(",")
     oov = with_corpus.ssmi("stats", "oov", "--dataset", "news", "--format", "csv").stdout.splitlines()
     assert oov[1].startswith("text,")

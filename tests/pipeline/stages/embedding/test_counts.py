@@ -88,11 +88,11 @@ def test_the_order_of_parts_changes_nothing(tmp_path: Path) -> None:
 def test_words_made_ahead_are_the_most_frequent_that_neither_data_set_nor_vocabulary_has(
     tmp_path: Path, n: int
 ) -> None:
-    first = frequent_words(60, unless=lambda word: False)
+    first = frequent_words(60, exclude=lambda word: False)
     in_dataset, vocabulary = first[:40:4], _vocabulary(*first[1:40:4])
     path = tmp_path / "segments.parquet"
     distinct = distinct_segments(_context(tmp_path, {"train": [[in_dataset]]}), vocabulary, path, n_ahead=n)
-    expected = frequent_words(n, unless=lambda word: word in in_dataset or word in vocabulary)
+    expected = frequent_words(n, exclude=lambda word: word in in_dataset or word in vocabulary)
     rows = tables.read_rows(path, schema.DISTINCT_SEGMENTS)
     n_segments = len(set(in_dataset))
     assert (distinct.n, distinct.n_ahead, distinct.n_outside) == (n_segments + n, n, n_segments)

@@ -98,7 +98,7 @@ def test_gzip_that_is_cut_off(kept: int) -> None:
     packed = gzip.compress(os.urandom(3 * HEAD).hex().encode())
     error = _refused(packed[:kept])
     assert error.message.startswith("a.txt: damaged, or not all of a gzip file (")
-    assert error.next_step == "bring it over again"
+    assert error.next_step == "copy the file again"
 
 
 def test_gzip_whose_checksum_is_wrong() -> None:
