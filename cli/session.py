@@ -84,7 +84,7 @@ class Session:
         require_checkpoint(run)
         return run, self.named_root
 
-    def say_if_nowhere(self) -> None:
+    def note_if_no_project(self) -> None:
         """Print a note if there is no project here."""
         from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 

@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.storage import plain_files, replacing
 from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.contract.storage.relative_names import stays_below
-from ssmi.pipeline.executor import MOST_BYTES, Result, Task
+from ssmi.pipeline.executor import MAX_BYTES, Result, Task
 from ssmi.pipeline.parts.symbols import symbolic, with_paths
 
 
@@ -68,7 +68,7 @@ def run_part(part: Part[Task, Result]) -> str | None:
     part.mark.parent.mkdir(parents=True, exist_ok=True)
     with replacing.writing(part.mark) as temporary:
         temporary.write_bytes(mark_body(Mark(task_digest(part), files, result)))
-    return text if len(text) <= MOST_BYTES // 2 else None  # the JSON is ASCII: one byte per character
+    return text if len(text) <= MAX_BYTES // 2 else None  # the JSON is ASCII: one byte per character
 
 
 def result_of(part: Part[Task, Result], text: str) -> Result:

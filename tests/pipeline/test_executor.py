@@ -18,7 +18,7 @@ import pytest
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.executor import MOST_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
+from ssmi.pipeline.executor import MAX_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
 from tests.dask_scheduler import address_in
 
 # Several parts, and every kind of work on them: also the encoder's, over sentences.
@@ -259,9 +259,9 @@ def test_an_error_that_nobody_foresaw_names_its_part(executor: Executor) -> None
 
 
 def test_a_task_that_is_too_large_to_travel_is_refused_with_its_part(executor: Executor) -> None:
-    fits = _tasks(1, 2, text="x" * (MOST_BYTES - 1000))
+    fits = _tasks(1, 2, text="x" * (MAX_BYTES - 1000))
     assert len(_map(executor, as_text, fits)) == 2
-    large = [*fits, *_tasks(3, text="x" * MOST_BYTES)]
+    large = [*fits, *_tasks(3, text="x" * MAX_BYTES)]
     with pytest.raises(SsmiError, match=r"work: part 3 of 3 \(train/part-00003.parquet\): a task of 65,\d{3} bytes"):
         _map(executor, as_text, large)
 

@@ -22,7 +22,7 @@ from ssmi.pipeline.readers.texts import read_texts
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MOST_SENTENCES = 2**31
+_MAX_SENTENCES = 2**31
 """Most sentences that the tables' ids can number."""
 
 
@@ -121,9 +121,9 @@ def _sentences(files: Mapping[str, Path], counts: _Counts, *, field: str) -> Ite
 
 
 def _write_part(folder: Path, part: int, sentences: list[_Sentence], *, first: int) -> None:
-    if first + len(sentences) > _MOST_SENTENCES:
+    if first + len(sentences) > _MAX_SENTENCES:
         raise InputDataError(
-            f"{sentences[0].file}: more than {_MOST_SENTENCES:,} sentences", next_step="make several corpora of it"
+            f"{sentences[0].file}: more than {_MAX_SENTENCES:,} sentences", next_step="make several corpora of it"
         )
     sources = [_source(sentence_id, one) for sentence_id, one in enumerate(sentences, start=first)]
     tables.write_rows(tables.part_path(folder, tables.SOURCES, part), schema.SOURCES, sources)

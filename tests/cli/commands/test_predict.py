@@ -439,10 +439,10 @@ def test_a_reading_raises_what_the_tagger_raised() -> None:
         return []
 
     told: list[None] = []
-    with Reading(tagger, tell=lambda: told.append(None)) as reading:
-        assert reading.all_of("a") == [] and reading.all_of("") == []
+    with Reading(tagger, on_result=lambda: told.append(None)) as reading:
+        assert reading.wait_for_entities("a") == [] and reading.wait_for_entities("") == []
         with pytest.raises(ZeroDivisionError):
-            reading.all_of("a!")
+            reading.wait_for_entities("a!")
     assert told
 
 

@@ -106,7 +106,7 @@ def test_the_counts_that_lie_beside_it_give_the_same_interval(folded_once: Any) 
     (row,) = (row for row in _table(folded_once)["rows"] if row["configuration"] == "no-bert")
     assert row["gain"]["bert-crf"]["folds"] == pytest.approx(found.gain)
     said = row["interval"]["bert-crf"]["folds"]
-    assert (said["low"], said["high"], said["told_apart"]) == (found.low, found.high, found.told_apart)
+    assert (said["low"], said["high"], said["significant"]) == (found.low, found.high, found.significant)
 
 
 def test_the_time_is_told_before_it_starts_and_after_each_run(folded_once: Any) -> None:

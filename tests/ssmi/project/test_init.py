@@ -200,7 +200,7 @@ def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
     assert result.folder == opened.paths.ablation("tiny")
     assert result.diverged == ()
     assert result.table is not None
-    assert [row.configuration for row in result.table.rows] == ["ssmi", "bert-crf"]
+    assert [row.name for row in result.table.rows] == ["ssmi", "bert-crf"]
     first = result.table.rows[0]
     assert [run.seed for run in first.runs] == [opened.params().train.seed]
     assert first.figures["dev"]["f1"].std is None and 0 <= first.figures["dev"]["f1"].mean <= 1
