@@ -26,9 +26,9 @@ _NEXT_STEPS = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "close other programs: this machine has too many files open",
     errno.ENOMEM: "close other programs, or use a machine with more memory",
-    errno.EIO: "look after the disk or the network that it lies on",
-    errno.ESTALE: "look after the network that it lies on, and run the same command again",
-    errno.ENOTCONN: "look after the network that it lies on, and run the same command again",
+    errno.EIO: "check the disk or network that holds it",
+    errno.ESTALE: "check the network that holds it, then run the same command again",
+    errno.ENOTCONN: "check the network that holds it, then run the same command again",
 }
 """Next steps by ``errno``, for operating-system errors that no traceback explains better."""
 

@@ -117,9 +117,7 @@ def main() -> None:
         if not has_reader(sys.stdout):
             discard_output(sys.stdout)
             sys.exit(0)
-        sys.exit(
-            print_failure("error: a process that this one worked with has ended\n  next: the same command again", 1)
-        )
+        sys.exit(print_failure("error: a helper process ended unexpectedly\n  next: run the same command again", 1))
     except Exception as error:
         discard_output(sys.stdout)
         if debug:

@@ -153,6 +153,8 @@ def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
 def check_picture(picture: Path | None) -> None:
     """Raise ParameterError if ``--plot`` has another file extension or its folder does not exist."""
     if picture is not None and picture.suffix not in (".svg", ".png"):
-        raise ParameterError(f"--plot {picture}: neither .svg nor .png", next_step="give it a name that ends so")
+        raise ParameterError(
+            f"--plot {picture}: the file name must end in .svg or .png", next_step="change the file name"
+        )
     if picture is not None and not picture.parent.is_dir():
         raise ParameterError(f"--plot {picture}: no folder {picture.parent}", next_step="make it, or name another")

@@ -187,7 +187,7 @@ class Cluster:
         except (CancelledError, CommClosedError, ConnectionError) as error:
             raise MissingResourceError(
                 f"{label}: the Dask scheduler went away",
-                next_step="start it and its workers, then run the same again: finished parts are kept",
+                next_step="restart the scheduler and workers, then run the same command again; finished parts are kept",
             ) from error
 
 
@@ -209,7 +209,7 @@ def _naming_the_part(work: Work[Any, Any], index: int) -> Iterator[None]:
     except (SsmiError, OSError):
         raise
     except _TooLargeError as error:
-        raise SsmiError(f"{part}: {error}", next_step="report this as a bug: tables travel by file") from error
+        raise SsmiError(f"{part}: {error}", next_step="report a bug: large data must be passed in files") from error
     except Exception as error:
         if type(error).__name__ in _LOST:
             raise SsmiError(
@@ -235,7 +235,7 @@ class _TooLargeError(Exception):
 
 def _check_size(what: str, value: object) -> None:
     if (size := len(pickle.dumps(value))) > MAX_BYTES:
-        raise _TooLargeError(f"a {what} of {size:,} bytes, more than the {MAX_BYTES:,} that may travel")
+        raise _TooLargeError(f"a {what} of {size:,} bytes exceeds the limit of {MAX_BYTES:,} bytes")
 
 
 def _run(function: Callable[[Task], Result], task: Task) -> Result:

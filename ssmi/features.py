@@ -78,7 +78,7 @@ class Subject:
         """Raise ParameterError for arguments that exclude each other."""
         if self.dataset is not None and self.corpus is not None:
             raise ParameterError(
-                f"the data set {self.dataset} and the corpus {self.corpus} at once", next_step="give one of them"
+                f"both data set {self.dataset} and corpus {self.corpus} are given", next_step="give only one of them"
             )
         if self.like is not None and self.corpus is None:
             raise ParameterError(f"like {self.like}: is for a corpus", next_step="give a corpus too, or leave it out")

@@ -233,7 +233,7 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
         pins.pin(run, shards=stored, store=store)
     except (SsmiError, OSError) as error:
         workspace.reporter.note(
-            f"{run}: can be scored, but not used on text: what {shards} was built from is not there any more ({error})"
+            f"{run}: can be scored, but not used on text: what {shards} was built from no longer exists ({error})"
         )
 
 

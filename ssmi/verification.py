@@ -35,9 +35,9 @@ from ssmi.workspace import Workspace
 
 __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 
-_TRAIN_AGAIN = "train again, or bring the run over whole"
+_TRAIN_AGAIN = "train again, or copy the complete run folder again"
 _MOVE_AWAY = "move it out of the run's folder"
-_LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that was killed has left it"
+_LEFT_BEHIND = "remove it, unless a build is uploading it right now; a killed build left it behind"
 _IN_RUN = frozenset(
     {CHECKPOINT, COUNTS, DROP_WEIGHTS, HEADLINE, HISTORY, MADE_FROM, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}

@@ -120,7 +120,9 @@ def ablate(
         )
     # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
     except Interrupted as interrupted:
-        context.exit(print_failure(f"interrupted: {interrupted.message}\n  next: the same command", INTERRUPTED))
+        context.exit(
+            print_failure(f"interrupted: {interrupted.message}\n  next: run the same command again", INTERRUPTED)
+        )
     table = result.table
     if as_json and table:
         click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=1))

@@ -71,7 +71,9 @@ def train(
     except training.Interrupted as interrupted:
         if training.is_main_process():
             again = (
-                _same_command_resumed() if training.is_single_process() else "the same torchrun command with --resume"
+                _same_command_resumed()
+                if training.is_single_process()
+                else "run the same torchrun command again with --resume"
             )
             print_failure(f"interrupted: {interrupted.message}\n  next: {again}", INTERRUPTED)
         context.exit(INTERRUPTED)

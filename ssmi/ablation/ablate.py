@@ -60,7 +60,7 @@ class AblationRequest:
                 f"n_seeds {self.n_seeds}: at least one run of each is needed", next_step="give 1 or more"
             )
         if self.n_folds is not None and self.n_folds < 2:
-            raise ParameterError(f"folds {self.n_folds}: one fold is nothing to train on", next_step="give 2 or more")
+            raise ParameterError(f"folds {self.n_folds}: at least two folds are needed", next_step="give 2 or more")
         if self.n_jobs < 0:
             raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or 0 for as many as fit")
 

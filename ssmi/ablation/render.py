@@ -104,7 +104,7 @@ def _about_intervals(table: Table) -> str:
     over = "sentences and seeds" if len(table.setting.seeds) > 1 else "sentences"
     text = (
         f"Δ: gain, in brackets its {100 * LEVEL:.0f} % interval (paired bootstrap over {over}, {RESAMPLES:,} resamples;"
-        " one that holds 0 tells nothing apart). "
+        " a gain whose interval contains 0 is not significant). "
     )
     without = [name for name, gain in gains.items() if None in gain.interval.values()]
     if without:

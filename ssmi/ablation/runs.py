@@ -236,9 +236,9 @@ class Ablation:
             unfinished = states.find(folder)
             differing = unfinished.differences(run.params, run.row.shards) if unfinished else []
         except SsmiError as error:
-            return False, f": again, for {error.message}"
+            return False, f": retraining because {error.message}"
         if unfinished and not differing:
             return True, ""
         if (folder / METRICS).is_file():
             differing = self._differences(run)
-        return False, f": again, for {'; '.join(differing)}" if differing else ""
+        return False, f": retraining because {'; '.join(differing)}" if differing else ""

@@ -76,7 +76,7 @@ class Schedule:
                 return
             (self.diverged if outcome.state == "diverged" else self.failed).append(f"{run.name}: {outcome.message}")
             gave_up(run)
-            self._note(f"failed: {outcome.message}; on to the next run")
+            self._note(f"failed: {outcome.message}; continuing with the next run")
 
         if self.slots.n == 1:
             for run in self.missing:

@@ -23,7 +23,7 @@ from ssmi.predict.run_features import FEATURES, feature_folders, is_packed
 PACK, NOTICE = "pack.json", "README.txt"
 FORMAT = 1
 _SHORT = 12
-REPACK_ADVICE = "pack the run again with `ssmi-cli export`, or bring the folder over whole"
+REPACK_ADVICE = "pack the run again with `ssmi-cli export`, or copy the complete folder again"
 
 
 def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporter | None = None) -> dict[str, int]:
@@ -95,7 +95,9 @@ def _read(path: Path) -> dict[str, str]:
             raise ValueError(f"{outside!a} is not a file below it")
         return files
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=REPACK_ADVICE) from error
+        raise StaleArtifactError(
+            f"{path}: not a valid pack of this version ({error})", next_step=REPACK_ADVICE
+        ) from error
 
 
 def _is_file(path: Path) -> bool:

@@ -118,7 +118,9 @@ def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
     assert process.returncode == 4 and "Traceback" not in stderr
     *_, message, advice = stderr.splitlines()
     assert message == "error: embed: the Dask scheduler went away"
-    assert advice == "  next: start it and its workers, then run the same again: finished parts are kept"
+    assert (
+        advice == "  next: restart the scheduler and workers, then run the same command again; finished parts are kept"
+    )
     outcome = fresh_project.process(*BUILD)
     assert outcome.code == 0, outcome.stderr
     (found,) = re.findall(r"^embed: (\d+) of \d+ parts are there already$", outcome.stderr, re.M)
@@ -267,7 +269,9 @@ def test_a_task_that_is_too_large_to_travel_is_refused_with_its_part(executor: E
 
 
 def test_a_result_that_is_too_large_is_refused_too(executor: Executor) -> None:
-    with pytest.raises(SsmiError, match=r"work: part 1 of 1 .*: a result of 1\d\d,\d{3} bytes, more than the 65,536"):
+    with pytest.raises(
+        SsmiError, match=r"work: part 1 of 1 .*: a result of 1\d\d,\d{3} bytes exceeds the limit of 65,536"
+    ):
         _map(executor, repeated, _tasks(1, text="x" * 50_000))
 
 

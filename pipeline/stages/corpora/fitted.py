@@ -75,7 +75,7 @@ def _check_like(context: StageContext, corpus: Corpus, stage: str) -> None:
     made = {name: manifests.load(reference_folder(context, corpus, name)) for name in _PARAMETERS[stage]}
     problems = [problem for manifest in made.values() for problem in _other_parameters(context, manifest)]
     if made[stage].inputs.get("artifacts/vocab") != context.digest("vocab"):
-        problems.append(f"its {stage} is of another vocabulary")
+        problems.append(f"its {stage} stage was built with another vocabulary")
     if stage == "embed":
         problems += _other_inputs(context, made)
     if problems:
@@ -88,10 +88,10 @@ def _check_like(context: StageContext, corpus: Corpus, stage: str) -> None:
 def _other_inputs(context: StageContext, made: Mapping[str, Manifest]) -> Iterator[str]:
     _check_context(context.params)
     if not encoder_inputs(context).items() <= made["embed"].inputs.items():
-        yield "its embed is of another encoder"
+        yield "its embed stage was built with another encoder"
     then, now = (_user_dictionary(one) for one in (made["segment"], manifests.load(context.folder("segment"))))
     if then != now:
-        yield "its segment is of another user dictionary"
+        yield "its segment stage was built with another user dictionary"
 
 
 def _user_dictionary(segment: Manifest) -> Mapping[str, str]:

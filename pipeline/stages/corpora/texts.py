@@ -83,8 +83,8 @@ def prepare_texts(context: StageContext, corpus: Corpus, folder: Path) -> StageR
             advance(len(batch))
     if not n_sentences and counts.nul:
         raise InputDataError(
-            f"corpus {context.dataset}: NUL bytes and nothing to read, so no text file",
-            next_step="give files with text (what a table or a document holds: saved as .txt in UTF-8)",
+            f"corpus {context.dataset}: holds only NUL bytes and blanks; not a text file",
+            next_step="give text files; save tables and documents as .txt in UTF-8 first",
         )
     if not n_sentences:
         raise InputDataError(f"corpus {context.dataset}: holds no text", next_step="give files with text")

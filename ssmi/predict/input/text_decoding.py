@@ -55,7 +55,7 @@ def check_encoding(name: str) -> str:
     encoding = text_encoding(name)
     if encoding is None:
         raise ParameterError(
-            f"encoding {name!r}: not one of text that is known here", next_step="for example utf-8, gb18030, utf-16"
+            f"encoding {name!r}: unknown, or not a text encoding", next_step="for example utf-8, gb18030, utf-16"
         )
     return encoding
 
@@ -159,7 +159,8 @@ class Source:
 
     def _too_long(self, number: int) -> InputDataError:
         return InputDataError(
-            f"{at_line(self.name, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="part it into lines"
+            f"{at_line(self.name, number)}: a line is longer than {LONGEST_LINE >> 20} MiB",
+            next_step="split it into shorter lines",
         )
 
 
@@ -182,4 +183,4 @@ def _peekable(stream: BinaryIO) -> Any:
 
 
 def _broken_gzip(name: str, error: Exception) -> InputDataError:
-    return InputDataError(f"{name}: damaged, or not all of a gzip file ({error})", next_step="bring it over again")
+    return InputDataError(f"{name}: damaged or incomplete gzip file ({error})", next_step="copy it again")

@@ -231,7 +231,7 @@ def test_interrupted_runs_are_gone_on_with(project: Any) -> None:
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=600)
     assert process.returncode == 130
-    assert "interrupted: stopped with 2 runs unfinished" in rest and "next: the same command" in rest
+    assert "interrupted: stopped with 2 runs unfinished" in rest and "next: run the same command again" in rest
     assert len(list(folder.glob("*/13/*/state/state.json"))) == 2
     outcome = project.ssmi("ablate", *options)
     assert outcome.code == 0, outcome.stderr

@@ -120,7 +120,7 @@ def test_a_list_of_files_that_is_none(packed: Path, text: str, said: str) -> Non
     (packed / "pack.json").write_text(text, encoding="utf-8")
     with pytest.raises(StaleArtifactError) as refused:
         check_pack(packed)
-    assert refused.value.message.startswith(f"{packed / 'pack.json'}: no pack of this version (")
+    assert refused.value.message.startswith(f"{packed / 'pack.json'}: not a valid pack of this version (")
     assert said in refused.value.message and refused.value.next_step == REPACK_ADVICE
 
 

@@ -180,7 +180,7 @@ def test_a_split_and_a_file_are_scored_alike(tagging: ssmi.Project) -> None:
     assert set(split.to_json()) < set(file.to_json())
     with pytest.raises(ParameterError, match="klingon"):
         tagging.evaluate(file=tagging.root / "data" / "tiny" / "test.bmes", encoding="klingon")
-    with pytest.raises(ParameterError, match="is named, and the run of tiny"):
+    with pytest.raises(ParameterError, match="and data set tiny are given"):
         tagging.evaluate("tiny", run=tagging.paths.run("tiny"), file=tagging.root / "data" / "tiny" / "test.bmes")
 
 

@@ -97,13 +97,13 @@ class _Surprise:
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ({"weight": _Surprise()}, "not tensors alone"),
+        ({"weight": _Surprise()}, "contains tensors only"),
         ([1, 2], "holds no named weights"),
         ({}, "holds no named weights"),
         ({"epoch": 3, "weight": torch.ones(2)}, "'epoch' is not a tensor"),
-        (b"PK\x03\x04 cut off", "not tensors alone"),
-        (b"", "not tensors alone"),
-        (pickle.dumps(_Surprise()), "not tensors alone"),
+        (b"PK\x03\x04 cut off", "contains tensors only"),
+        (b"", "contains tensors only"),
+        (pickle.dumps(_Surprise()), "contains tensors only"),
     ],
     ids=["a call", "a list", "nothing named", "a number", "cut off", "empty", "a bare pickle"],
 )
