@@ -47,7 +47,7 @@ class StageState:
 
 @dataclass(frozen=True, slots=True)
 class FeatureBuild:
-    """Outcome of build_lock the features of a data set or corpus.
+    """Outcome of building the features of a data set or corpus.
 
     Attributes:
         dataset: Name of the data set or corpus.
@@ -173,7 +173,7 @@ def _context(
     is_share: bool = False,
     force: bool = False,
 ) -> Iterator[StageContext]:
-    """Yield the context in which stages run, under the lock of ``build_lock`` except for shares, which run at once."""
+    """Yield the context in which stages run, under ``build_lock`` except for shares, which run at once."""
     check_place(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
@@ -189,6 +189,6 @@ def _context(
         if corpus is not None:
             fetch_all_stages(remote, corpus.like, paths=workspace.paths, reporter=workspace.reporter)
     # Only after the names are checked: a lock is a file, and a rejected request must not leave one behind.
-    alone = nullcontext() if is_share else build_lock(workspace)
-    with alone, open_executor(workers=workers, scheduler=scheduler) as executor:
+    lock = nullcontext() if is_share else build_lock(workspace)
+    with lock, open_executor(workers=workers, scheduler=scheduler) as executor:
         yield StageContext(workspace.root, name, params, executor, workspace.reporter, corpus=corpus, remote=remote)

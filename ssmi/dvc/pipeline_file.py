@@ -84,7 +84,7 @@ def check_version(name: str, version: int | None) -> None:
     if version is not None and version != version_of(name):
         raise StaleArtifactError(
             f"{NAME} asks for version {version} of {name}, this program has {version_of(name)}",
-            next_step="ssmi-cli dvc write, then run it again",
+            next_step="ssmi-cli dvc write, then run the same command again",
         )
 
 

@@ -78,7 +78,7 @@ def distinct_segments(
         context: Context of the data set or corpus whose segments are written.
         vocabulary: Gives the boundary ids of segments.
         path: File to write, a table of ``schema.DISTINCT_SEGMENTS``.
-        n_precomputed: Most frequent words that are added.
+        n_precomputed: Number of the most frequent words to add.
 
     Returns:
         The file and its numbers of segments.
