@@ -21,7 +21,7 @@ def datasets(context: click.Context, parameter: click.Parameter, incomplete: str
     names: set[str] = set()
     with suppress(SsmiError):  # no project here, or an invalid params.yaml
         names |= set(session.params().datasets)
-    return _beginning(names | dataset_names(session.project_folder or Path()), incomplete)
+    return _with_prefix(names | dataset_names(session.project_folder or Path()), incomplete)
 
 
 def corpora(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -31,7 +31,7 @@ def corpora(context: click.Context, parameter: click.Parameter, incomplete: str)
     names: set[str] = set()
     with suppress(SsmiError):
         names = {Path(path).name.partition(".")[0] for path in _session(context).params().corpora}
-    return _beginning(names, incomplete)
+    return _with_prefix(names, incomplete)
 
 
 def configurations(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -40,7 +40,7 @@ def configurations(context: click.Context, parameter: click.Parameter, incomplet
 
     before, comma, last = incomplete.rpartition(",")
     # The shell replaces the whole word by the completion, which therefore repeats the part before the comma.
-    return [before + comma + name for name in _beginning(CONFIGURATIONS, last)]
+    return [before + comma + name for name in _with_prefix(CONFIGURATIONS, last)]
 
 
 def parameters(
@@ -49,15 +49,15 @@ def parameters(
     """``section.key=`` of every parameter; after ``=``, its values if they can be listed."""
     name, given, value = incomplete.partition("=")
     if given:
-        return [_item(f"{name}={one}") for one in _beginning(values_by_parameter().get(name, []), value)]
-    return [_item(f"{one}=") for one in _beginning(values_by_parameter(), name)]
+        return [_item(f"{name}={one}") for one in _with_prefix(values_by_parameter().get(name, []), value)]
+    return [_item(f"{one}=") for one in _with_prefix(values_by_parameter(), name)]
 
 
 def parameter_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of the sections of params.yaml and of every ``section.key``."""
     from ssmi.pipeline.contract.parameters.params import Params
 
-    return _beginning({*Params.model_fields, *values_by_parameter()}, incomplete)
+    return _with_prefix({*Params.model_fields, *values_by_parameter()}, incomplete)
 
 
 def runs(
@@ -69,7 +69,7 @@ def runs(
 
 def devices(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Usual device names. Only torch knows which devices exist, and importing it takes seconds."""
-    return _beginning(("auto", "cpu", "cuda", "cuda:0", "cuda:1"), incomplete)
+    return _with_prefix(("auto", "cpu", "cuda", "cuda:0", "cuda:1"), incomplete)
 
 
 def encodings(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
@@ -83,7 +83,7 @@ def _session(context: click.Context) -> Session:
     return Session(project_option=context.find_root().params.get("project"))
 
 
-def _beginning(names: Iterable[str], incomplete: str) -> list[str]:
+def _with_prefix(names: Iterable[str], incomplete: str) -> list[str]:
     return sorted(name for name in names if name.startswith(incomplete))
 
 
@@ -99,15 +99,15 @@ def values_by_parameter() -> dict[str, list[str]]:
     for section, about in Params.model_fields.items():
         kind = about.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
-            values |= {f"{section}.{key}": _few(field.annotation) for key, field in kind.model_fields.items()}
+            values |= {f"{section}.{key}": _listed_values(field.annotation) for key, field in kind.model_fields.items()}
     return values
 
 
-def _few(kind: Any) -> list[str]:
+def _listed_values(kind: Any) -> list[str]:
     if kind is bool:
         return ["false", "true"]
     if get_origin(kind) is Literal:
         return [str(value) for value in get_args(kind)]
     if kind is type(None):
         return ["null"]
-    return [value for part in get_args(kind) for value in _few(part)]
+    return [value for part in get_args(kind) for value in _listed_values(part)]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ssmi.cli.terminal.closed import give_up
+from ssmi.cli.terminal.closed import discard_output
 from ssmi.cli.terminal.visible import visible_lines
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.storage.replacing import final_path
@@ -26,9 +26,9 @@ _NEXT_STEPS = {
     errno.EMFILE: "raise the limit on open files (ulimit -n)",
     errno.ENFILE: "close other programs: this machine has too many files open",
     errno.ENOMEM: "close other programs, or use a machine with more memory",
-    errno.EIO: "look after the disk or the network that it lies on",
-    errno.ESTALE: "look after the network that it lies on, and run the same command again",
-    errno.ENOTCONN: "look after the network that it lies on, and run the same command again",
+    errno.EIO: "check the disk or network that holds it",
+    errno.ESTALE: "check the network that holds it, then run the same command again",
+    errno.ENOTCONN: "check the network that holds it, then run the same command again",
 }
 """Next steps by ``errno``, for operating-system errors that no traceback explains better."""
 
@@ -36,20 +36,24 @@ _NEXT_STEPS = {
 def explain(error: BaseException) -> int:
     """Print what failed and what to do next on stderr; return the exit code."""
     if isinstance(error, SsmiError):
-        code = fail(f"error: {error.message}", error.exit_code)
+        code = print_failure(f"error: {error.message}", error.exit_code)
         if error.next_step:
-            fail(f"  next: {error.next_step}", code)
+            print_failure(f"  next: {error.next_step}", code)
         return code
     # One line, however many the library's message has.
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError):
-        return fail(f"error: out of memory{f' ({text})' if text else ''}\n  next: {_NEXT_STEPS[errno.ENOMEM]}", 1)
+        return print_failure(
+            f"error: out of memory{f' ({text})' if text else ''}\n  next: {_NEXT_STEPS[errno.ENOMEM]}", 1
+        )
     number = _number(error)
     if isinstance(error, OSError) and number in _NEXT_STEPS:
         place = error.filename2 or error.filename  # a copy or a rename writes to the second path
         place = f"{final_path(Path(os.fsdecode(place)))}: " if place else ""
-        return fail(f"error: {place}{os.strerror(number)}\n  next: {_NEXT_STEPS[number]}", 1)
-    return fail(f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1)
+        return print_failure(f"error: {place}{os.strerror(number)}\n  next: {_NEXT_STEPS[number]}", 1)
+    return print_failure(
+        f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1
+    )
 
 
 def _number(error: BaseException) -> int:
@@ -62,12 +66,12 @@ def _number(error: BaseException) -> int:
     return error.errno or 0
 
 
-def fail(message: str, code: int) -> int:
+def print_failure(message: str, code: int) -> int:
     """Print a message on stderr, if stderr still has a reader; return the exit code."""
     with suppress(ValueError):  # stderr is closed
         try:
             # The message may contain file names and text that somebody else wrote.
             click.echo(visible_lines(message), err=True)
         except OSError:
-            give_up(sys.stderr)
+            discard_output(sys.stderr)
     return code

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import click
 
-from ssmi.cli.failures import INTERRUPTED, explain, fail
+from ssmi.cli.failures import INTERRUPTED, explain, print_failure
 from ssmi.cli.options import storage_url
 from ssmi.cli.session import Session
-from ssmi.cli.terminal.closed import give_up, has_reader
+from ssmi.cli.terminal.closed import discard_output, has_reader
 from ssmi.cli.usage import CommandGroup, as_parameter_error
 
 # The summaries are repeated here, because reading them from a command would import its module.
@@ -92,7 +92,7 @@ def main() -> None:
     """Run the command line; every failure becomes one clear line and a documented exit code."""
     # Read from the arguments: once cli.main has raised, the context that holds the option is gone.
     debug = "--debug" in sys.argv
-    _listen()
+    _install_signal_handlers()
     # setdefault keeps values from the environment. Commands import the libraries that read these only later.
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     # Waiting threads sleep instead of spinning: on a shared machine, spinning made a step several times slower.
@@ -103,8 +103,8 @@ def main() -> None:
         sys.stdout.flush()  # here, where a failure can still be reported
     # click turns a KeyboardInterrupt that leaves a command into Abort.
     except (click.exceptions.Abort, KeyboardInterrupt):
-        _stop_listening()
-        sys.exit(fail("interrupted", INTERRUPTED))
+        _restore_default_signals()
+        sys.exit(print_failure("interrupted", INTERRUPTED))
     # Before ClickException, its base class: a group called without a command shows its help.
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -115,11 +115,11 @@ def main() -> None:
         # Outside standalone mode, click exits this way only for a broken pipe. If the pipe is stdout and its reader has
         # gone (`| head`), nothing is wrong.
         if not has_reader(sys.stdout):
-            give_up(sys.stdout)
+            discard_output(sys.stdout)
             sys.exit(0)
-        sys.exit(fail("error: a process that this one worked with has ended\n  next: the same command again", 1))
+        sys.exit(print_failure("error: a helper process ended unexpectedly\n  next: run the same command again", 1))
     except Exception as error:
-        give_up(sys.stdout)
+        discard_output(sys.stdout)
         if debug:
             raise
         sys.exit(explain(error))
@@ -127,7 +127,7 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _listen() -> None:
+def _install_signal_handlers() -> None:
     """Make SIGTERM (a stopped container or batch job) and SIGHUP (a closed terminal) clean up as Ctrl-C does."""
     for name in _STOPPING:
         number = getattr(signal, name, None)  # Windows lacks SIGHUP
@@ -136,7 +136,7 @@ def _listen() -> None:
             signal.signal(number, signal.default_int_handler)
 
 
-def _stop_listening() -> None:
+def _restore_default_signals() -> None:
     """Restore the default actions, so that the next signal ends the process at once."""
     for name in ("SIGINT", *_STOPPING):
         number = getattr(signal, name, None)

@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.user_files import require_file
 
 Decorated = Callable[..., Any]
-_MOST_DIGITS = 9
+_MAX_DIGITS = 9
 
 
 class InputFile(click.Path):
@@ -120,7 +120,7 @@ def _jobs(context: click.Context, parameter: click.Parameter, value: str) -> int
     if value == "auto":
         return 0
     # The length first, because Python refuses to convert more than 4300 digits.
-    if not value.isdecimal() or len(value) > _MOST_DIGITS or int(value) < 1:
+    if not value.isdecimal() or len(value) > _MAX_DIGITS or int(value) < 1:
         # Not ParameterError: click records the option in BadParameter, and usage.py names it.
         raise click.BadParameter(f"{value[:40]!r} is neither auto nor a whole number from 1")
     return int(value)
@@ -153,6 +153,8 @@ def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
 def check_picture(picture: Path | None) -> None:
     """Raise ParameterError if ``--plot`` has another file extension or its folder does not exist."""
     if picture is not None and picture.suffix not in (".svg", ".png"):
-        raise ParameterError(f"--plot {picture}: neither .svg nor .png", next_step="give it a name that ends so")
+        raise ParameterError(
+            f"--plot {picture}: the file name must end in .svg or .png", next_step="change the file name"
+        )
     if picture is not None and not picture.parent.is_dir():
         raise ParameterError(f"--plot {picture}: no folder {picture.parent}", next_step="make it, or name another")

@@ -76,15 +76,13 @@ class Session:
         from ssmi.runs.lookup import find_run, require_checkpoint
 
         if run is not None and dataset is not None:
-            raise ParameterError(
-                "--run names the run folder, --dataset the run of a data set", next_step="give one of them"
-            )
+            raise ParameterError("both --run and --dataset are given", next_step="give only one of them")
         if run is None:
             return find_run(self.project, run=None, dataset=dataset), self.root
         require_checkpoint(run)
         return run, self.named_root
 
-    def say_if_nowhere(self) -> None:
+    def note_if_no_project(self) -> None:
         """Print a note if there is no project here."""
         from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 

@@ -4,7 +4,7 @@ This is the only module that imports dask.
 
 Stages pass a module-level function and tasks that carry paths and small values, never tables or matrices. Results come
 back in the order of the tasks, so a stage's output does not depend on which process did the work. Data travels in
-files: a task or result of more than ``MOST_BYTES`` is refused. A task may run twice if its worker is lost, so it writes
+files: a task or result of more than ``MAX_BYTES`` is refused. A task may run twice if its worker is lost, so it writes
 whole files under temporary names.
 """
 
@@ -33,9 +33,9 @@ from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER, WorkerPool, 
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-MOST_BYTES = 1 << 16
+MAX_BYTES = 1 << 16
 """Most bytes of a pickled task or result, all of which cost the scheduler and the driver memory and time."""
-SECONDS_BETWEEN_LOOKS = 1.0
+WORKER_POLL_SECONDS = 1.0
 """How often the driver looks for new workers while it waits for a result."""
 SECONDS_TO_CONNECT = 10
 SECONDS_FOR_WORKERS = 60
@@ -164,15 +164,15 @@ class Cluster:
         if now >= self._next_look:
             # The number only, without the scheduler's details of each worker.
             self._known_workers = max(1, self._client.scheduler_info(n_workers=0)["n_workers"])
-            self._next_look = now + SECONDS_BETWEEN_LOOKS
+            self._next_look = now + WORKER_POLL_SECONDS
         return self._known_workers
 
     def _finished(self, future: Any) -> bool:
-        """Wait for a task for up to ``SECONDS_BETWEEN_LOOKS``, and return whether it is finished."""
+        """Wait for a task for up to ``WORKER_POLL_SECONDS``, and return whether it is finished."""
         from distributed import wait
 
         try:
-            wait(future, timeout=SECONDS_BETWEEN_LOOKS)
+            wait(future, timeout=WORKER_POLL_SECONDS)
         except TimeoutError:
             return False
         return True
@@ -187,7 +187,7 @@ class Cluster:
         except (CancelledError, CommClosedError, ConnectionError) as error:
             raise MissingResourceError(
                 f"{label}: the Dask scheduler went away",
-                next_step="start it and its workers, then run the same again: finished parts are kept",
+                next_step="restart the scheduler and workers, then run the same command again; finished parts are kept",
             ) from error
 
 
@@ -209,7 +209,7 @@ def _naming_the_part(work: Work[Any, Any], index: int) -> Iterator[None]:
     except (SsmiError, OSError):
         raise
     except _TooLargeError as error:
-        raise SsmiError(f"{part}: {error}", next_step="report this as a bug: tables travel by file") from error
+        raise SsmiError(f"{part}: {error}", next_step="report a bug: large data must be passed in files") from error
     except Exception as error:
         if type(error).__name__ in _LOST:
             raise SsmiError(
@@ -230,12 +230,12 @@ def _file_of(task: object) -> str:
 
 
 class _TooLargeError(Exception):
-    """A task or result is larger than ``MOST_BYTES``."""
+    """A task or result is larger than ``MAX_BYTES``."""
 
 
 def _check_size(what: str, value: object) -> None:
-    if (size := len(pickle.dumps(value))) > MOST_BYTES:
-        raise _TooLargeError(f"a {what} of {size:,} bytes, more than the {MOST_BYTES:,} that may travel")
+    if (size := len(pickle.dumps(value))) > MAX_BYTES:
+        raise _TooLargeError(f"a {what} of {size:,} bytes exceeds the limit of {MAX_BYTES:,} bytes")
 
 
 def _run(function: Callable[[Task], Result], task: Task) -> Result:

@@ -26,7 +26,7 @@ Result = TypeVar("Result")
 
 TASKS_IN_FLIGHT_PER_WORKER = 4
 """Enough that a worker always has its next task, and few enough that few results wait in memory for an earlier one."""
-MOST_DEATHS = 3
+MAX_DEATHS = 3
 """How often workers may die while the pool waits for one task."""
 _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -47,7 +47,7 @@ class WorkerPool:
             tasks: Picklable values.
 
         Raises:
-            BrokenProcessPool: Workers died more than ``MOST_DEATHS`` times while the pool waited for one result.
+            BrokenProcessPool: Workers died more than ``MAX_DEATHS`` times while the pool waited for one result.
         """
         remaining = iter(tasks)
         in_flight: deque[tuple[Task, Future[Result]]] = deque()
@@ -62,7 +62,7 @@ class WorkerPool:
                 result = in_flight[0][1].result()
             except BrokenProcessPool:
                 n_deaths += 1
-                if n_deaths > MOST_DEATHS:
+                if n_deaths > MAX_DEATHS:
                     raise
                 self._replace_lost(function, in_flight)
                 continue
@@ -88,7 +88,7 @@ class WorkerPool:
     def _submit(self, function: Callable[[Task], Result], task: Task) -> Future[Result]:
         """Submit a task. If the pool is already broken, return a failed future, as for the pool's earlier tasks."""
         try:
-            with _deaf_children():
+            with _interrupts_blocked():
                 return self._pool.submit(function, task)
         except BrokenProcessPool as error:
             failed: Future[Result] = Future()
@@ -120,7 +120,7 @@ def worker_pool(n_workers: int) -> Iterator[WorkerPool]:
 
 
 @contextmanager
-def _deaf_children() -> Iterator[None]:
+def _interrupts_blocked() -> Iterator[None]:
     """Keep processes that start in the block from receiving Ctrl-C, which only the main process acts on.
 
     The signal is blocked, not ignored, so that an interrupt during the block is not lost but delivered after it.

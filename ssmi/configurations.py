@@ -121,7 +121,7 @@ def _without(name: str, title: str, summary: str, **parts: Value) -> Configurati
     return Configuration(name, title, {f"model.{part}": value for part, value in parts.items()}, summary)
 
 
-_EVERY = (
+_ALL = (
     Configuration("ssmi", "SSMI", {}, "the parameters as they are"),
     Configuration(
         "paper", "Paper", _PAPER, "the paper's network and selection, whatever the parameters say of their parts"
@@ -167,7 +167,7 @@ _EVERY = (
     _peer("bilstm-crf", "BiLSTM-CRF", "learned character embeddings → BiLSTM → CRF", _BILSTM, _NO_ENCODER),
     _peer("char-crf", "Char-CRF", "learned character embeddings → CRF", _NO_ENCODER),
 )
-CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each for each in _EVERY})
+CONFIGURATIONS: Mapping[str, Configuration] = MappingProxyType({each.name: each for each in _ALL})
 """All configurations by name: SSMI, the paper's network, the baseline, ablations in the paper's order, then peers."""
 
 
@@ -205,7 +205,7 @@ def find(name: str) -> Configuration:
         ) from None
 
 
-def choose(names: Iterable[str]) -> list[Configuration]:
+def select(names: Iterable[str]) -> list[Configuration]:
     """Return the named configurations in the table's order, or all of them if no name is given.
 
     Args:

@@ -10,7 +10,7 @@ from importlib import metadata, util
 from pathlib import Path
 
 from ssmi.pipeline.assets.cache import cache_root
-from ssmi.pipeline.assets.resolve import AssetStatus, encoder_at_hand, list_assets
+from ssmi.pipeline.assets.resolve import AssetStatus, describe_encoder, list_assets
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.workspace import Workspace, find_root
 
@@ -96,7 +96,7 @@ def _version(name: str) -> str | None:
 
 def _encoder(workspace: Workspace) -> str:
     name = workspace.params().encoder.name
-    return f"{name}: {encoder_at_hand(name, root=workspace.root)}"
+    return f"{name}: {describe_encoder(name, root=workspace.root)}"
 
 
 def _graphics_card() -> str | None:

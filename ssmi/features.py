@@ -17,11 +17,11 @@ from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.stages.corpora.fitted import check_like_is_built
-from ssmi.pipeline.stages.corpora.names import check_corpus_name, check_no_corpus_has_it
+from ssmi.pipeline.stages.corpora.names import check_corpus_name, check_not_a_corpus_name
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.registry import get_stage
 from ssmi.pipeline.stages.stage import Corpus, StageContext
-from ssmi.pipeline.stages.stored import bring, bring_all, publish
+from ssmi.pipeline.stages.stored import fetch_all_stages, fetch_stages, publish
 from ssmi.pipeline.stages.up_to_date import StageShare, run
 from ssmi.pipeline.stages.up_to_date import run_share as run_stage_share
 from ssmi.workspace import Workspace
@@ -78,7 +78,7 @@ class Subject:
         """Raise ParameterError for arguments that exclude each other."""
         if self.dataset is not None and self.corpus is not None:
             raise ParameterError(
-                f"the data set {self.dataset} and the corpus {self.corpus} at once", next_step="give one of them"
+                f"both data set {self.dataset} and corpus {self.corpus} are given", next_step="give only one of them"
             )
         if self.like is not None and self.corpus is None:
             raise ParameterError(f"like {self.like}: is for a corpus", next_step="give a corpus too, or leave it out")
@@ -122,13 +122,13 @@ def run_stage(
     """Run one stage whether it is current or not, as ``dvc repro`` requires; see ``Project.run_stage``."""
     with _context(workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides) as context:
         stage = get_stage(name)
-        _bring(context, stage.upstream)
+        _fetch_stage(context, stage.upstream)
         report = run(stage, context).report
         publish(stage, context)
         return report
 
 
-def building(workspace: Workspace) -> AbstractContextManager[None]:
+def build_lock(workspace: Workspace) -> AbstractContextManager[None]:
     """Lock out other builds of the project: all share one vocabulary, and stages read what earlier stages wrote."""
     return locked(
         workspace.paths.lock("features"),
@@ -152,14 +152,14 @@ def run_share(
         workspace, subject, workers=workers, scheduler=scheduler, overrides=overrides, is_share=True
     ) as context:
         # The stage itself is included: if storage holds it finished, there is nothing to do.
-        _bring(context, (*get_stage(name).upstream, name))
+        _fetch_stage(context, (*get_stage(name).upstream, name))
         return run_stage_share(get_stage(name), context, Share(*part))
 
 
-def _bring(context: StageContext, stages: Iterable[str]) -> None:
+def _fetch_stage(context: StageContext, stages: Iterable[str]) -> None:
     """Bring stages up to date with storage, where another machine may have rebuilt them."""
     if context.remote is not None:
-        bring(context.remote, stages, context.dataset, paths=context.paths, reporter=context.reporter)
+        fetch_stages(context.remote, stages, context.dataset, paths=context.paths, reporter=context.reporter)
 
 
 @contextmanager
@@ -173,13 +173,13 @@ def _context(
     is_share: bool = False,
     force: bool = False,
 ) -> Iterator[StageContext]:
-    """Yield the context in which stages run, under the lock of ``building`` except for shares, which run at once."""
+    """Yield the context in which stages run, under ``build_lock`` except for shares, which run at once."""
     check_executor_arguments(workers=workers, scheduler=scheduler)
     params = workspace.params(overrides)
     name = workspace.dataset(subject.dataset, params=params)
     corpus, remote = None, workspace.remote
     if subject.corpus is None:
-        check_no_corpus_has_it(name, paths=workspace.paths, remote=remote)
+        check_not_a_corpus_name(name, paths=workspace.paths, remote=remote)
     else:
         files = find_corpus(subject.corpus, root=workspace.root, listed=params.corpora, reporter=workspace.reporter)
         check_corpus_name(files, paths=workspace.paths, datasets=params.datasets, remote=remote, force=force)
@@ -187,8 +187,8 @@ def _context(
     if remote is not None:
         remote.check(for_workers=scheduler is not None)
         if corpus is not None:
-            bring_all(remote, corpus.like, paths=workspace.paths, reporter=workspace.reporter)
+            fetch_all_stages(remote, corpus.like, paths=workspace.paths, reporter=workspace.reporter)
     # Only after the names are checked: a lock is a file, and a rejected request must not leave one behind.
-    alone = nullcontext() if is_share else building(workspace)
-    with alone, open_executor(workers=workers, scheduler=scheduler) as executor:
+    lock = nullcontext() if is_share else build_lock(workspace)
+    with lock, open_executor(workers=workers, scheduler=scheduler) as executor:
         yield StageContext(workspace.root, name, params, executor, workspace.reporter, corpus=corpus, remote=remote)

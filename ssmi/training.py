@@ -25,10 +25,18 @@ from ssmi.workspace import Workspace
 if TYPE_CHECKING:
     from ssmi.model.training.train import TrainResult
 
-_HARMLESS = frozenset({"shards.matches"})
+_IGNORED_DIFFERENCES = frozenset({"shards.matches"})
 """Parameters in which the shards may differ from the run: a network that does not read the feature is unaffected."""
 
-__all__ = ["Interrupted", "TrainResult", "check_shards", "is_alone", "is_main_process", "train", "train_dataset"]
+__all__ = [
+    "Interrupted",
+    "TrainResult",
+    "check_shards",
+    "is_main_process",
+    "is_single_process",
+    "train",
+    "train_dataset",
+]
 
 
 def train_dataset(
@@ -79,7 +87,7 @@ def is_main_process() -> bool:
     return distributed.is_main_process()
 
 
-def is_alone() -> bool:
+def is_single_process() -> bool:
     """Return whether this is the only training process, that is, torchrun started no others."""
     from ssmi.model.training import distributed
 
@@ -147,7 +155,7 @@ def train(
     resume: bool,
     shards_digest: str | None,
 ) -> TrainResult:
-    """Call ``model.training.train``, and keep the features needed for prediction in the run folder from the start.
+    """Call ``model.training.train``, and pin the features needed for prediction in the run folder from the start.
 
     Even an interrupted run can then be used on text, whatever is built in the project later.
 
@@ -206,12 +214,12 @@ def _train(
             shards_digest=shards_digest,
         )
     except (SsmiError, OSError):
-        if distributed.is_main_process() and pins.find(run) is None:  # rejected before the run began
-            pins.drop_others(run)
+        if distributed.is_main_process() and pins.find_pinned(run) is None:  # rejected before the run began
+            pins.unpin_others(run)
         raise
     # Not earlier: until the new checkpoint is written, the previous checkpoint may still need its features.
     if distributed.is_main_process():
-        pins.drop_others(run)
+        pins.unpin_others(run)
     return result
 
 
@@ -222,7 +230,7 @@ def _keep_features(workspace: Workspace, *, shards: Path, run: Path, params: Par
     try:
         stored = manifests.read(shards)
         store = project_folders(run, stored.manifest, params, project=workspace.root, reporter=workspace.reporter)
-        pins.keep(run, shards=stored, store=store)
+        pins.pin(run, shards=stored, store=store)
     except (SsmiError, OSError) as error:
         workspace.reporter.note(
             f"{run}: can be scored, but not used on text: what {shards} was built from no longer exists ({error})"
@@ -236,7 +244,7 @@ def _check_parameters(params: Params, built: Mapping[str, Mapping[str, Any]], da
         f"{as_yaml(params.section(section).get(key))} in the parameters"
         for section, values in built.items()
         for key, value in values.items()
-        if params.section(section).get(key) != value and f"{section}.{key}" not in _HARMLESS
+        if params.section(section).get(key) != value and f"{section}.{key}" not in _IGNORED_DIFFERENCES
     ]
     if differing:
         raise StaleArtifactError(

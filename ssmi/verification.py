@@ -37,7 +37,7 @@ __all__ = ["FileState", "Finding", "Verification", "VerifiedFolder", "verify"]
 
 _TRAIN_AGAIN = "train again, or copy the complete run folder again"
 _MOVE_AWAY = "move it out of the run's folder"
-_LEFT_BEHIND = "remove it, unless a build is sending it at the moment: one that was killed has left it"
+_LEFT_BEHIND = "remove it, unless a build is uploading it right now; a killed build left it behind"
 _IN_RUN = frozenset(
     {CHECKPOINT, COUNTS, DROP_CHECKPOINT, HEADLINE, HISTORY, KEPT_METADATA, METRICS, PINNED, RESULT_FILES, STATE}
     | {report_name(split) for split in SPLITS}

@@ -74,10 +74,10 @@ class Workspace:
         """
         remote = self.remote
         if remote is not None:
-            from ssmi.pipeline.stages.stored import bring_all
+            from ssmi.pipeline.stages.stored import fetch_all_stages
 
             remote.check_there()
-            bring_all(remote, dataset, paths=self.paths, reporter=self.reporter)
+            fetch_all_stages(remote, dataset, paths=self.paths, reporter=self.reporter)
 
     @checked
     def params(self, overrides: Iterable[str] = (), *, device: str | None = None) -> Params:

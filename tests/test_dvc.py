@@ -127,7 +127,7 @@ def test_another_version_of_a_stage_is_seen_and_its_raw_files_too(of_my_own: Any
     status = _dvc(project, "status")
     assert "selection@tiny" in status and "changed command" in status and "prepare@tiny" not in status
     built = project.build()
-    assert built.built == set() and "dvc.yaml is of another version; ssmi-cli dvc write" in built.stderr
+    assert built.built == set() and "dvc.yaml was written by another version; run ssmi-cli dvc write" in built.stderr
     assert project.ssmi("dvc", "write").code == 0
     assert path.read_text(encoding="utf-8") == written and _up_to_date(_dvc(project, "status"))
     with project.raw("train").open("a", encoding="utf-8") as stream:
@@ -172,7 +172,7 @@ def test_features_build_beside_a_running_dvc_is_done_and_says_what_is_not_record
         running.communicate("end\n", timeout=600)
     assert outcome.built == set()
     (note,) = outcome.stderr.splitlines()
-    assert re.fullmatch(r"not recorded in dvc\.lock: dvc commit: .*Unable to acquire lock.* does it later", note)
+    assert re.fullmatch(r"not recorded in dvc\.lock: dvc commit: .*Unable to acquire lock.* again to record it", note)
     assert project.build().stderr == ""
 
 

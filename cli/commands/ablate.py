@@ -23,10 +23,10 @@ from ssmi.cli.session import Session
 
 def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
     """Validate names of configurations and put them in the table's order; empty if none were given."""
-    from ssmi.configurations import choose
+    from ssmi.configurations import select
 
-    # `choose` takes an empty list for all; here it stays empty, so that variants alone add no built-in row.
-    return tuple(each.name for each in choose(split_names(value)) if value)
+    # `select` takes an empty list for all; here it stays empty, so that variants alone add no built-in row.
+    return tuple(each.name for each in select(split_names(value)) if value)
 
 
 @click.command()
@@ -100,7 +100,7 @@ def ablate(
         _list(only, as_json=as_json)
         return
     from ssmi.ablation.render import cells, note, other_cells
-    from ssmi.cli.failures import INTERRUPTED, fail
+    from ssmi.cli.failures import INTERRUPTED, print_failure
     from ssmi.cli.terminal.tables import print_table
     from ssmi.training import Interrupted
 
@@ -120,7 +120,9 @@ def ablate(
         )
     # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
     except Interrupted as interrupted:
-        context.exit(fail(f"interrupted: {interrupted.message}\n  next: the same command", INTERRUPTED))
+        context.exit(
+            print_failure(f"interrupted: {interrupted.message}\n  next: run the same command again", INTERRUPTED)
+        )
     table = result.table
     if as_json and table:
         click.echo(json.dumps(table.to_json(), ensure_ascii=False, indent=1))

@@ -79,7 +79,7 @@ def _row(name: str, one: Difference) -> tuple[str, ...]:
         f"{100 * one.base_f1:.2f}",
         f"{100 * one.gain:+.2f}",
         f"[{100 * one.low:+.2f}, {100 * one.high:+.2f}]",
-        f"{100 * one.other_sign:.1f} %",
+        f"{100 * one.opposite_sign_share:.1f} %",
     )
 
 
@@ -90,7 +90,7 @@ def _seeds(seeds: tuple[int, ...]) -> str:
 def verdict(comparison: Comparison) -> str:
     """Say in words what the interval implies."""
     difference = comparison.overall
-    if difference.told_apart:
+    if difference.significant:
         text = f"The interval excludes 0: RUN is {'better' if difference.gain > 0 else 'worse'} on these sentences."
     else:
         text = "The interval contains 0: the difference may be chance."

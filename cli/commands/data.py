@@ -30,7 +30,7 @@ def list_(session: Session, as_json: bool) -> None:
     from ssmi.cli.terminal.tables import print_table
     from ssmi.data import list_assets
 
-    session.say_if_nowhere()
+    session.note_if_no_project()
     assets = list_assets(root=session.project_folder or Path.cwd())
     if as_json:
         click.echo(json.dumps([asdict(asset) for asset in assets], ensure_ascii=False, indent=1, default=str))

@@ -27,7 +27,7 @@ def write(session: Session, check: bool) -> None:
     names = pipeline_file.outdated(session.root)
     if check and names:
         raise StaleArtifactError(
-            f"{pipeline_file.NAME} is not what this program runs: {', '.join(names)}", next_step="ssmi-cli dvc write"
+            f"{pipeline_file.NAME} is out of date: {', '.join(names)}", next_step="ssmi-cli dvc write"
         )
     if names:
         pipeline_file.write_pipeline(session.root)

@@ -83,10 +83,12 @@ def _check_usage(file: Path | None, picture: Path | None, reading: Mapping[str, 
     # --split has a default, so its value does not show whether it was given.
     source = click.get_current_context().get_parameter_source("split")
     if file is not None and source is ParameterSource.COMMANDLINE:
-        raise ParameterError("--file is scored whole: it has no --split", next_step="give one of them")
+        raise ParameterError(
+            "--split has no meaning with --file, which is scored as a whole", next_step="leave --split out"
+        )
     given = [name for name, value in reading.items() if value is not None]
     if file is None and given:
         raise ParameterError(
-            f"--{given[0]} without --file", next_step="leave it out: dataset.yaml says it of a data set"
+            f"--{given[0]} without --file", next_step="leave it out; for a data set, set it in dataset.yaml"
         )
     check_picture(picture)

@@ -56,7 +56,7 @@ def paper(
     command continues after Ctrl-C. The page is artifacts/paper/ENCODER/paper.md; the runs are those of `ssmi-cli
     ablate`.
     """
-    from ssmi.cli.failures import INTERRUPTED, fail
+    from ssmi.cli.failures import INTERRUPTED, print_failure
     from ssmi.training import Interrupted
 
     session: Session = context.obj
@@ -71,7 +71,9 @@ def paper(
             device=device,
         )
     except Interrupted as interrupted:
-        context.exit(fail(f"interrupted: {interrupted.message}\n  next: the same command", INTERRUPTED))
+        context.exit(
+            print_failure(f"interrupted: {interrupted.message}\n  next: run the same command again", INTERRUPTED)
+        )
     if as_json:
         body = {"page": str(result.page), "datasets": list(result.tables), "missing": list(result.missing)}
         click.echo(json.dumps(body, ensure_ascii=False, indent=1))

@@ -10,7 +10,7 @@ import click
 
 from ssmi.cli import completion
 from ssmi.cli.build_options import executor_options
-from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage, what_is_piped_in
+from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage, stdin_files
 from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import check_output, open_output
@@ -105,7 +105,7 @@ def predict(
         return
     if out is not None:
         check_output(out, files)
-    files = files or what_is_piped_in(interactive=interactive)
+    files = files or stdin_files(interactive=interactive)
     from ssmi.predict.input.structured_files import check_field
 
     check_field(text_field, files, kind)

@@ -51,7 +51,7 @@ def _refuse(idle: Mapping[str, str], what: str) -> None:
         raise ParameterError(f"{what}, without {', '.join(said)}", next_step="leave one or the other out")
 
 
-def what_is_piped_in(*, interactive: bool) -> tuple[Path, ...]:
+def stdin_files(*, interactive: bool) -> tuple[Path, ...]:
     """Standard input in place of FILES; none if interactive. Raises ParameterError if it is a terminal."""
     if interactive:
         return ()

@@ -60,7 +60,7 @@ def stats(
         form = "json"
     if sql is not None and (report is not None or print_sql):
         beside = "--print-sql" if print_sql else "a REPORT"
-        raise ParameterError(f"--sql and {beside} at once", next_step="give one of them")
+        raise ParameterError(f"both --sql and {beside} are given", next_step="give only one of them")
     from ssmi import statistics
     from ssmi.cli.terminal.stats_output import show_csv, show_json, show_table
 

@@ -57,7 +57,7 @@ def train(
     torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
     from ssmi import training
-    from ssmi.cli.failures import INTERRUPTED, fail
+    from ssmi.cli.failures import INTERRUPTED, print_failure
     from ssmi.cli.terminal.scores import print_scores
     from ssmi.dvc import pipeline_file
 
@@ -70,8 +70,12 @@ def train(
     # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
     except training.Interrupted as interrupted:
         if training.is_main_process():
-            again = _same_command_resumed() if training.is_alone() else "the same torchrun command with --resume"
-            fail(f"interrupted: {interrupted.message}\n  next: {again}", INTERRUPTED)
+            again = (
+                _same_command_resumed()
+                if training.is_single_process()
+                else "run the same torchrun command again with --resume"
+            )
+            print_failure(f"interrupted: {interrupted.message}\n  next: {again}", INTERRUPTED)
         context.exit(INTERRUPTED)
     if not training.is_main_process():
         return

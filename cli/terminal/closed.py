@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 
-def give_up(stream: TextIO) -> None:
+def discard_output(stream: TextIO) -> None:
     """Flush a stream; if its reader has gone or its disk is full, discard its output from here on."""
     try:
         stream.flush()
@@ -45,12 +45,12 @@ class Stderr:
         try:
             return self._stream.write(text)
         except OSError:
-            give_up(self._stream)
+            discard_output(self._stream)
             return len(text)
 
     def flush(self) -> None:
         """Flush if possible."""
-        give_up(self._stream)
+        discard_output(self._stream)
 
     def __getattr__(self, name: str) -> Any:
         """Take every other attribute from stderr."""

@@ -31,11 +31,11 @@ def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Itera
     iteration; Ctrl-C raises KeyboardInterrupt.
     """
     # A lambda, because the session is created below; it is not called before the session draws.
-    with Reading(read, tell=lambda: session.app.invalidate()) as reading:
+    with Reading(read, on_result=lambda: session.app.invalidate()) as reading:
         session: PromptSession[str] = PromptSession(
             prompt,
             input_processors=[_Marks(reading, colours)],
-            bottom_toolbar=lambda: _summary(reading.known_of(get_app().current_buffer.text), colours),
+            bottom_toolbar=lambda: _summary(reading.known_entities(get_app().current_buffer.text), colours),
             style=_STYLE,
         )
         while True:
@@ -43,7 +43,7 @@ def typed_lines(read: Read, colours: Mapping[str, str], *, prompt: str) -> Itera
                 line = session.prompt()
             except EOFError:
                 return
-            yield line, reading.all_of(line)
+            yield line, reading.wait_for_entities(line)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +59,12 @@ class Reading:
 
     Args:
         read: Finds the entities of a text.
-        tell: Called by the thread when a new result is available.
+        on_result: Called by the thread when a new result is available.
     """
 
-    def __init__(self, read: Read, *, tell: Callable[[], None]) -> None:
+    def __init__(self, read: Read, *, on_result: Callable[[], None]) -> None:
         self._read = read
-        self._tell = tell
+        self._on_result = on_result
         self._changed = Condition()
         self._asked = ""
         self._result = _Result()
@@ -88,13 +88,13 @@ class Reading:
             self._asked = text
             self._changed.notify_all()
 
-    def known_of(self, text: str) -> list[Entity]:
+    def known_entities(self, text: str) -> list[Entity]:
         """Entities of the text tagged last, as far as ``text`` agrees with it up to the end of each entity."""
         # Read once, without the lock: the thread replaces the result but never modifies it.
         result = self._result
         return [one for one in result.entities if text.startswith(result.text[: one.end])]
 
-    def all_of(self, text: str) -> Sequence[Entity]:
+    def wait_for_entities(self, text: str) -> Sequence[Entity]:
         """Wait for the entities of a text and return them. Raises what the tagger raised."""
         self.ask(text)
         with self._changed:
@@ -121,7 +121,7 @@ class Reading:
             with self._changed:
                 self._result = result
                 self._changed.notify_all()
-            self._tell()
+            self._on_result()
 
 
 class _Marks(Processor):
@@ -138,7 +138,7 @@ class _Marks(Processor):
         start = document.translate_row_col_to_index(number, 0)
         line = document.lines[number]
         styles = [""] * len(line)
-        for one in self._reading.known_of(document.text):
+        for one in self._reading.known_entities(document.text):
             for column in range(max(one.start - start, 0), min(one.end - start, len(line))):
                 styles[column] = _style(self._colours[one.label])
         # Each character becomes exactly one, so that columns and the cursor keep their positions.

@@ -54,4 +54,7 @@ def check_output(out: Path, files: Sequence[Path]) -> None:
         )
     # samefile, because a link to one of the files is that file.
     if out.exists() and any(path.exists() and path.samefile(out) for path in files):
-        raise ParameterError(f"--out {out}: one of the FILES, which would be lost", next_step="name another")
+        raise ParameterError(
+            f"--out {out}: is also one of the FILES and would be overwritten",
+            next_step="name another file",
+        )

@@ -60,7 +60,7 @@ class Difference:
     low: float
     high: float
     """Upper end of the interval of the gain; ``low`` is its lower end."""
-    other_sign: float
+    opposite_sign_share: float
     """Share of resamples, from 0 to 1, whose gain is 0 or of the opposite sign; approximates its probability."""
 
     @property
@@ -69,7 +69,7 @@ class Difference:
         return self.f1 - self.base_f1
 
     @property
-    def told_apart(self) -> bool:
+    def significant(self) -> bool:
         """Whether the interval excludes 0."""
         return not self.low <= 0 <= self.high
 
@@ -81,8 +81,8 @@ class Difference:
             "gain": self.gain,
             "low": self.low,
             "high": self.high,
-            "other_sign": self.other_sign,
-            "told_apart": self.told_apart,
+            "other_sign": self.opposite_sign_share,
+            "significant": self.significant,
         }
 
 
@@ -173,8 +173,8 @@ def differences(system: Sampled, base: Sampled, *, level: float = LEVEL, seed: i
     gains = means[0] - means[1]
     low, high = np.quantile(gains, [(1 - level) / 2, (1 + level) / 2], axis=0)
     f1, base_f1 = system.f1.mean(0), base.f1.mean(0)
-    other_sign = (gains * np.sign(f1 - base_f1) <= 0).mean(0)
-    figures = zip(*(values.tolist() for values in (f1, base_f1, low, high, other_sign)), strict=True)
+    opposite_sign_share = (gains * np.sign(f1 - base_f1) <= 0).mean(0)
+    figures = zip(*(values.tolist() for values in (f1, base_f1, low, high, opposite_sign_share)), strict=True)
     return [Difference(*of_group) for of_group in figures]
 
 

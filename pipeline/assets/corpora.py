@@ -92,7 +92,7 @@ def _check_one_place(name: str, folder: Path, *, root: Path) -> None:
     here = path_below(root, name)
     if here.exists() and here.resolve() != folder.resolve():
         raise ParameterError(
-            f"corpus {name!r}: {folder} and {here} are both there",
+            f"corpus {name!r}: ambiguous: both {folder} and {here} exist",
             next_step=f"name one of them as a path: {quote(str(folder))} or {quote(f'./{name}')}",
         )
 
@@ -135,7 +135,7 @@ def open_corpus(path: Path, *, name: str) -> CorpusFiles:
     if not files:
         raise MissingResourceError(
             f"corpus {path}: no file of text in it",
-            next_step=f"its files are to end in {' '.join(ENDINGS)} (.gz, .zst)",
+            next_step=f"text files must end in {' '.join(ENDINGS)} (also packed: .gz, .zst)",
         )
     others = sorted(visible.keys() - files.keys())
     notes = (f"{path}: not read: {', '.join(others[:5])}{' ...' if len(others) > 5 else ''}",) if others else ()

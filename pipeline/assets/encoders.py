@@ -84,7 +84,7 @@ def _no_folder(name: str, folder: Path, registry: Registry) -> MissingResourceEr
     )
 
 
-def encoder_at_hand(name: str, *, root: Path, registry: Registry = ASSETS) -> str:
+def describe_encoder(name: str, *, root: Path, registry: Registry = ASSETS) -> str:
     """Describe in words what ``find_encoder`` would return, or what is wrong. Fetches and converts nothing."""
     asset = known(name, "encoder", registry)
     folder = cache.cached("encoder", asset.name, encoder_recipe(asset)) if asset is not None else path_below(root, name)

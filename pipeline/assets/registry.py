@@ -84,7 +84,7 @@ class Asset:
         """sha256 over the files to fetch; a cached copy made from another recipe is fetched again."""
         return digest_json({"files": [asdict(file) for file in self.files], "package": _plain(self.package)})
 
-    def ways_out(self, *, reach: str, place: str = "") -> str:
+    def alternatives(self, *, reach: str, place: str = "") -> str:
         """Describe what a user can do if the asset could not be fetched.
 
         Args:

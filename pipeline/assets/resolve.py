@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ssmi.pipeline.assets import cache
 from ssmi.pipeline.assets.datasets import DatasetFiles, find_dataset, usable, user_copies, user_data_folders
-from ssmi.pipeline.assets.encoders import EncoderFolder, encoder_at_hand, encoder_recipe, find_encoder
+from ssmi.pipeline.assets.encoders import EncoderFolder, describe_encoder, encoder_recipe, find_encoder
 from ssmi.pipeline.assets.names import OWN_LICENCE
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Kind, Registry, names
 from ssmi.pipeline.assets.vectors import VectorsFile, find_vectors
@@ -21,7 +21,7 @@ __all__ = [
     "DatasetFiles",
     "EncoderFolder",
     "VectorsFile",
-    "encoder_at_hand",
+    "describe_encoder",
     "find_dataset",
     "find_encoder",
     "find_vectors",
@@ -47,7 +47,7 @@ def list_assets(*, root: Path, registry: Registry = ASSETS) -> list[AssetStatus]
     """List every asset of the registry, then the data sets that only this machine has. Fetches nothing."""
     rows = []
     for asset in registry.values():
-        available, location = _whereabouts(asset, root)
+        available, location = _availability(asset, root)
         rows.append(
             AssetStatus(asset.name, asset.kind, asset.description, asset.source, asset.licence, available, location)
         )
@@ -63,7 +63,7 @@ def list_assets(*, root: Path, registry: Registry = ASSETS) -> list[AssetStatus]
     return rows
 
 
-def _whereabouts(asset: Asset, root: Path) -> tuple[bool, str]:
+def _availability(asset: Asset, root: Path) -> tuple[bool, str]:
     copies = user_copies(asset.name, root) if asset.kind == "dataset" else []
     for folder, _ in copies:
         if folder.is_dir():

@@ -24,7 +24,7 @@ from ssmi.pipeline.contract.storage.own_folders import make_private
 FloatVector = npt.NDArray[np.float32]
 FloatMatrix = npt.NDArray[np.float32]
 
-MOST_BYTES = 1 << 30
+MAX_BYTES = 1 << 30
 """Most bytes of the vectors in one file: 700 thousand vectors of width 384. The oldest are removed first."""
 _SECONDS_TO_WAIT = 60.0
 """Wait for another process that is writing, which takes milliseconds."""
@@ -36,15 +36,15 @@ _TABLE = """CREATE TABLE IF NOT EXISTS vectors (
 class VectorCache:
     """The vectors of one encoder, computed in one way."""
 
-    def __init__(self, path: Path, *, most_bytes: int = MOST_BYTES) -> None:
+    def __init__(self, path: Path, *, max_bytes: int = MAX_BYTES) -> None:
         """Set up a cache without opening its file.
 
         Args:
             path: Path of the file, which need not exist.
-            most_bytes: Most bytes of the vectors to keep in the file.
+            max_bytes: Most bytes of the vectors to keep in the file.
         """
         self.path = path
-        self._most_bytes = most_bytes
+        self._max_bytes = max_bytes
 
     def find(self, words: Sequence[str]) -> Mapping[str, FloatVector]:
         """Find the words that have an intact vector in the cache: word → vector. Shape of each: (width,)."""
@@ -69,7 +69,7 @@ class VectorCache:
     def add(self, words: Sequence[str], vectors: FloatMatrix) -> None:
         """Add the vectors of words, and remove the oldest if there is no room for all. Shape: (words, width)."""
         rows = [(_encoded(word), vector.tobytes()) for word, vector in zip(words, vectors, strict=True)]
-        most_rows = max(1, self._most_bytes // max(1, vectors.itemsize * vectors.shape[1]))
+        max_rows = max(1, self._max_bytes // max(1, vectors.itemsize * vectors.shape[1]))
         make_private(self.path.parent, root=self.path.parent.parent)
         with self._opened() as database, database:  # one transaction: all of it or nothing
             database.execute(_TABLE)
@@ -77,7 +77,7 @@ class VectorCache:
                 "INSERT OR REPLACE INTO vectors (word, vector, digest) VALUES (?, ?, ?)",
                 [(word, vector, _digest(word, vector)) for word, vector in rows],
             )
-            database.execute("DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?", (most_rows,))
+            database.execute("DELETE FROM vectors WHERE id <= (SELECT max(id) FROM vectors) - ?", (max_rows,))
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:

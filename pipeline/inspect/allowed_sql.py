@@ -17,7 +17,7 @@ _READING_NODES = {"SELECT_NODE", "SET_OPERATION_NODE", "CTE_NODE", "RECURSIVE_CT
 _READING_FUNCTIONS = {"unnest", "range", "generate_series", "duckdb_columns", "duckdb_views", "duckdb_functions"}
 
 
-def refuse_effects(parsed: Any) -> None:
+def require_read_only(parsed: Any) -> None:
     """Raise ParameterError unless a parsed statement is one that only reads the views."""
     if parsed["error"]:
         if parsed["error_type"] == "parser":

@@ -76,7 +76,7 @@ def check_splits(
         checks[name] = tally.result(report)
         variants[name] = tally.variants
         overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in counts_with.items()]
-    return _together(checks, overlaps)
+    return _combine(checks, overlaps)
 
 
 def _in_order(splits: Iterable[str]) -> list[str]:
@@ -100,7 +100,7 @@ def _read(
     return report, {other: (shared[other], differing[other]) for other in variants}
 
 
-def _together(checks: dict[str, SplitCheck], overlaps: list[Overlap]) -> DataCheck:
+def _combine(checks: dict[str, SplitCheck], overlaps: list[Overlap]) -> DataCheck:
     """Combine the checks of single splits into the check of the data set."""
     if "train" in checks and not checks["train"].entities:
         checks["train"].notes.append(NO_ENTITY)

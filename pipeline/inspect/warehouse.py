@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.extras import needs
 from ssmi.pipeline.contract.parquet.tables import ALL_SPLITS, SOURCES
 from ssmi.pipeline.contract.project.paths import BOUNDARIES_FILE, SELECTIONS
 from ssmi.pipeline.contract.storage import checked_files
-from ssmi.pipeline.inspect.allowed_sql import LOOK_AROUND, refuse_effects, tables_of
+from ssmi.pipeline.inspect.allowed_sql import LOOK_AROUND, require_read_only, tables_of
 from ssmi.pipeline.inspect.named_reports import find_report
 
 with needs("stats", "SQL over the artifacts (stats and report)"):
@@ -39,7 +39,7 @@ VIEWS: dict[str, str] = {
     "boundaries": f"shards/{{dataset}}/{BOUNDARIES_FILE}",
 }
 """View → its files below ``artifacts``; the first folder is the stage. ``{split}`` becomes a column."""
-OF_CORPUS = "sources"
+CORPUS_ONLY_VIEW = "sources"
 """The view that only a corpus has."""
 
 _WRONG_SQL = (duckdb.ProgrammingError, duckdb.DataError, duckdb.NotSupportedError)
@@ -116,7 +116,7 @@ class Warehouse:
         sql.encode()  # raises for a stray surrogate, which DuckDB would report as a wrong argument type
         row = self._connection.execute("SELECT json_serialize_sql(?)", [sql]).fetchone()
         parsed = json.loads(row[0]) if row else {}
-        refuse_effects(parsed)
+        require_read_only(parsed)
         named = tables_of(parsed)
         for name, error in self.unbuilt.items():
             if name in named:
@@ -143,8 +143,8 @@ def connect(artifacts: Path, dataset: str) -> Warehouse:
     """
     artifacts = artifacts.resolve()
     files = {name: _locate(artifacts, dataset, pattern) for name, pattern in VIEWS.items()}
-    if not files[OF_CORPUS]:
-        del files[OF_CORPUS]
+    if not files[CORPUS_ONLY_VIEW]:
+        del files[CORPUS_ONLY_VIEW]
     of_view = {name: [path for _, _, paths in parts for path in paths] for name, parts in files.items()}
     warehouse = Warehouse(duckdb.connect(":memory:"), files=of_view)
     _fence(warehouse, [path for parts in files.values() for path in parts])

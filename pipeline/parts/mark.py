@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.storage import plain_files, replacing
 from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.contract.storage.relative_names import stays_below
-from ssmi.pipeline.executor import MOST_BYTES, Result, Task
+from ssmi.pipeline.executor import MAX_BYTES, Result, Task
 from ssmi.pipeline.parts.symbols import symbolic, with_paths
 
 
@@ -68,7 +68,7 @@ def run_part(part: Part[Task, Result]) -> str | None:
     part.mark.parent.mkdir(parents=True, exist_ok=True)
     with replacing.writing(part.mark) as temporary:
         temporary.write_bytes(mark_body(Mark(task_digest(part), files, result)))
-    return text if len(text) <= MOST_BYTES // 2 else None  # the JSON is ASCII: one byte per character
+    return text if len(text) <= MAX_BYTES // 2 else None  # the JSON is ASCII: one byte per character
 
 
 def result_of(part: Part[Task, Result], text: str) -> Result:
@@ -93,7 +93,7 @@ def kept_result(part: Part[Any, Any]) -> str:
     """Return the result of a part that has just run, as JSON, from its mark; raises SsmiError if the mark is gone."""
     mark = read_mark(part.mark)
     if mark is None:
-        raise SsmiError(f"{part.mark}: no longer exists", next_step="run the same again")
+        raise SsmiError(f"{part.mark}: no longer exists", next_step="run the same command again")
     return json.dumps(mark.result)
 
 

@@ -83,7 +83,7 @@ class Mirror:
         body = self._remote.read(name)
         mark = None if body is None else parse_mark(body)
         if body is None or mark is None:
-            raise SsmiError(f"{self._remote}/{name}: no longer exists", next_step="run the same again")
+            raise SsmiError(f"{self._remote}/{name}: no longer exists", next_step="run the same command again")
         self._download_files(part, mark, body)
 
     def stored_parts(self, parts: Sequence[Part[Any, Any]], *, reporter: Reporter) -> Iterator[StoredPart[Any, Any]]:

@@ -102,7 +102,7 @@ def publish_part(remote: RemoteFolder, place: str, part: Part[Task, Result]) -> 
     """Send the files of a finished part to storage, and its mark last."""
     mark = read_mark(part.mark)
     if mark is None:
-        raise MissingResourceError(f"{part.mark}: no longer exists", next_step="run the same again")
+        raise MissingResourceError(f"{part.mark}: no longer exists", next_step="run the same command again")
     for name in mark.files:
         remote.put(part.folder / name, f"{place}/{name}")
     remote.put(part.mark, f"{place}/{part.mark.relative_to(part.folder).as_posix()}")
@@ -151,12 +151,12 @@ def _index(remote: RemoteFolder, name: str) -> Index:
     if body is None:
         raise MissingResourceError(
             f"{remote}/{name}: no longer exists",
-            next_step="run the same again: another build of this stage may have been finished meanwhile",
+            next_step="run the same command again: another build of this stage may have been finished meanwhile",
         )
     index = TypeAdapter(Index).validate_json(body)
     # Storage may have been written by someone else.
     if not all(map(stays_below, chain(index.stages, index.files, *index.inputs.values()))):
-        raise StaleArtifactError(f"{remote}/{name}: names files elsewhere", next_step="run the same again")
+        raise StaleArtifactError(f"{remote}/{name}: names files elsewhere", next_step="run the same command again")
     return index
 
 

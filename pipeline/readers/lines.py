@@ -70,7 +70,8 @@ def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tup
 
         def too_long(number: int) -> InputDataError:
             return InputDataError(
-                f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="split it into lines"
+                f"{at_line(path, number)}: a line is longer than {LONGEST_LINE >> 20} MiB",
+                next_step="split it into shorter lines",
             )
 
         blocks: Iterator[tuple[int, list[str]]]

@@ -93,7 +93,8 @@ def _lines(path: Path) -> Iterator[Text]:
 
     def too_long(number: int) -> InputDataError:
         return InputDataError(
-            f"{at_line(path, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="split it into lines"
+            f"{at_line(path, number)}: a line is longer than {LONGEST_LINE >> 20} MiB",
+            next_step="split it into shorter lines",
         )
 
     number = 0

@@ -54,7 +54,7 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
             file = fresh / target.name / name
             file.parent.mkdir(parents=True, exist_ok=True)
             if not remote.get(name, file):
-                raise MissingResourceError(f"{remote}/{name}: no longer exists", next_step="run the same again")
+                raise MissingResourceError(f"{remote}/{name}: no longer exists", next_step="run the same command again")
             advance(1)
     for older in copies.iterdir():
         # Copies that another process is writing are held by it; readers of an older copy have its files open.

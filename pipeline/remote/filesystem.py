@@ -232,7 +232,7 @@ class RemoteFolder:
             raise MissingResourceError(
                 f"{self.url}{f'/{name}' if name else ''}: cannot be used ({text[:300]})",
                 next_step="check the URL, the network, and the driver's keys in the environment"
-                " (docs/guides/storage.md), and run the same again",
+                " (docs/guides/storage.md), and run the same command again",
             ) from error
 
 

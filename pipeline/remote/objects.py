@@ -112,7 +112,7 @@ def _get(remote: RemoteFolder, name: str, digest: str, path: Path) -> None:
     if not remote.get(name, path):
         raise LostError(
             f"{remote}/{name}: no longer exists",
-            next_step="run the same again: somebody may have built these features anew meanwhile",
+            next_step="run the same command again: somebody may have built these features anew meanwhile",
         )
     if digest_file(path) != digest:
         raise StaleArtifactError(

@@ -30,7 +30,7 @@ from ssmi.pipeline.lexicon.segment_vector_files import (
     VECTORS_FILE,
 )
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
-from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
+from ssmi.pipeline.stages.corpora.fitted import reference_folder, reference_inputs
 from ssmi.pipeline.stages.embedding.counts import DistinctSegments, check_characters, distinct_segments
 from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
 from ssmi.pipeline.stages.encoding import (
@@ -52,7 +52,7 @@ FEWEST_FIT_WORDS = 20
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The encoder; for a corpus, also the map fitted on its data set."""
-    return {**encoder_inputs(context), **like_inputs(context, "embed")}
+    return {**encoder_inputs(context), **reference_inputs(context, "embed")}
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -62,8 +62,8 @@ def work(context: StageContext, folder: Path) -> StageReport:
         require_train(context.dataset, splits_in(context.folder("segment")))
     vocabulary = open_vocabulary(context.folder("vocab"), digest=context.digest("vocab"))
     # In sentence context a word has no vector apart from a sentence, so none can be precomputed.
-    n_ahead = params.precompute_words if params.context == "isolated" and context.corpus is None else 0
-    distinct = distinct_segments(context, vocabulary, folder / SEGMENTS_FILE, n_ahead=n_ahead)
+    n_precomputed = params.precompute_words if params.context == "isolated" and context.corpus is None else 0
+    distinct = distinct_segments(context, vocabulary, folder / SEGMENTS_FILE, n_precomputed=n_precomputed)
     check_characters(distinct, encoder_of(context), context)
     fit_quality = None
     if params.space == "aligned" and context.corpus is not None:
@@ -73,9 +73,9 @@ def work(context: StageContext, folder: Path) -> StageReport:
     else:
         _write_bert(context, folder, distinct, vocabulary)
     statistics = EmbedStatistics(
-        distinct_segments=distinct.n - distinct.n_ahead,
+        distinct_segments=distinct.n - distinct.n_precomputed,
         oov_segments=distinct.n_outside,
-        precomputed_segments=distinct.n_ahead,
+        precomputed_segments=distinct.n_precomputed,
         encoder_digest=encoder_of(context).digest,
         alignment=fit_quality,
     )
@@ -103,7 +103,7 @@ def _write_mapped(
     context: StageContext, corpus: Corpus, folder: Path, distinct: DistinctSegments, vocabulary: Vocabulary
 ) -> None:
     """Write the vectors of all segments of a corpus, using the map fitted on its data set."""
-    alignment = open_alignment(like_folder(context, corpus, "embed") / ALIGNMENT_FILE)
+    alignment = open_alignment(reference_folder(context, corpus, "embed") / ALIGNMENT_FILE)
     bert = _bert_vectors(distinct.outside(), context)
     with _writing_vectors(folder / VECTORS_FILE, distinct, vocabulary) as vectors:
         for rows, states in bert.chunks():

@@ -24,7 +24,7 @@ from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.readers.texts import read_texts
 from ssmi.pipeline.stages.corpora.counted import counted_inputs, counted_texts
-from ssmi.pipeline.stages.corpora.fitted import like_folder, like_inputs
+from ssmi.pipeline.stages.corpora.fitted import reference_folder, reference_inputs
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 CHARACTERS_AT_ONCE = 1 << 18
@@ -54,7 +54,7 @@ class _LocalTask:
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The unlabelled texts; for a corpus, the weights fitted on its data set."""
-    return counted_inputs(context) if context.corpus is None else like_inputs(context, "pmi")
+    return counted_inputs(context) if context.corpus is None else reference_inputs(context, "pmi")
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
@@ -70,7 +70,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
         tables.write_table(pairs, schema.PMI_PAIRS, scored.to_arrow().cast(schema.PMI_PAIRS))
         counted = {"events": int(events["n_events"].sum()), "distinct_pairs": len(events)}
     else:
-        shutil.copyfile(like_folder(context, context.corpus, "pmi") / PAIRS_FILE, pairs)
+        shutil.copyfile(reference_folder(context, context.corpus, "pmi") / PAIRS_FILE, pairs)
         counted = {}
     tasks = [
         _LocalTask(

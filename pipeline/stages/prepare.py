@@ -93,7 +93,7 @@ def _about_dev(written: Mapping[str, int], params: PrepareParams) -> str:
         )
     return (
         f"no dev sentences: prepare.dev_fraction={params.dev_fraction:g} of {written['train']:,} train sentences "
-        "comes to none; give a dev file or more sentences"
+        "rounds to zero or would empty train; provide a dev file or more sentences"
     )
 
 

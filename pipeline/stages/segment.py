@@ -80,7 +80,7 @@ def _dictionary_statistics(context: StageContext, path: Path) -> dict[str, Any]:
         if one.unmatchable_reason
     ]
     again = [f"{at_line(path.name, one.line)} {one.word!r} (again on line {last})" for one, last in repeated(words)]
-    for what, lines in (("never matches", never), ("stands twice, the last counts", again)):
+    for what, lines in (("never matches", never), ("listed more than once; the last entry is used", again)):
         if lines:
             more = f" and {len(lines) - NAMED_LINES} more" if len(lines) > NAMED_LINES else ""
             context.reporter.note(f"segment: user dictionary: {what}: {', '.join(lines[:NAMED_LINES])}{more}")

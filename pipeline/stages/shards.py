@@ -32,7 +32,7 @@ from ssmi.pipeline.features.assemble import named_boundaries, windows_of
 from ssmi.pipeline.features.columns import Ints
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
-from ssmi.pipeline.stages.corpora.fitted import like_inputs
+from ssmi.pipeline.stages.corpora.fitted import reference_inputs
 from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
 from ssmi.pipeline.stages.sharding.columns import pmi_columns, selection_columns, tag_column
 from ssmi.pipeline.stages.sharding.hidden_states import write_hidden
@@ -65,7 +65,7 @@ class _Task:
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The encoder; for a corpus, also its data set's map and weights, which must be those that a run trained with."""
-    return {**encoder_inputs(context), **like_inputs(context, "embed", "pmi")}
+    return {**encoder_inputs(context), **reference_inputs(context, "embed", "pmi")}
 
 
 def work(context: StageContext, folder: Path) -> StageReport:

@@ -16,7 +16,7 @@ from ssmi.pipeline.remote.filesystem import RemoteFolder
 from ssmi.pipeline.remote.stages import StoredStages
 from ssmi.pipeline.stages.corpora.names import check_same_as_here
 from ssmi.pipeline.stages.stage import Stage, StageContext
-from ssmi.pipeline.stages.up_to_date import is_current, is_of_now
+from ssmi.pipeline.stages.up_to_date import is_current, matches_manifest
 
 
 def is_current_anywhere(stage: Stage, context: StageContext) -> bool:
@@ -30,9 +30,9 @@ def is_current_anywhere(stage: Stage, context: StageContext) -> bool:
     place = place_of(stage.name, context)
     stages = StoredStages(context.remote)
     stored = stages.manifest(place)
-    if stored is not None and is_of_now(stored.manifest, stage, context):
+    if stored is not None and matches_manifest(stored.manifest, stage, context):
         try:
-            bring(context.remote, [stage.name], context.dataset, paths=context.paths, reporter=context.reporter)
+            fetch_stages(context.remote, [stage.name], context.dataset, paths=context.paths, reporter=context.reporter)
         except (MissingResourceError, StaleArtifactError) as error:
             context.reporter.note(f"{stage.name}: the copy in storage cannot be taken ({error.message})")
             if isinstance(error, StaleArtifactError):
@@ -50,7 +50,7 @@ def publish(stage: Stage, context: StageContext) -> None:
         stored.publish(folder, place_of(stage.name, context), reporter=context.reporter)
 
 
-def bring(
+def fetch_stages(
     remote: RemoteFolder, stages: Iterable[str], dataset: str, *, paths: ArtifactPaths, reporter: Reporter
 ) -> None:
     """Replace stages on this machine with those in storage, if the storage has them and they differ.
@@ -68,20 +68,20 @@ def bring(
     """
     for stage in stages:
         folder = paths.stage(stage, dataset)
-        _bring(StoredStages(remote), _place(folder, paths), folder, paths=paths, reporter=reporter)
+        _fetch_stage(StoredStages(remote), _place(folder, paths), folder, paths=paths, reporter=reporter)
 
 
-def bring_all(remote: RemoteFolder, dataset: str, *, paths: ArtifactPaths, reporter: Reporter) -> None:
-    """Do what ``bring`` does, for every stage of a data set or corpus.
+def fetch_all_stages(remote: RemoteFolder, dataset: str, *, paths: ArtifactPaths, reporter: Reporter) -> None:
+    """Do what ``fetch_stages`` does, for every stage of a data set or corpus.
 
     Raises:
         ParameterError: The features here and those in storage belong to different corpora, or to a corpus and a data
             set, of the same name.
-        MissingResourceError: See ``bring``.
-        StaleArtifactError: See ``bring``.
+        MissingResourceError: See ``fetch_stages``.
+        StaleArtifactError: See ``fetch_stages``.
     """
     check_same_as_here(dataset, paths=paths, remote=remote)
-    bring(remote, STAGES, dataset, paths=paths, reporter=reporter)
+    fetch_stages(remote, STAGES, dataset, paths=paths, reporter=reporter)
 
 
 def place_of(stage: str, context: StageContext) -> str:
@@ -93,7 +93,7 @@ def _place(folder: Path, paths: ArtifactPaths) -> str:
     return folder.relative_to(paths.folder).as_posix()
 
 
-def _bring(stored: StoredStages, place: str, folder: Path, *, paths: ArtifactPaths, reporter: Reporter) -> None:
+def _fetch_stage(stored: StoredStages, place: str, folder: Path, *, paths: ArtifactPaths, reporter: Reporter) -> None:
     there = stored.remote.read(f"{place}/{MANIFEST_NAME}")
     if there is None or _has(folder, there):
         return

@@ -40,10 +40,10 @@ def is_current(stage: Stage, context: StageContext) -> bool:
         manifest = manifests.load(folder)
     except SsmiError:
         return False
-    return is_of_now(manifest, stage, context) and manifests.is_intact(manifest, folder)
+    return matches_manifest(manifest, stage, context) and manifests.is_intact(manifest, folder)
 
 
-def is_of_now(manifest: Manifest, stage: Stage, context: StageContext) -> bool:
+def matches_manifest(manifest: Manifest, stage: Stage, context: StageContext) -> bool:
     """Whether a manifest records these parameters and inputs and this version of the stage."""
     defaults = Params()
     parameters = {name: defaults.section(name) | dict(values) for name, values in manifest.parameters.items()}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ssmi.pipeline.contract.arguments import checked
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, name_hint
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, closest_name
 from ssmi.pipeline.contract.labels import ROLES, TagScheme
 from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.contract.storage.replacing import writing
@@ -62,12 +62,16 @@ def convert(
 def _writer(to: str, scheme: str) -> Format:
     write = FORMATS.get(to)
     if write is None:
-        raise ParameterError(f"format {to!r} is not written; {name_hint(to, FORMATS)}", next_step="name one of these")
+        raise _unknown("format", to, FORMATS)
     if scheme not in ROLES:
-        raise ParameterError(
-            f"scheme {scheme!r} is not written; {name_hint(scheme, ROLES)}", next_step="name one of these"
-        )
+        raise _unknown("scheme", scheme, ROLES)
     return write
+
+
+def _unknown(what: str, name: str, known: Iterable[str]) -> ParameterError:
+    close = closest_name(name, known)
+    hint = "" if close is None else f", did you mean {close!r}?"
+    return ParameterError(f"unknown output {what} {name!r}{hint}", next_step=f"choose one of: {', '.join(known)}")
 
 
 def _check_target(target: Path, source: Path) -> None:
@@ -77,7 +81,9 @@ def _check_target(target: Path, source: Path) -> None:
         raise InputDataError(f"{target}: a folder", next_step="name a file")
     # Compared by file, not by name: several paths may lead to one file.
     if target.exists() and any(path.exists() and path.samefile(target) for path in files_of(source)):
-        raise InputDataError(f"{target}: the file that is read, which would be lost", next_step="name another")
+        raise InputDataError(
+            f"{target}: is also the source file and would be overwritten", next_step="name another file"
+        )
 
 
 def _rows(sentences: Iterable[Sentence], source: Path, advance: Advance | None) -> Iterator[LabelledText]:

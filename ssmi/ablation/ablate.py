@@ -8,21 +8,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ssmi.ablation import variants
-from ssmi.ablation.jobs.job import tidy
+from ssmi.ablation.jobs.job import remove_leftovers
 from ssmi.ablation.outputs import Command, write_table
 from ssmi.ablation.progress import Progress
 from ssmi.ablation.runs import Ablation, PlannedRun, PreparedRow
 from ssmi.ablation.schedule import Schedule
 from ssmi.ablation.table import Table
-from ssmi.configurations import Configuration, choose
-from ssmi.features import building
+from ssmi.configurations import Configuration, select
+from ssmi.features import build_lock
 from ssmi.model.network.requirements import check_buildable, check_parameters
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.text.wording import counted, is_or_are
 from ssmi.pipeline.executor import open_executor
-from ssmi.pipeline.stages.corpora.names import check_no_corpus_has_it
+from ssmi.pipeline.stages.corpora.names import check_not_a_corpus_name
 from ssmi.workspace import Workspace
 
 
@@ -60,7 +60,7 @@ class AblationRequest:
                 f"n_seeds {self.n_seeds}: at least one run of each is needed", next_step="give 1 or more"
             )
         if self.n_folds is not None and self.n_folds < 2:
-            raise ParameterError(f"folds {self.n_folds}: one fold is nothing to train on", next_step="give 2 or more")
+            raise ParameterError(f"folds {self.n_folds}: at least two folds are needed", next_step="give 2 or more")
         if self.n_jobs < 0:
             raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or 0 for as many as fit")
 
@@ -79,7 +79,7 @@ class AblationRequest:
 
     def chosen(self) -> list[Configuration]:
         """Return the configurations to run, in the table's order."""
-        built_in = choose(self.only) if self.only or not self.variants else []
+        built_in = select(self.only) if self.only or not self.variants else []
         return [*built_in, *self.variants]
 
 
@@ -138,13 +138,13 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
         if request.dry_run:
             work.schedule().expect()
             return AblationResult(ablation.folder, None, ())
-        return work.do()
+        return work.run()
 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:
     """Build the features of the chosen rows; return these and rows of earlier calls with current features, by name."""
-    check_no_corpus_has_it(ablation.dataset, paths=ablation.workspace.paths, remote=ablation.workspace.remote)
-    with building(ablation.workspace), open_executor(workers=0, scheduler=None) as executor:
+    check_not_a_corpus_name(ablation.dataset, paths=ablation.workspace.paths, remote=ablation.workspace.remote)
+    with build_lock(ablation.workspace), open_executor(workers=0, scheduler=None) as executor:
         ablation.build_features(executor)
         rows = {
             name: ablation.prepare(each, executor, build=each in chosen)
@@ -198,10 +198,10 @@ class _Work:
         n_all = len(self.chosen) * len(self.progress.seeds) * len(self.progress.folds)
         return Schedule(self.ablation, self.missing, n_all=n_all, n_jobs=self.request.n_jobs)
 
-    def do(self) -> AblationResult:
+    def run(self) -> AblationResult:
         """Train the missing runs, and write the table after each run."""
         for folder in self.finished:
-            tidy(folder)
+            remove_leftovers(folder)
         schedule = self.schedule()
         # Before the first run, so that the runs of earlier calls are in a table even if all of these fail.
         table = self._write() if self.progress else None
@@ -217,7 +217,7 @@ class _Work:
         def gave_up(run: PlannedRun) -> None:
             self.progress.give_up(run.row.configuration.name, run.seed)
 
-        schedule.do(finished, gave_up)
+        schedule.run(finished, gave_up)
         return AblationResult(self.ablation.folder, table, tuple(schedule.diverged), tuple(schedule.failed))
 
     def _write(self) -> Table:

@@ -52,7 +52,7 @@ def plot_curves(table: Table, path: Path) -> bool:
     Returns:
         Whether there is a picture.
     """
-    rows = {row.configuration: row for row in table.rows if row.configuration in CURVES}
+    rows = {row.name: row for row in table.rows if row.name in CURVES}
     if not rows:
         path.unlink(missing_ok=True)
         return False
@@ -74,7 +74,7 @@ def plot_curves(table: Table, path: Path) -> bool:
 
 
 def _interval(row: TableRow, split: str) -> Interval:
-    name, f1 = row.configuration, row.figures[split]["f1"]
+    name, f1 = row.name, row.figures[split]["f1"]
     return Interval(
         row.title,
         mean=100 * f1.mean,

@@ -21,7 +21,7 @@ def cells(table: Table) -> tuple[list[str], list[list[str]]]:
     header = ["configuration", "row", "seeds", *before, *columns.values(), *(f"{one} Δ BERT-CRF" for one in splits)]
     rows = [
         [
-            row.configuration,
+            row.name,
             row.title,
             str(len(row.runs)),
             *(_percent(row.figures["dev"]["f1"]) for _ in before),
@@ -39,9 +39,9 @@ def _percent(figure: Figure) -> str:
 
 def _signed(row: TableRow, split: str) -> str:
     """Format the gain over the row's reference with its interval, as far as they are known."""
-    against = row.of.against
+    against = row.configuration.against
     gain = row.gains.get(against)
-    if gain is None or split not in gain.f1 or row.configuration == against:
+    if gain is None or split not in gain.f1 or row.name == against:
         return "-"
     interval = gain.interval[split]
     ends = f" [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]" if interval else ""
@@ -95,20 +95,20 @@ def _about_splits(table: Table) -> str:
 
 def _about_intervals(table: Table) -> str:
     gains = {
-        row.configuration: row.gains[row.of.against]
+        row.name: row.gains[row.configuration.against]
         for row in table.rows
-        if row.configuration != row.of.against and row.of.against in row.gains
+        if row.name != row.configuration.against and row.configuration.against in row.gains
     }
     if not gains:
         return ""
     over = "sentences and seeds" if len(table.setting.seeds) > 1 else "sentences"
     text = (
         f"Δ: gain, in brackets its {100 * LEVEL:.0f} % interval (paired bootstrap over {over}, {RESAMPLES:,} resamples;"
-        " one that holds 0 tells nothing apart). "
+        " a gain whose interval contains 0 is not significant). "
     )
     without = [name for name, gain in gains.items() if None in gain.interval.values()]
     if without:
-        against = " or ".join(sorted({row.of.against for row in table.rows if row.configuration in without}))
+        against = " or ".join(sorted({row.configuration.against for row in table.rows if row.name in without}))
         text += f"No interval for {', '.join(without)}: a run of it or of {against} has no counts of its sentences. "
     return text
 

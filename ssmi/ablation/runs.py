@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ssmi import training
 from ssmi.ablation import settings
-from ssmi.ablation.jobs.job import Job, made_from
+from ssmi.ablation.jobs.job import Job, read_run_metadata
 from ssmi.ablation.settings import Description
 from ssmi.ablation.table import FinishedRun, OtherSettings
 from ssmi.configurations import Configuration, first_with_features_of
@@ -197,12 +197,12 @@ class Ablation:
         dev_f1 = [epoch.dev_f1 for epoch in histories.read(folder / HISTORY)]
         metrics = metrics_file.read(folder)
         counted = {split: one for split in metrics.by_split if (one := counts_file.read(folder, split)) is not None}
-        return FinishedRun(run.seed, made_from(folder).best_epoch, metrics, dev_f1, counted)
+        return FinishedRun(run.seed, read_run_metadata(folder).best_epoch, metrics, dev_f1, counted)
 
     def _differences(self, run: PlannedRun) -> list[str]:
         """Return the differences between a finished run and the planned one."""
         try:
-            then = made_from(self.run_folder(run)).fingerprint
+            then = read_run_metadata(self.run_folder(run)).fingerprint
         except SsmiError as error:
             return [error.message]
         return then.differences(run.fingerprint, run="the finished run")
@@ -221,24 +221,24 @@ class Ablation:
             shards_digest=run.row.shards.digest,
         )
 
-    def make_ready(self, run: PlannedRun) -> tuple[bool, str]:
+    def prepare_run_folder(self, run: PlannedRun) -> tuple[bool, str]:
         """Prepare the run folder; return whether to resume the run in it, and a remark for the progress message."""
-        resume, state = self._standing(run)
+        resume, state = self._resumable(run)
         if not resume:
             states.remove(self.run_folder(run))
         settings.write(self.runs / run.row.configuration.name / run.row.settings, run.row.describe())
         return resume, state
 
-    def _standing(self, run: PlannedRun) -> tuple[bool, str]:
+    def _resumable(self, run: PlannedRun) -> tuple[bool, str]:
         """Return whether an unfinished run can be resumed, and a remark about the present content of its folder."""
         folder = self.run_folder(run)
         try:
             unfinished = states.find(folder)
             differing = unfinished.differences(run.params, run.row.shards) if unfinished else []
         except SsmiError as error:
-            return False, f": again, for {error.message}"
+            return False, f": retraining because {error.message}"
         if unfinished and not differing:
             return True, ""
         if (folder / METRICS).is_file():
             differing = self._differences(run)
-        return False, f": again, for {'; '.join(differing)}" if differing else ""
+        return False, f": retraining because {'; '.join(differing)}" if differing else ""

@@ -9,8 +9,8 @@ from time import monotonic
 
 from ssmi.ablation.jobs import expected
 from ssmi.ablation.jobs.expected import Times
-from ssmi.ablation.jobs.job import Job, Speed, do, measure
-from ssmi.ablation.jobs.pool import Ended, Slots, log_of, run_all
+from ssmi.ablation.jobs.job import Job, Speed, measure, run_job
+from ssmi.ablation.jobs.pool import JobOutcome, Slots, log_of, run_all
 from ssmi.ablation.runs import Ablation, PlannedRun
 from ssmi.model import hardware
 from ssmi.pipeline.contract.errors import DivergedError, SsmiError
@@ -56,7 +56,7 @@ class Schedule:
             of_a_run = {name: self._seconds[name] for name in first}
             self._note(expected.describe(of_a_run, n_runs=n, seconds=self._left(), n_jobs=n_jobs))
 
-    def do(self, finished: Callable[[PlannedRun], float], gave_up: Callable[[PlannedRun], None]) -> None:
+    def run(self, finished: Callable[[PlannedRun], float], gave_up: Callable[[PlannedRun], None]) -> None:
         """Train all pending runs; the others continue if a run diverges or, in a process of its own, fails otherwise.
 
         Args:
@@ -69,18 +69,18 @@ class Schedule:
         """
         self.expect()
 
-        def end(run: PlannedRun, ended: Ended) -> None:
+        def end(run: PlannedRun, outcome: JobOutcome) -> None:
             self._done.add(run.name)
-            if ended.state == "done":
-                self._finish(run, ended, f1=finished(run))
+            if outcome.state == "done":
+                self._finish(run, outcome, f1=finished(run))
                 return
-            (self.diverged if ended.state == "diverged" else self.failed).append(f"{run.name}: {ended.message}")
+            (self.diverged if outcome.state == "diverged" else self.failed).append(f"{run.name}: {outcome.message}")
             gave_up(run)
-            self._note(f"failed: {ended.message}; on to the next run")
+            self._note(f"failed: {outcome.message}; continuing with the next run")
 
         if self.slots.n == 1:
             for run in self.missing:
-                end(run, self._do_here(run))
+                end(run, self._run_here(run))
         else:
             run_all(self.missing, kind="train", job_of=self._job, slots=self.slots, on_end=end)
 
@@ -103,7 +103,7 @@ class Schedule:
     def _job(self, run: PlannedRun) -> Job:
         # First, so that a rejected run leaves its folder unchanged.
         job = self.ablation.job(run)
-        resume, state = self.ablation.make_ready(run)
+        resume, state = self.ablation.prepare_run_folder(run)
         self._note(f"{self._count(run)} {run.name}{state}")
         return replace(job, resume=resume)
 
@@ -111,27 +111,27 @@ class Schedule:
         number = self.n_all - len(self.missing) + [one.name for one in self.missing].index(run.name) + 1
         return f"[{number}/{self.n_all}]"
 
-    def _do_here(self, run: PlannedRun) -> Ended:
+    def _run_here(self, run: PlannedRun) -> JobOutcome:
         job, began = self._job(run), monotonic()
         try:
-            do(job, self.ablation.workspace.reporter)
+            run_job(job, self.ablation.workspace.reporter)
         except DivergedError as error:
-            return Ended("diverged", error.message, monotonic() - began)
-        return Ended("done", "", monotonic() - began, {"resumed": job.resume})
+            return JobOutcome("diverged", error.message, monotonic() - began)
+        return JobOutcome("done", "", monotonic() - began, {"resumed": job.resume})
 
-    def _finish(self, run: PlannedRun, ended: Ended, *, f1: float) -> None:
+    def _finish(self, run: PlannedRun, outcome: JobOutcome, *, f1: float) -> None:
         name = run.row.configuration.name
         # The time of a resumed run is not that of a complete run.
-        if not ended.answer.get("resumed"):
-            self._seconds[name] = ended.seconds
-            self._times.add(run.row.settings, n_jobs=self.slots.n, seconds=ended.seconds)
+        if not outcome.result.get("resumed"):
+            self._seconds[name] = outcome.seconds
+            self._times.add(run.row.settings, n_jobs=self.slots.n, seconds=outcome.seconds)
         if self.slots.n > 1 or run.fold is not None:
             left = len(self.missing) - len(self._done)
             known = all(one.row.configuration.name in self._seconds for one in self.missing)
             rest = f"; {left} left" + (f", about {expected.in_words(self._left())}" if known else "") if left else ""
             so_far = "" if run.fold is None else " over its folds so far"
             self._note(
-                f"{self._count(run)} {run.name}: F1 {100 * f1:.2f}{so_far}, {expected.in_words(ended.seconds)}{rest}"
+                f"{self._count(run)} {run.name}: F1 {100 * f1:.2f}{so_far}, {expected.in_words(outcome.seconds)}{rest}"
             )
 
     def _measure(self, runs: Sequence[PlannedRun]) -> None:
@@ -142,12 +142,12 @@ class Schedule:
             # Named by the process id, because another call may measure in the same project.
             return replace(self.ablation.job(run), run=scratch / f"{os.getpid()}-{run.row.configuration.name}")
 
-        def end(run: PlannedRun, ended: Ended) -> None:
+        def end(run: PlannedRun, outcome: JobOutcome) -> None:
             log_of(job_of(run).run).unlink(missing_ok=True)
-            if ended.state == "done":
-                self._expect_from(run, Speed(*(ended.answer[name] for name in Speed.__slots__)))
+            if outcome.state == "done":
+                self._expect_from(run, Speed(*(outcome.result[name] for name in Speed.__slots__)))
             else:  # the run itself will report the error
-                self._note(f"{run.row.configuration.name}: no speed measured ({ended.message})")
+                self._note(f"{run.row.configuration.name}: no speed measured ({outcome.message})")
 
         if not runs:
             return

@@ -133,7 +133,7 @@ class Interval:
     high: float
     other_sign: float
     """Share of the resamples in which the gain is 0 or has the other sign."""
-    told_apart: bool
+    significant: bool
     """Whether the interval excludes 0."""
 
 
@@ -157,27 +157,27 @@ class TableRow:
     """A configuration with the runs of its seeds.
 
     Attributes:
-        of: The configuration.
+        configuration: The configuration.
         figures: Split → name (``precision``, ``recall``, ``f1``, ``span_f1`` ...) → figure.
         runs: The runs, in the order of their seeds.
         gains: Gains over every row that was scored on the same splits (including the row itself), by name of that row.
 
     """
 
-    of: Configuration
+    configuration: Configuration
     figures: Mapping[str, Mapping[str, Figure]]
     runs: tuple[FinishedRun, ...]
     gains: Mapping[str, Gain]
 
     @property
-    def configuration(self) -> str:
+    def name(self) -> str:
         """The name of the configuration."""
-        return self.of.name
+        return self.configuration.name
 
     @property
     def title(self) -> str:
         """The row's name in the paper's tables."""
-        return self.of.title
+        return self.configuration.title
 
     @property
     def scored_splits(self) -> list[str]:
@@ -191,10 +191,10 @@ class TableRow:
             for name, gain in self.gains.items()
         }
         return {
-            "configuration": self.configuration,
+            "configuration": self.name,
             "title": self.title,
-            "summary": self.of.summary,
-            "changes": dict(self.of.changes),
+            "summary": self.configuration.summary,
+            "changes": dict(self.configuration.changes),
             "n_seeds": len(self.runs),
             **{split: {name: asdict(one) for name, one in figures.items()} for split, figures in self.figures.items()},
             "runs": [run.to_json() for run in self.runs],
@@ -287,6 +287,6 @@ def _intervals(runs: Mapping[str, Sequence[FinishedRun]], split: str) -> dict[tu
         sampled = dict(zip(alike, sample(list(alike.values()), of), strict=True))
         for name, reference in product(alike, alike):
             (one,) = differences(sampled[name], sampled[reference])
-            intervals[name, reference] = Interval(one.low, one.high, one.other_sign, one.told_apart)
+            intervals[name, reference] = Interval(one.low, one.high, one.opposite_sign_share, one.significant)
         systems = {name: one for name, one in systems.items() if name not in alike}
     return intervals

@@ -89,7 +89,8 @@ def named(variants: Iterable[Configuration]) -> dict[str, Configuration]:
 def _make(name: str, given: Mapping[str, Any], *, source: str) -> Configuration:
     if not _NAME.fullmatch(name):
         raise ParameterError(
-            f"{source}: {name!r} is no name for a variant", next_step="letters, digits, - _ + . and no dot in front"
+            f"{source}: {name!r} is not a valid variant name",
+            next_step="use letters, digits, - _ + . and do not begin with - + .",
         )
     base = find(str(given.get("base", "ssmi")))
     own = {key: value for key, value in given.items() if key not in ("base", "against")}

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from ssmi.dvc.pipeline_file import TRAIN, of_other_versions
+from ssmi.dvc.pipeline_file import TRAIN, outdated_versions
 from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.project.stages import STAGES
@@ -116,8 +116,10 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
         workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
         workspace.reporter.note("not recorded in dvc.lock: -S changed a parameter that params.yaml gives otherwise")
-    elif of_other_versions(workspace.root, stages):
-        workspace.reporter.note("not recorded in dvc.lock: dvc.yaml is of another version; ssmi-cli dvc write")
+    elif outdated_versions(workspace.root, stages):
+        workspace.reporter.note(
+            "not recorded in dvc.lock: dvc.yaml was written by another version; run ssmi-cli dvc write"
+        )
     else:
         _commit_or_note(workspace, [target(stage, dataset) for stage in stages])
 
@@ -130,7 +132,7 @@ def _commit_or_note(workspace: Workspace, targets: Sequence[str]) -> None:
         with alone:
             commit_stages(workspace.root, targets)
     except SsmiError as error:
-        workspace.reporter.note(f"not recorded in dvc.lock: {error.message}; the same command does it later")
+        workspace.reporter.note(f"not recorded in dvc.lock: {error.message}; run the same command again to record it")
 
 
 def commit_stages(root: Path, targets: Sequence[str]) -> None:

@@ -62,7 +62,7 @@ def outdated(root: Path) -> list[str]:
     return [name for name, entry in pipeline_stages(root).items() if stages.get(name) != entry]
 
 
-def of_other_versions(root: Path, names: Iterable[str]) -> list[str]:
+def outdated_versions(root: Path, names: Iterable[str]) -> list[str]:
     """Return those of the named stages whose version in the project's dvc.yaml is not that of this program."""
     stages = _read(root / NAME).get("stages") or {}
     versions = {name: _VERSION.search(str((stages.get(name) or {}).get("cmd", ""))) for name in names}
@@ -84,7 +84,7 @@ def check_version(name: str, version: int | None) -> None:
     if version is not None and version != version_of(name):
         raise StaleArtifactError(
             f"{NAME} asks for version {version} of {name}, this program has {version_of(name)}",
-            next_step="ssmi-cli dvc write, then run it again",
+            next_step="ssmi-cli dvc write, then run the same command again",
         )
 
 

@@ -66,7 +66,7 @@ class Explanation:
         character: The character.
         segment: The segment that contains the character.
         source: Origin of the segment's vector.
-        alone: Whether the vector was computed from the segment alone although the features use whole sentences.
+        without_context: Whether the vector comes from the segment alone, although the features use whole sentences.
         params: The parameters by which boundaries are chosen.
         candidates: Every word of the vocabulary that contains the character, without the segment if it is excluded.
 
@@ -75,7 +75,7 @@ class Explanation:
     character: str
     segment: str
     source: Source
-    alone: bool
+    without_context: bool
     params: SelectionParams
     candidates: tuple[Candidate, ...]
 
@@ -94,7 +94,7 @@ class Explanation:
     def notes(self) -> list[str]:
         """The differences between this explanation and the features, one sentence each."""
         notes = []
-        if self.alone:
+        if self.without_context:
             notes.append("the vector is of the segment alone; the features take the mean over its sentences")
         if self.params.scope == "sentence":
             notes.append(
@@ -175,8 +175,8 @@ def explain(
             f"{character!r} in {segment!r}: the segment itself is the only word that holds it, and it is excluded",
             next_step="ask with -S selection.exclude_segment=false, or about another segment",
         )
-    alone = source == "encoder" and made_with.context == "sentence"
-    return Explanation(character, segment, source, alone, params, candidates)
+    without_context = source == "encoder" and made_with.context == "sentence"
+    return Explanation(character, segment, source, without_context, params, candidates)
 
 
 def _check_question(character: str, segment: str) -> None:

@@ -46,8 +46,8 @@ def markdown(tables: Mapping[str, Table], *, encoder: str, command: str, missing
 
 def _overview(tables: Mapping[str, Table]) -> str:
     """Return a table with F1 of every row on every data set."""
-    titles = {row.configuration: row.title for table in tables.values() for row in table.rows}
-    rows = {name: {row.configuration: row for row in table.rows} for name, table in tables.items()}
+    titles = {row.name: row.title for table in tables.values() for row in table.rows}
+    rows = {name: {row.name: row for row in table.rows} for name, table in tables.items()}
     header = ["configuration", "row", *(f"{_title(name)}{part}" for name in tables for part in ("", ", paper"))]
     lines = []
     for configuration, title in titles.items():
@@ -69,14 +69,14 @@ def _details(dataset: str, table: Table) -> str:
     header += ["Δ BERT-CRF", "Δ, paper"]
     lines = []
     for row in table.rows:
-        gain = paper_figures().gain(row.configuration, paper_name(dataset))
+        gain = paper_figures().gain(row.name, paper_name(dataset))
         lines.append(
             [
-                row.configuration,
+                row.name,
                 row.title,
                 str(len(row.runs)),
                 *(_percent(_figures(row)[name]) for name in names),
-                *(_printed(row.configuration, dataset, name) for name in names),
+                *(_printed(row.name, dataset, name) for name in names),
                 _gain(row),
                 "-" if gain is None else f"{gain:+.2f}",
             ]
@@ -90,12 +90,8 @@ def _spans(tables: Mapping[str, Table]) -> str:
     lines = [
         [
             _title(dataset),
-            row.configuration,
-            *(
-                cell
-                for name in _SPANS
-                for cell in (_percent(_figures(row)[name]), _printed(row.configuration, dataset, name))
-            ),
+            row.name,
+            *(cell for name in _SPANS for cell in (_percent(_figures(row)[name]), _printed(row.name, dataset, name))),
         ]
         for dataset, table in tables.items()
         for row in table.rows
@@ -123,7 +119,7 @@ def _printed(configuration: str, dataset: str, name: str) -> str:
 def _gain(row: TableRow) -> str:
     """Format the gain over BERT-CRF with its interval, as far as they are known."""
     gain, split = row.gains.get(_BASELINE), row.scored_splits[-1]
-    if gain is None or row.configuration == _BASELINE:
+    if gain is None or row.name == _BASELINE:
         return "-"
     interval = gain.interval.get(split)
     ends = f" [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]" if interval else ""

@@ -12,7 +12,7 @@ from pathlib import Path
 from ssmi import features
 from ssmi.ablation.ablate import AblationRequest, AblationResult, ablate
 from ssmi.ablation.table import Table
-from ssmi.configurations import choose
+from ssmi.configurations import select
 from ssmi.paper.figures import DATASETS, TITLES, paper_figures
 from ssmi.paper.page import markdown
 from ssmi.pipeline.assets.resolve import list_assets
@@ -59,9 +59,9 @@ class PaperRequest:
     overrides: tuple[str, ...] = ()
     device: str | None = None
 
-    def of_each(self) -> AblationRequest:
+    def ablation_request(self) -> AblationRequest:
         """Return the request to ``ablate`` for each data set."""
-        rows = choose(self.only or ROWS)
+        rows = select(self.only or ROWS)
         # Quoted, because -S reads YAML, where a bare name may not be a string.
         encoder = () if self.encoder is None else (f"encoder.name={json.dumps(self.encoder, ensure_ascii=False)}",)
         return AblationRequest(
@@ -109,8 +109,8 @@ class PaperResult:
 
 def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
     """Train the paper's rows on its data sets, and write one page; see ``Project.paper``."""
-    of_each = request.of_each()
-    encoder = workspace.params(of_each.overrides, device=request.device).encoder.name
+    ablation = request.ablation_request()
+    encoder = workspace.params(ablation.overrides, device=request.device).encoder.name
     _check_page(_page_of(workspace, encoder), encoder)
     present, missing = (_check_names(request.datasets), ()) if request.datasets else _find_datasets(workspace.root)
     if not present:
@@ -122,13 +122,13 @@ def reproduce(workspace: Workspace, request: PaperRequest) -> PaperResult:
         workspace.reporter.note(f"not found: {line}")
     for name in present:  # all of them first, so that errors appear before hours of training
         features.build(
-            workspace, features.Subject(name), workers=0, scheduler=None, overrides=of_each.overrides, force=False
+            workspace, features.Subject(name), workers=0, scheduler=None, overrides=ablation.overrides, force=False
         )
-    page = _Page(workspace, encoder, request.command(encoder, of_each.only), missing)
+    page = _Page(workspace, encoder, request.command(encoder, ablation.only), missing)
     diverged, failed = list[str](), list[str]()
     for number, name in enumerate(present, start=1):
         workspace.reporter.note(f"data set {number} of {len(present)}: {name}")
-        result = ablate(workspace, name, of_each)
+        result = ablate(workspace, name, ablation)
         diverged += [f"{name}: {line}" for line in result.diverged]
         failed += [f"{name}: {line}" for line in result.failed]
         if result.table is not None:

@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.process_lock import process_lock
 from ssmi.pipeline.online import OnlineFeatures
-from ssmi.predict.packing import BRING_AGAIN, check_pack
+from ssmi.predict.packing import REPACK_ADVICE, check_pack
 from ssmi.predict.run_features import feature_folders, is_packed
 from ssmi.runs.lookup import nearest_project
 
@@ -62,7 +62,7 @@ def open_for_use(run: Path, *, project: Path | None, device: str, threads: int |
         features = OnlineFeatures(folders, shards=trained.shards)
     except StaleArtifactError as error:
         if packed:  # the recipient of a pack cannot build its features again
-            raise StaleArtifactError(error.message, next_step=BRING_AGAIN) from error
+            raise StaleArtifactError(error.message, next_step=REPACK_ADVICE) from error
         raise
     with process_lock():
         spans = SpanTagger(

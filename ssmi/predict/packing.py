@@ -23,7 +23,7 @@ from ssmi.predict.run_features import FEATURES, feature_folders, is_packed
 PACK, NOTICE = "pack.json", "README.txt"
 FORMAT = 1
 _SHORT = 12
-BRING_AGAIN = "pack the run again with `ssmi-cli export`, or bring the folder over whole"
+REPACK_ADVICE = "pack the run again with `ssmi-cli export`, or copy the complete folder again"
 
 
 def pack(run: Path, out: Path, *, project: Path | None = None, reporter: Reporter | None = None) -> dict[str, int]:
@@ -80,7 +80,7 @@ def check_pack(run: Path) -> None:
         if digest != packed:
             problems.append(f"{path} is {digest[:_SHORT]}, {packed[:_SHORT]} was packed")
     if problems:
-        raise StaleArtifactError(f"not the run that was packed: {'; '.join(problems)}", next_step=BRING_AGAIN)
+        raise StaleArtifactError(f"not the run that was packed: {'; '.join(problems)}", next_step=REPACK_ADVICE)
 
 
 def _read(path: Path) -> dict[str, str]:
@@ -95,7 +95,9 @@ def _read(path: Path) -> dict[str, str]:
             raise ValueError(f"{outside!a} is not a file below it")
         return files
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise StaleArtifactError(f"{path}: no pack of this version ({error})", next_step=BRING_AGAIN) from error
+        raise StaleArtifactError(
+            f"{path}: not a valid pack of this version ({error})", next_step=REPACK_ADVICE
+        ) from error
 
 
 def _is_file(path: Path) -> bool:

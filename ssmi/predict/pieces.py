@@ -24,9 +24,9 @@ class Text:
 class Piece:
     """A stretch of the visible part of a text."""
 
-    of: Text
+    parent: Text
     seen: Stretch
-    n_given: int
+    n_source_characters: int
     """Characters of the text as given that this piece accounts for; over all pieces, the whole text."""
 
     @property
@@ -38,7 +38,8 @@ class Piece:
         """Add the entities of this piece to its text, at their positions in the text as given."""
         for one in merged:
             start, end = self.seen.original_span(one.span.start, one.span.end)
-            self.of.entities.append(Entity(start, end, one.span.label, self.of.text[start:end], one.score, one.source))
+            entity = Entity(start, end, one.span.label, self.parent.text[start:end], one.score, one.source)
+            self.parent.entities.append(entity)
 
 
 def cut(text: Text) -> Iterator[Piece]:

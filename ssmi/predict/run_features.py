@@ -45,7 +45,7 @@ def feature_folders(
     if is_packed(run):
         return FeatureStore.packed(run / FEATURES)
     current = project_folders(run, shards, params, project=project, reporter=reporter)
-    kept = pins.find(run)
+    kept = pins.find_pinned(run)
     if kept is None or manifests_match(current, shards):
         return current
     # A run does not keep its encoder (see pins).

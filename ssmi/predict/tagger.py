@@ -133,7 +133,7 @@ class Tagger:
         if not isinstance(texts, Iterable):
             raise _not_a_text(texts)
         _check(batch_characters=batch_characters, min_score=min_score)
-        here = self._here()
+        here = self._opened_run()
         if os.getpid() != here.process and here.spans.threads > 1:
             # torch's threads do not survive a fork: it would wait for them forever
             raise RuntimeError(
@@ -169,12 +169,12 @@ class Tagger:
     @property
     def labels(self) -> LabelSet:
         """The entity types and the tag scheme of the run."""
-        return self._here().spans.labels
+        return self._opened_run().spans.labels
 
     @property
     def label_groups(self) -> LabelGroups:
         """Groups of entity types that are also scored together, as declared by the run's data set."""
-        return self._here().label_groups
+        return self._opened_run().label_groups
 
     @property
     def user_entities(self) -> UserEntities:
@@ -184,14 +184,14 @@ class Tagger:
     @property
     def network(self) -> Network:
         """The network, on its device."""
-        return self._here().spans.network
+        return self._opened_run().spans.network
 
     @property
     def features(self) -> OnlineFeatures:
         """The feature pipeline that turns text into rows; ``features.statistics()`` counts its work."""
-        return self._here().features
+        return self._opened_run().features
 
-    def _here(self) -> OpenedRun:
+    def _opened_run(self) -> OpenedRun:
         """The run opened in this process; an unpickled tagger opens it on first use."""
         if self._opened is None:
             self._opened = open_again(self._source)
@@ -200,13 +200,13 @@ class Tagger:
     def _tag(self, pieces: Sequence[Piece], min_score: float, advance: Advance | None) -> None:
         full = [piece for piece in pieces if piece.text]
         for piece in pieces:
-            piece.of.n_waiting -= 1
-        unseen = sum(piece.n_given - len(piece.text) for piece in pieces)
+            piece.parent.n_waiting -= 1
+        unseen = sum(piece.n_source_characters - len(piece.text) for piece in pieces)
         if advance is not None and unseen:
             advance(unseen)
         if not full:
             return
-        here = self._here()
+        here = self._opened_run()
         named = [self._user_entities.matches(piece.text) for piece in full]
         types = here.spans.labels.entity_types
         # The run has no probability for a label that it does not know.

@@ -162,30 +162,30 @@ def merge_entities(
     """
     asked = {one.span: one.probability for one in tagged if one.extra}
     taken = bytearray(n_characters)
-    forced = _laid([match.span for match in named if match.mode == "force"], taken)
+    forced = _place_longest_first([match.span for match in named if match.mode == "force"], taken)
     of_model = [
         MergedEntity(one.span, one.probability, "model")
         for one in tagged
         if not one.extra and one.probability >= min_score and not any(taken[one.span.start : one.span.end])
     ]
     for one in of_model:
-        _take(one.span, taken)
-    added = _laid([match.span for match in named if match.mode == "add"], taken)
+        _mark_taken(one.span, taken)
+    added = _place_longest_first([match.span for match in named if match.mode == "add"], taken)
     of_file = [MergedEntity(span, asked.get(span, 0.0), "file") for span in (*forced, *added)]
     return sorted((*of_model, *of_file), key=lambda one: one.span)
 
 
-def _laid(spans: Iterable[Span], taken: bytearray) -> list[Span]:
+def _place_longest_first(spans: Iterable[Span], taken: bytearray) -> list[Span]:
     """Spans that overlap nothing taken, longest first; marks their characters as taken."""
-    laid = []
+    placed = []
     for span in sorted(spans, key=lambda span: (span.start - span.end, span.start)):
         if not any(taken[span.start : span.end]):
-            _take(span, taken)
-            laid.append(span)
-    return laid
+            _mark_taken(span, taken)
+            placed.append(span)
+    return placed
 
 
-def _take(span: Span, taken: bytearray) -> None:
+def _mark_taken(span: Span, taken: bytearray) -> None:
     taken[span.start : span.end] = b"\x01" * (span.end - span.start)
 
 

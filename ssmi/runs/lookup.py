@@ -27,7 +27,7 @@ __all__ = [
 def check_split(split: str) -> None:
     """Raise ParameterError for a name that is not a split."""
     if split not in SPLITS:
-        raise ParameterError(f"split {split!r}: there is none of this name", next_step=f"one of {', '.join(SPLITS)}")
+        raise ParameterError(f"unknown split {split!r}", next_step=f"one of {', '.join(SPLITS)}")
 
 
 def check_labelled(workspace: Workspace, name: str) -> str:
@@ -54,9 +54,7 @@ def find_run(workspace: Workspace, *, run: Path | None, dataset: str | None) -> 
 
     """
     if run is not None and dataset is not None:
-        raise ParameterError(
-            f"{run} is named, and the run of {dataset}", next_step="leave out the one that is not meant"
-        )
+        raise ParameterError(f"both run {run} and data set {dataset} are given", next_step="give only one of them")
     folder = run or workspace.paths.run(check_labelled(workspace, workspace.dataset(dataset)))
     require_checkpoint(folder)
     return folder

@@ -27,7 +27,7 @@ PINNED = "pinned"
 _SHORT = 12
 
 
-def find(run: Path) -> Path | None:
+def find_pinned(run: Path) -> Path | None:
     """Return the folder of the features pinned for a run's checkpoint; None if there are none."""
     trained_on = run / CHECKPOINT / SHARDS / manifests.MANIFEST_NAME
     if not trained_on.is_file():
@@ -36,7 +36,7 @@ def find(run: Path) -> Path | None:
     return kept if kept.is_dir() else None
 
 
-def keep(run: Path, *, shards: StoredManifest, store: FeatureStore) -> None:
+def pin(run: Path, *, shards: StoredManifest, store: FeatureStore) -> None:
     """Pin the features that belong to the shards of a run, before it is trained; features pinned already are kept.
 
     Args:
@@ -62,9 +62,9 @@ def keep(run: Path, *, shards: StoredManifest, store: FeatureStore) -> None:
         check_feature_store(replace(FeatureStore.packed(fresh), encoder=store.encoder), shards.manifest)
 
 
-def drop_others(run: Path) -> None:
+def unpin_others(run: Path) -> None:
     """Remove features pinned for other checkpoints; without a checkpoint, remove all, and the run folder if empty."""
-    needed = find(run)
+    needed = find_pinned(run)
     for kept in (run / PINNED).glob("*"):
         if kept != needed:
             discard(kept)

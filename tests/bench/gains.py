@@ -16,7 +16,7 @@ from pathlib import Path
 
 import polars as pl
 
-from ssmi.ablation.jobs.job import made_from
+from ssmi.ablation.jobs.job import read_run_metadata
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, Difference, System, compare
@@ -60,7 +60,7 @@ def add(counts: Path, to: Path) -> None:
 
 def add_run(row: str, run: Path, to: Path) -> None:
     """Add the counts of a run's test split."""
-    seed = made_from(run).fingerprint.seed
+    seed = read_run_metadata(run).fingerprint.seed
     counts = tables.read_rows(counts_file.path_of(run, "test"), schema.COUNTS)
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "counts.parquet"

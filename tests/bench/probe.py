@@ -125,7 +125,7 @@ def table_row(row: Row, found: Difference, width: int) -> str:
     """A row of the table; a star marks an interval that excludes 0."""
     over = ""
     if row.against:
-        interval = f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]{'*' if found.told_apart else ''}"
+        interval = f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]{'*' if found.significant else ''}"
         over = f" {100 * found.gain:+6.2f} {interval} over {row.against}"
     return f"{row.name:32}{width:5}{100 * found.f1:8.2f}{over}"
 

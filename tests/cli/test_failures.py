@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ssmi.cli.failures import explain, fail
+from ssmi.cli.failures import explain, print_failure
 from ssmi.pipeline.contract.errors import InputDataError
 
 Captured = pytest.CaptureFixture[str]
@@ -73,6 +73,6 @@ def test_nobody_is_left_to_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:
         monkeypatch.setattr(sys, "stderr", stream)
-        assert fail("error: gone", 5) == 5
+        assert print_failure("error: gone", 5) == 5
         monkeypatch.undo()
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -210,7 +210,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         ["nobody/nothing: not a folder, not a listed encoder", "e5-small-zh"],
     ),
     "encoder without weights": (_no_weights, BUILD, 4, ["lacks model.safetensors"]),
-    "encoder whose weights are some pickle": (_pickled_weights, BUILD, 3, ["not tensors alone", "pickle"]),
+    "encoder whose weights are some pickle": (_pickled_weights, BUILD, 3, ["contains tensors only", "pickle"]),
     "encoder with weights of another network": (_other_weights, BUILD, 5, ["missing", "encoder.name"]),
     "encoder whose weights are damaged": (
         lambda p: (p.root / "encoder" / "model.safetensors").write_bytes(b"\x00" * 99),

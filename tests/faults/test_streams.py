@@ -86,7 +86,7 @@ def test_another_broken_pipe_is_no_success(pristine_project: Any, monkeypatch: p
 
     monkeypatch.setattr(Project, "params", break_off)
     outcome = pristine_project.ssmi("features", "build")
-    assert outcome.code == 1 and outcome.stderr.startswith("error: a process that this one worked with has ended\n")
+    assert outcome.code == 1 and outcome.stderr.startswith("error: a helper process ended unexpectedly\n")
 
 
 # --- signals ----------------------------------------------------------------------------------------------------------

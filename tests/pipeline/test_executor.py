@@ -18,7 +18,7 @@ import pytest
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.executor import MOST_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
+from ssmi.pipeline.executor import MAX_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
 from tests.dask_scheduler import address_in
 
 # Several parts, and every kind of work on them: also the encoder's, over sentences.
@@ -118,7 +118,9 @@ def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
     assert process.returncode == 4 and "Traceback" not in stderr
     *_, message, advice = stderr.splitlines()
     assert message == "error: embed: the Dask scheduler went away"
-    assert advice == "  next: start it and its workers, then run the same again: finished parts are kept"
+    assert (
+        advice == "  next: restart the scheduler and workers, then run the same command again; finished parts are kept"
+    )
     outcome = fresh_project.process(*BUILD)
     assert outcome.code == 0, outcome.stderr
     (found,) = re.findall(r"^embed: (\d+) of \d+ parts are there already$", outcome.stderr, re.M)
@@ -259,15 +261,17 @@ def test_an_error_that_nobody_foresaw_names_its_part(executor: Executor) -> None
 
 
 def test_a_task_that_is_too_large_to_travel_is_refused_with_its_part(executor: Executor) -> None:
-    fits = _tasks(1, 2, text="x" * (MOST_BYTES - 1000))
+    fits = _tasks(1, 2, text="x" * (MAX_BYTES - 1000))
     assert len(_map(executor, as_text, fits)) == 2
-    large = [*fits, *_tasks(3, text="x" * MOST_BYTES)]
+    large = [*fits, *_tasks(3, text="x" * MAX_BYTES)]
     with pytest.raises(SsmiError, match=r"work: part 3 of 3 \(train/part-00003.parquet\): a task of 65,\d{3} bytes"):
         _map(executor, as_text, large)
 
 
 def test_a_result_that_is_too_large_is_refused_too(executor: Executor) -> None:
-    with pytest.raises(SsmiError, match=r"work: part 1 of 1 .*: a result of 1\d\d,\d{3} bytes, more than the 65,536"):
+    with pytest.raises(
+        SsmiError, match=r"work: part 1 of 1 .*: a result of 1\d\d,\d{3} bytes exceeds the limit of 65,536"
+    ):
         _map(executor, repeated, _tasks(1, text="x" * 50_000))
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.configurations import CONFIGURATIONS, CURVES, Configuration, choose, find, first_with_features_of
+from ssmi.configurations import CONFIGURATIONS, CURVES, Configuration, find, first_with_features_of, select
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.help import describe
 from ssmi.pipeline.contract.parameters.params import Params, load
@@ -126,7 +126,7 @@ def test_a_configuration_that_params_do_not_allow_is_named() -> None:
 
 @given(st.lists(names))
 def test_chosen_ones_come_once_and_in_the_tables_order(wanted: list[str]) -> None:
-    chosen = [configuration.name for configuration in choose(wanted)]
+    chosen = [configuration.name for configuration in select(wanted)]
     assert chosen == [name for name in CONFIGURATIONS if not wanted or name in wanted]
 
 
@@ -141,8 +141,8 @@ def test_names_that_are_not_known() -> None:
         assert renamed.value.next_step == "write paper" and find("paper")
     with pytest.raises(ParameterError, match="one of ssmi, paper, bert-crf, "):
         find("")
-    with pytest.raises(ParameterError, match="'a'"):  # the same name in any order
-        choose(["zzz", "ssmi", "a"])
+    with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order
+        select(["zzz", "ssmi", "a"])
     assert [find(name).name for name in CURVES] == list(CURVES)
 
 

@@ -127,7 +127,7 @@ def test_an_ablation_trains_it_anew(project: Any) -> None:
     before = (run / "metrics.json").read_bytes()
     make_old(run)
     again = project.ssmi(*command)
-    assert again.code == 0 and f"again, for {run}: {OLD}" in again.stderr
+    assert again.code == 0 and f"retraining because {run}: {OLD}" in again.stderr
     assert (run / "metrics.json").read_bytes() == before
     assert (
         json.loads((run / "checkpoint" / "checkpoint.json").read_text(encoding="utf-8"))["format"] == CHECKPOINT_FORMAT

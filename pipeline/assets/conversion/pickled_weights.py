@@ -97,7 +97,7 @@ def read_pickled(path: Path) -> Mapping[str, Any]:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
         reason = next((line for line in lines if "Unsupported" in line or "GLOBAL" in line), lines[0])
         raise InputDataError(
-            f"{path}: not tensors alone, which is all that is read of a pickle ({reason[:200]})",
+            f"{path}: cannot be read as a pickle that contains tensors only ({reason[:200]})",
             next_step="fetch it again, or have its owner convert it to model.safetensors",
         ) from error
     if not isinstance(loaded, Mapping) or not loaded:

@@ -43,7 +43,7 @@ def fetch_url(asset: Asset, file: RemoteFile, target: Path, *, reporter: Reporte
         reason = getattr(error, "reason", None) or error
         raise MissingResourceError(
             f"{asset.name}: {file.url} could not be fetched ({reason})",
-            next_step=asset.ways_out(reach=urllib.parse.urlsplit(file.url).hostname or "the source"),
+            next_step=asset.alternatives(reach=urllib.parse.urlsplit(file.url).hostname or "the source"),
         ) from error
     value = checksum(target, file.checksum)
     if value != file.checksum.value:

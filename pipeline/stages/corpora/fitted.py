@@ -22,12 +22,12 @@ _PARAMETERS: Mapping[str, tuple[str, ...]] = {"embed": ("segment", "embed"), "pm
 """Stage that is read from the data set → stages of the data set whose parameters must be those of the corpus."""
 
 
-def like_folder(context: StageContext, corpus: Corpus, stage: str) -> Path:
+def reference_folder(context: StageContext, corpus: Corpus, stage: str) -> Path:
     """Folder of a stage of the corpus's ``like`` data set."""
     return context.paths.stage(stage, corpus.like)
 
 
-def like_inputs(context: StageContext, *stages: str) -> Mapping[str, str]:
+def reference_inputs(context: StageContext, *stages: str) -> Mapping[str, str]:
     """What a corpus takes from its data set, as external inputs: ``like/STAGE`` → digest; empty for a data set.
 
     Args:
@@ -45,7 +45,7 @@ def like_inputs(context: StageContext, *stages: str) -> Mapping[str, str]:
         return {}
     for stage in stages:
         _check_like(context, corpus, stage)
-    return {f"like/{stage}": digest_file(like_folder(context, corpus, stage) / MANIFEST_NAME) for stage in stages}
+    return {f"like/{stage}": digest_file(reference_folder(context, corpus, stage) / MANIFEST_NAME) for stage in stages}
 
 
 def check_like_is_built(context: StageContext) -> None:
@@ -59,7 +59,7 @@ def check_like_is_built(context: StageContext) -> None:
     if context.corpus is not None:
         _check_context(context.params)
         for stage in _PARAMETERS:
-            manifests.load(like_folder(context, context.corpus, stage))
+            manifests.load(reference_folder(context, context.corpus, stage))
 
 
 def _check_context(params: Params) -> None:
@@ -72,10 +72,10 @@ def _check_context(params: Params) -> None:
 
 
 def _check_like(context: StageContext, corpus: Corpus, stage: str) -> None:
-    made = {name: manifests.load(like_folder(context, corpus, name)) for name in _PARAMETERS[stage]}
+    made = {name: manifests.load(reference_folder(context, corpus, name)) for name in _PARAMETERS[stage]}
     problems = [problem for manifest in made.values() for problem in _other_parameters(context, manifest)]
     if made[stage].inputs.get("artifacts/vocab") != context.digest("vocab"):
-        problems.append(f"its {stage} is of another vocabulary")
+        problems.append(f"its {stage} stage was built with another vocabulary")
     if stage == "embed":
         problems += _other_inputs(context, made)
     if problems:
@@ -88,10 +88,10 @@ def _check_like(context: StageContext, corpus: Corpus, stage: str) -> None:
 def _other_inputs(context: StageContext, made: Mapping[str, Manifest]) -> Iterator[str]:
     _check_context(context.params)
     if not encoder_inputs(context).items() <= made["embed"].inputs.items():
-        yield "its embed is of another encoder"
+        yield "its embed stage was built with another encoder"
     then, now = (_user_dictionary(one) for one in (made["segment"], manifests.load(context.folder("segment"))))
     if then != now:
-        yield "its segment is of another user dictionary"
+        yield "its segment stage was built with another user dictionary"
 
 
 def _user_dictionary(segment: Manifest) -> Mapping[str, str]:

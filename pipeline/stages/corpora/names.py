@@ -58,7 +58,7 @@ def check_corpus_name(
             _check_same_as_stored(files, stored, paths=paths)
 
 
-def check_no_corpus_has_it(dataset: str, *, paths: ArtifactPaths, remote: RemoteFolder | None = None) -> None:
+def check_not_a_corpus_name(dataset: str, *, paths: ArtifactPaths, remote: RemoteFolder | None = None) -> None:
     """Refuse a data set whose name a corpus has, since its features would replace those of the corpus.
 
     Args:

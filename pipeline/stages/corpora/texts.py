@@ -22,7 +22,7 @@ from ssmi.pipeline.readers.texts import read_texts
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_MOST_SENTENCES = 2**31
+_MAX_SENTENCES = 2**31
 """Most sentences that the tables' ids can number."""
 
 
@@ -83,8 +83,8 @@ def prepare_texts(context: StageContext, corpus: Corpus, folder: Path) -> StageR
             advance(len(batch))
     if not n_sentences and counts.nul:
         raise InputDataError(
-            f"corpus {context.dataset}: NUL bytes and nothing to read, so no text file",
-            next_step="give files with text (what a table or a document holds: saved as .txt in UTF-8)",
+            f"corpus {context.dataset}: holds only NUL bytes and blanks; not a text file",
+            next_step="give text files; save tables and documents as .txt in UTF-8 first",
         )
     if not n_sentences:
         raise InputDataError(f"corpus {context.dataset}: holds no text", next_step="give files with text")
@@ -121,9 +121,9 @@ def _sentences(files: Mapping[str, Path], counts: _Counts, *, field: str) -> Ite
 
 
 def _write_part(folder: Path, part: int, sentences: list[_Sentence], *, first: int) -> None:
-    if first + len(sentences) > _MOST_SENTENCES:
+    if first + len(sentences) > _MAX_SENTENCES:
         raise InputDataError(
-            f"{sentences[0].file}: more than {_MOST_SENTENCES:,} sentences", next_step="make several corpora of it"
+            f"{sentences[0].file}: more than {_MAX_SENTENCES:,} sentences", next_step="make several corpora of it"
         )
     sources = [_source(sentence_id, one) for sentence_id, one in enumerate(sentences, start=first)]
     tables.write_rows(tables.part_path(folder, tables.SOURCES, part), schema.SOURCES, sources)

@@ -25,7 +25,7 @@ from ssmi.pipeline.lexicon.segmenter import frequent_words
 from ssmi.pipeline.stages.encoding import WORDS
 from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
 
-MOST_UNKNOWN, MOST_UNKNOWN_UNREPORTED = 0.5, 0.05
+MAX_UNKNOWN, MAX_UNKNOWN_UNREPORTED = 0.5, 0.05
 """Shares of a data set's Chinese characters: an encoder that lacks more than the first is refused, and one that lacks
 more than the second is reported."""
 _COUNTS = pa.schema([("segment", pa.string()), ("n", pa.int64())])
@@ -47,14 +47,14 @@ class DistinctSegments:
     Attributes:
         path: File of a table of ``schema.DISTINCT_SEGMENTS``.
         n: Number of segments.
-        n_ahead: Number of words at the table's end that do not occur in the data set.
+        n_precomputed: Number of words at the table's end that do not occur in the data set.
         n_outside: Number of the other segments that the vocabulary does not have.
 
     """
 
     path: Path
     n: int
-    n_ahead: int
+    n_precomputed: int
     n_outside: int
 
     def read(self, *columns: str) -> Iterator[pa.Table]:
@@ -70,7 +70,7 @@ class DistinctSegments:
 
 
 def distinct_segments(
-    context: StageContext, vocabulary: Vocabulary, path: Path, *, n_ahead: int = 0
+    context: StageContext, vocabulary: Vocabulary, path: Path, *, n_precomputed: int = 0
 ) -> DistinctSegments:
     """Write one row per distinct segment, the most frequent first, and then frequent words that do not occur.
 
@@ -78,7 +78,7 @@ def distinct_segments(
         context: Context of the data set or corpus whose segments are written.
         vocabulary: Gives the boundary ids of segments.
         path: File to write, a table of ``schema.DISTINCT_SEGMENTS``.
-        n_ahead: Most frequent words that are added.
+        n_precomputed: Number of the most frequent words to add.
 
     Returns:
         The file and its numbers of segments.
@@ -91,14 +91,16 @@ def distinct_segments(
     distinct = sorted_tables(summed(by_text, _DISTINCT, key="segment"), _DISTINCT, order=order, folder=counts)
     if context.corpus is not None:  # a corpus has no labelled splits
         distinct = map(_without_splits, distinct)
-    ahead = _Ahead(n_ahead, vocabulary)
+    precomputed = _PrecomputedWords(n_precomputed, vocabulary)
     numbering = _Numbering(vocabulary)
     numbered = map(
         numbering.number,
-        in_groups(chain(ahead.watching(distinct), ahead.left()), _DISTINCT, rows=tables.ROWS_PER_GROUP),
+        in_groups(
+            chain(precomputed.removing_seen(distinct), precomputed.remaining()), _DISTINCT, rows=tables.ROWS_PER_GROUP
+        ),
     )
     tables.write_tables(path, schema.DISTINCT_SEGMENTS, numbered)
-    return DistinctSegments(path, numbering.n, ahead.n_left, numbering.n_outside - ahead.n_left)
+    return DistinctSegments(path, numbering.n, precomputed.n_remaining, numbering.n_outside - precomputed.n_remaining)
 
 
 def _counted(context: StageContext, folder: Path) -> Iterator[pa.Table]:
@@ -143,7 +145,7 @@ class _Numbering:
         return pa.table(every, schema=schema.DISTINCT_SEGMENTS)
 
 
-class _Ahead:
+class _PrecomputedWords:
     """The most frequent words that neither the vocabulary nor the data set has."""
 
     def __init__(self, n: int, vocabulary: Vocabulary) -> None:
@@ -151,9 +153,9 @@ class _Ahead:
         listed = frequent_words(sys.maxsize, exclude=vocabulary.__contains__) if n else []
         self._n = n
         self._words = dict.fromkeys(listed)
-        self.n_left = 0
+        self.n_remaining = 0
 
-    def watching(self, distinct: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    def removing_seen(self, distinct: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Pass the tables through, and remove their segments from the words."""
         for table in distinct:
             if self._words:
@@ -161,10 +163,10 @@ class _Ahead:
                     self._words.pop(segment, None)
             yield table
 
-    def left(self) -> Iterator[pa.Table]:
-        """Yield the words left after all segments have passed, the most frequent first, with counts of zero."""
+    def remaining(self) -> Iterator[pa.Table]:
+        """Yield the words that remain after all segments have passed, the most frequent first, with counts of zero."""
         words = list(self._words)[: self._n]
-        self.n_left = len(words)
+        self.n_remaining = len(words)
         nothing = pa.array(np.zeros(len(words), dtype=np.int64))
         yield pa.table([pa.array(words, pa.string()), *[nothing] * (len(_DISTINCT) - 1)], schema=_DISTINCT)
 
@@ -175,7 +177,7 @@ def check_characters(distinct: DistinctSegments, encoder: EncoderFolder, context
     In a corpus, which has no counts by split, every distinct segment counts once.
 
     Raises:
-        InputDataError: The encoder lacks a share of more than ``MOST_UNKNOWN`` of the characters.
+        InputDataError: The encoder lacks a share of more than ``MAX_UNKNOWN`` of the characters.
     """
     counts = _characters(distinct)
     codes = np.flatnonzero(counts)
@@ -183,14 +185,14 @@ def check_characters(distinct: DistinctSegments, encoder: EncoderFolder, context
     tokens = CharacterTokens(encoder_vocabulary(encoder.path))
     unknown = [code for code in codes.tolist() if not tokens.knows(chr(code))]
     share = int(counts[unknown].sum()) / max(1, int(counts.sum()))
-    if share <= MOST_UNKNOWN_UNREPORTED:
+    if share <= MAX_UNKNOWN_UNREPORTED:
         return
     examples = "".join(map(chr, unknown[:10]))
     message = (
         f"{encoder.name}: {share:.0%} of the Chinese characters of {context.dataset} are unknown to it"
         f" ({examples} first)"
     )
-    if share > MOST_UNKNOWN:
+    if share > MAX_UNKNOWN:
         raise InputDataError(message, next_step="name an encoder for Chinese with encoder.name")
     context.reporter.note(f"{message}; ssmi-cli data check lists them")
 

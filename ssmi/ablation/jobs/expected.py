@@ -54,9 +54,9 @@ def seconds_of_run(speed: Speed, train: TrainParams, *, tagged_characters: int) 
     """
     trained = speed.characters * train.epochs
     if train.max_steps is not None:
-        trained = min(trained, round(speed.characters_a_step * train.max_steps))
+        trained = min(trained, round(speed.characters_per_step * train.max_steps))
     n_epochs = -(-trained // max(speed.characters, 1))
-    return speed.start_seconds + (trained + _TAGGING * tagged_characters * n_epochs) / speed.characters_a_second
+    return speed.start_seconds + (trained + _TAGGING * tagged_characters * n_epochs) / speed.characters_per_second
 
 
 def total(seconds: Iterable[float], *, n_jobs: int) -> float:

@@ -77,18 +77,18 @@ class Speed:
     Attributes:
         start_seconds: Seconds before the first step, spent on reading shards and encoder.
         characters: Number of characters in an epoch of train sentences.
-        characters_a_step: Mean number of characters per training step.
-        characters_a_second: Characters per second during training steps.
+        characters_per_step: Mean number of characters per training step.
+        characters_per_second: Characters per second during training steps.
 
     """
 
     start_seconds: float
     characters: int
-    characters_a_step: float
-    characters_a_second: float
+    characters_per_step: float
+    characters_per_second: float
 
 
-def do(job: Job, reporter: Reporter) -> None:
+def run_job(job: Job, reporter: Reporter) -> None:
     """Train, with the errors of ``training.train``; without ``keep_checkpoint``, remove the weights at the end."""
     job.run.mkdir(parents=True, exist_ok=True)
     if job.keep_checkpoint:
@@ -111,7 +111,7 @@ def do(job: Job, reporter: Reporter) -> None:
     _drop_weights(job.run)
 
 
-def made_from(run: Path) -> CheckpointMetadata:
+def read_run_metadata(run: Path) -> CheckpointMetadata:
     """Read the metadata of a finished run, with or without its weights; errors are those of ``read_metadata``."""
     try:
         return checkpoint_files.read_metadata(run / CHECKPOINT)
@@ -137,7 +137,7 @@ def measure(job: Job) -> Speed:
     return stopwatch.speed
 
 
-def tidy(run: Path) -> None:
+def remove_leftovers(run: Path) -> None:
     """Remove the state and the unwanted weights of a finished run, which a killed process may have left."""
     states.remove(run)
     _drop_weights(run)
@@ -155,7 +155,7 @@ def _drop_weights(run: Path) -> None:
     """Remove weights and kept features of a finished run that is marked for it; the metadata is kept."""
     if not (run / DROP_CHECKPOINT).exists():
         return
-    metadata = made_from(run)
+    metadata = read_run_metadata(run)
     # The metadata comes first: a run with neither weights nor metadata would be trained again.
     with writing(run / KEPT_METADATA) as temporary:
         json_files.write(temporary, metadata, sort_keys=True)

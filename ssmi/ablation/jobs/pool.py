@@ -73,21 +73,21 @@ def _gpus() -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
-    """How a process ended.
+class JobOutcome:
+    """How a job ended.
 
     Attributes:
         state: ``done``, ``diverged`` (the loss is not finite) or ``failed``.
         message: The error message; empty for ``done``.
-        seconds: Seconds from start to end of the process.
-        answer: The answer of the process, for ``done``.
+        seconds: Seconds from start to end.
+        result: The result that the process printed, for ``done``.
 
     """
 
     state: Literal["done", "diverged", "failed"]
     message: str
     seconds: float
-    answer: dict[str, Any] = field(default_factory=dict)
+    result: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +104,7 @@ def run_all(
     kind: Literal["train", "measure"],
     job_of: Callable[[Task], Job],
     slots: Slots,
-    on_end: Callable[[Task, Ended], None],
+    on_end: Callable[[Task, JobOutcome], None],
 ) -> None:
     """Run all tasks in their order, as many at once as there are slots.
 
@@ -134,7 +134,7 @@ def run_all(
             for one in [one for one in running if one[1].popen.poll() is not None]:
                 running.remove(one)
                 free.append(one[1].slot)
-                on_end(one[0], _ended(one[1]))
+                on_end(one[0], _outcome_of(one[1]))
 
 
 @contextmanager
@@ -186,7 +186,7 @@ def log_of(run: Path) -> Path:
     return run.with_name(f"{run.name}.log")
 
 
-def _ended(process: _Process) -> Ended:
+def _outcome_of(process: _Process) -> JobOutcome:
     seconds = time.monotonic() - process.started
     with _pipe(process.popen.stdout) as stdout:
         # Reading at the end suffices: the answer is one short line, which fits into the pipe's buffer.
@@ -196,10 +196,12 @@ def _ended(process: _Process) -> Ended:
     with suppress(ValueError, IndexError, KeyError):
         answer = json.loads(lines[-1])
         if answer["state"] == "done":  # everything is written, whatever the exit code
-            return Ended("done", "", seconds, answer)
+            return JobOutcome("done", "", seconds, answer)
         state: Literal["diverged", "failed"] = "diverged" if answer["state"] == "diverged" else "failed"
-        return Ended(state, str(answer.get("message") or answer["state"]), seconds)
-    return Ended("failed", f"its process ended with {process.popen.returncode}: {_last_words(process.log)}", seconds)
+        return JobOutcome(state, str(answer.get("message") or answer["state"]), seconds)
+    return JobOutcome(
+        "failed", f"its process ended with {process.popen.returncode}: {_last_words(process.log)}", seconds
+    )
 
 
 def _last_words(log: Path) -> str:

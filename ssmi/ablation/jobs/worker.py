@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from ssmi.ablation.jobs.job import Job, do, measure
+from ssmi.ablation.jobs.job import Job, measure, run_job
 from ssmi.pipeline.contract.errors import DivergedError, SsmiError
 from ssmi.pipeline.contract.progress import Advance
 
@@ -35,7 +35,7 @@ def main(task: str) -> int:
         if task == "measure":
             answer |= asdict(measure(job))
         else:
-            do(job, _Log())
+            run_job(job, _Log())
     except KeyboardInterrupt as interrupt:
         # Interrupted has a message; a second signal raises a plain KeyboardInterrupt.
         answer = {"state": "interrupted", "message": getattr(interrupt, "message", "")}

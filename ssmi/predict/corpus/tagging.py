@@ -158,8 +158,8 @@ class _Job:
         manifests.check_parts(prepared, sources)
         if digest_file(sources / MANIFEST_NAME) != manifests.load(shards).inputs["artifacts/prepare"]:
             raise StaleArtifactError(
-                f"{shards}: not of the sentences in {sources}",
-                next_step=f"ssmi-cli features build --corpus {quote(name)} once more",
+                f"{shards}: not built from the sentences in {sources}",
+                next_step=f"ssmi-cli features build --corpus {quote(name)}",
             )
         inputs = {"run": checkpoint_digest(run / CHECKPOINT), "artifacts/shards": digest_file(shards / MANIFEST_NAME)}
         folder = workspace.paths.predictions(run_name(run, inputs["run"], paths=workspace.paths), name)

@@ -43,7 +43,7 @@ _NOT_TEXT = (
     (b"\x89PNG", "a picture", "name files of text"),
     (b"\xff\xd8\xff", "a picture", "name files of text"),
 )
-_MOST_NULS = 16
+_MIN_BYTES_PER_NUL = 16
 """At most one byte in this many may be NUL: text may contain a few, other files contain more."""
 
 
@@ -55,7 +55,7 @@ def check_encoding(name: str) -> str:
     encoding = text_encoding(name)
     if encoding is None:
         raise ParameterError(
-            f"encoding {name!r}: not one of text that is known here", next_step="for example utf-8, gb18030, utf-16"
+            f"encoding {name!r}: unknown, or not a text encoding", next_step="for example utf-8, gb18030, utf-16"
         )
     return encoding
 
@@ -80,7 +80,7 @@ class Source:
         self._advance = advance
         self._stream = _peekable(stream)
         if self._stream.peek(HEAD)[:2] == GZIP_MAGIC:
-            self._stream = gzip.GzipFile(fileobj=_Told(self._stream, advance))  # type: ignore[call-overload]  # it reads
+            self._stream = gzip.GzipFile(fileobj=_CountingReader(self._stream, advance))  # type: ignore[call-overload]  # it reads
             # Packed bytes are reported, because the total is the size of the file.
             self._advance = None
         try:
@@ -114,7 +114,7 @@ class Source:
                 raise InputDataError(f"{self.name}: {what}, not text", next_step=next_step)
         wide = self.encoding.startswith(("utf-16", "utf-32"))
         # In a short file two NULs prove nothing.
-        if not wide and self.head.count(0) * _MOST_NULS > max(len(self.head), 2 * _MOST_NULS):
+        if not wide and self.head.count(0) * _MIN_BYTES_PER_NUL > max(len(self.head), 2 * _MIN_BYTES_PER_NUL):
             raise InputDataError(
                 f"{self.name}: full of NUL bytes, not text in {self.encoding}",
                 next_step="if it is text in UTF-16, say --encoding utf-16-le or utf-16-be",
@@ -159,11 +159,12 @@ class Source:
 
     def _too_long(self, number: int) -> InputDataError:
         return InputDataError(
-            f"{at_line(self.name, number)}: a line of over {LONGEST_LINE >> 20} MiB", next_step="split it into lines"
+            f"{at_line(self.name, number)}: a line is longer than {LONGEST_LINE >> 20} MiB",
+            next_step="split it into shorter lines",
         )
 
 
-class _Told:
+class _CountingReader:
     """A stream that reports the number of bytes read from it."""
 
     def __init__(self, stream: Any, advance: Advance | None) -> None:
@@ -182,4 +183,4 @@ def _peekable(stream: BinaryIO) -> Any:
 
 
 def _broken_gzip(name: str, error: Exception) -> InputDataError:
-    return InputDataError(f"{name}: damaged, or not all of a gzip file ({error})", next_step="copy the file again")
+    return InputDataError(f"{name}: damaged or incomplete gzip file ({error})", next_step="copy it again")

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from ssmi.pipeline.columns.queries import ROWS_PER_RANGE
-from ssmi.pipeline.executor import SECONDS_BETWEEN_LOOKS
+from ssmi.pipeline.executor import WORKER_POLL_SECONDS
 from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER
 from ssmi.pipeline.stages.encoding import WORDS_PER_TASK
 from ssmi.pipeline.stages.selection import QUERIES_PER_PART
@@ -133,8 +133,8 @@ def _go_through(n: int, seconds: float, plan: Plan, rates: Rates, *, seed: int) 
             waiting.append(end)
             worked += took
             n_given += 1
-        if waiting[0] > now + SECONDS_BETWEEN_LOOKS:
-            now += SECONDS_BETWEEN_LOOKS
+        if waiting[0] > now + WORKER_POLL_SECONDS:
+            now += WORKER_POLL_SECONDS
         else:
             now = max(now, waiting.popleft()) + rates.driver / 2
             taken.append(now)

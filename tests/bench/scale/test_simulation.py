@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.executor import SECONDS_BETWEEN_LOOKS, Result, Serial, Task, Work
+from ssmi.pipeline.executor import WORKER_POLL_SECONDS, Result, Serial, Task, Work
 from ssmi.pipeline.stages.registry import build as build_stages
 from ssmi.pipeline.stages.stage import StageContext
 from tests.bench.scale.figures import Figures, Rates
@@ -70,7 +70,7 @@ def test_workers_that_wait_for_nobody_share_the_work(n: int, workers: int, secon
     taken, worked = run_call(Call(n, seconds), Plan(n, 1, workers), free)
     assert (1 - SPREAD) * n * seconds <= worked <= (1 + SPREAD) * n * seconds
     longest = seconds * (1 + SPREAD)
-    assert worked / workers - 1e-6 <= taken <= worked / workers + longest + SECONDS_BETWEEN_LOOKS
+    assert worked / workers - 1e-6 <= taken <= worked / workers + longest + WORKER_POLL_SECONDS
 
 
 @pytest.mark.parametrize("slow", ["driver", "scheduler"])

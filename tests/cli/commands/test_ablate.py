@@ -194,7 +194,7 @@ def test_other_code_is_another_run(ablated: Any) -> None:
     listed.write_text(json.dumps(digests), encoding="utf-8")
     outcome = ablated.ssmi("ablate", "--only", "bert-crf", *OPTIONS)
     assert outcome.code == 0, outcome.stderr
-    assert "[2/2] bert-crf, seed 13: again, for the revision of the network's code is" in outcome.stderr
+    assert "[2/2] bert-crf, seed 13: retraining because the revision of the network's code is" in outcome.stderr
 
 
 def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> None:
@@ -257,7 +257,7 @@ def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
         assert (printed["seeds"], printed["base_seeds"], printed["n_sentences"]) == ([13, 14], [13, 14], 12)
         overall = printed["overall"]
         assert overall["gain"] == pytest.approx(row["gain"]["bert-crf"][split])
-        assert {key: overall[key] for key in ("low", "high", "other_sign", "told_apart")} == row["interval"][
+        assert {key: overall[key] for key in ("low", "high", "other_sign", "significant")} == row["interval"][
             "bert-crf"
         ][split]
         assert overall["low"] <= overall["gain"] <= overall["high"]
@@ -303,7 +303,7 @@ def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=1200)
     assert process.returncode == 130
-    assert "interrupted: stopped" in rest and "next: the same command" in rest
+    assert "interrupted: stopped" in rest and "next: run the same command again" in rest
     assert not (_folder(project) / "table.json").exists()
     outcome = project.ssmi(*command)
     assert outcome.code == 0, outcome.stderr

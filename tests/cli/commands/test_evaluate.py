@@ -144,7 +144,7 @@ def test_shards_of_other_features_give_way_to_the_file(later: Any) -> None:
         (["--file", "FILE", "--split", "test"], 2, "it has no --split"),
         (["--encoding", "gb18030"], 2, "--encoding without --file"),
         (["--file", "FILE", "--encoding", "nope"], 2, "nope"),
-        (["--plot", "picture.gif"], 2, "neither .svg nor .png"),
+        (["--plot", "picture.gif"], 2, "must end in .svg or .png"),
         (["--plot", "nowhere/picture.svg"], 2, "no folder"),
         (["--file", "nowhere.bio"], 4, "nowhere.bio"),
     ],

@@ -266,7 +266,7 @@ def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: A
         (["--format", "xml"], "'xml' is not one of"),
         (["--batch-chars", "0"], "0 is not in the range"),
         (["--interactive", "--out", "x", "--errors", "replace"], "what is typed, without --errors, --out"),
-        (["--run", "x", "--dataset", "tiny"], "give one of them"),
+        (["--run", "x", "--dataset", "tiny"], "give only one of them"),
         (["--out", "nowhere/out.jsonl"], "no folder nowhere"),
         (["--field", "content"], "plain text has no fields"),
         (["--field", "content", __file__], "plain text has no fields"),
@@ -439,10 +439,10 @@ def test_a_reading_raises_what_the_tagger_raised() -> None:
         return []
 
     told: list[None] = []
-    with Reading(tagger, tell=lambda: told.append(None)) as reading:
-        assert reading.all_of("a") == [] and reading.all_of("") == []
+    with Reading(tagger, on_result=lambda: told.append(None)) as reading:
+        assert reading.wait_for_entities("a") == [] and reading.wait_for_entities("") == []
         with pytest.raises(ZeroDivisionError):
-            reading.all_of("a!")
+            reading.wait_for_entities("a!")
     assert told
 
 

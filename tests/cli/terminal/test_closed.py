@@ -12,7 +12,7 @@ from typing import TextIO
 
 import pytest
 
-from ssmi.cli.terminal.closed import Stderr, give_up, has_reader
+from ssmi.cli.terminal.closed import Stderr, discard_output, has_reader
 from ssmi.cli.terminal.progress import Bars, Lines
 
 FULL = Path("/dev/full")
@@ -32,7 +32,7 @@ def test_what_is_given_up_fails_no_more() -> None:
         stream.write("a row")
         with pytest.raises(BrokenPipeError):
             stream.flush()
-        give_up(stream)
+        discard_output(stream)
         stream.write("another")
         stream.flush()
 
@@ -41,7 +41,7 @@ def test_what_is_given_up_fails_no_more() -> None:
 def test_a_full_disk_is_given_up_too() -> None:
     with FULL.open("w", encoding="utf-8") as stream:
         stream.write("a row")
-        give_up(stream)
+        discard_output(stream)
         stream.flush()
 
 
@@ -49,7 +49,7 @@ def test_what_has_its_reader_is_flushed(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with path.open("w", encoding="utf-8") as stream:
         stream.write("a row")
-        give_up(stream)
+        discard_output(stream)
         assert path.read_text(encoding="utf-8") == "a row"
         stream.write(", another")
     assert path.read_text(encoding="utf-8") == "a row, another"

@@ -71,7 +71,7 @@ def test_the_same_as_a_plain_loop(seeds: tuple[int, ...], base_seeds: tuple[int,
         one = comparison[name]
         assert (one.f1, one.base_f1) == (pytest.approx(f1), pytest.approx(base_f1))
         assert (one.low, one.high) == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
-        assert one.other_sign == pytest.approx(np.mean(np.array(gains) * np.sign(f1 - base_f1) <= 0), abs=0.01)
+        assert one.opposite_sign_share == pytest.approx(np.mean(np.array(gains) * np.sign(f1 - base_f1) <= 0), abs=0.01)
 
 
 def test_a_known_case() -> None:
@@ -85,13 +85,13 @@ def test_a_known_case() -> None:
     cumulative = np.cumsum([math.comb(n, k) / 2**n for k in range(n + 1)])
     low, high = (int(np.searchsorted(cumulative, share)) / n for share in (0.025, 0.975))
     assert comparison.low == pytest.approx(low, abs=0.0051) and comparison.high == pytest.approx(high, abs=0.0051)
-    assert comparison.told_apart and comparison.other_sign == 0.0
+    assert comparison.significant and comparison.opposite_sign_share == 0.0
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
 def test_the_same_runs_are_not_told_apart(seeds: tuple[int, ...]) -> None:
     for one in compare(*[System({seed: random_run(seed) for seed in seeds})] * 2).values():
-        assert (one.gain, one.low, one.high, one.told_apart, one.other_sign) == (0.0, 0.0, 0.0, False, 1.0)
+        assert (one.gain, one.low, one.high, one.significant, one.opposite_sign_share) == (0.0, 0.0, 0.0, False, 1.0)
 
 
 @settings(max_examples=30, deadline=None)

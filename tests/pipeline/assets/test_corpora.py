@@ -105,7 +105,7 @@ def test_where_a_corpus_lies_is_said_without_the_machine(
 def test_a_name_of_two_places_is_refused_and_a_path_means_one(root: Path) -> None:
     _write(root / "data" / "own" / "a.txt")
     here = _write(root / "own" / "b.txt")
-    with pytest.raises(ParameterError, match="are both there") as refused:
+    with pytest.raises(ParameterError, match="ambiguous: both") as refused:
         find_corpus("own", root=root, listed=())
     assert str(root / "data" / "own") in refused.value.next_step and "./own" in refused.value.next_step
     assert dict(find_corpus("./own", root=root, listed=()).files) == {"b.txt": here}

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ssmi.pipeline.assets.encoders import encoder_at_hand, encoder_recipe, find_encoder
+from ssmi.pipeline.assets.encoders import describe_encoder, encoder_recipe, find_encoder
 from ssmi.pipeline.assets.registry import ASSETS
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
@@ -52,14 +52,14 @@ def test_what_a_folder_lacks_is_said_with_its_path(project: Path, listener: Any)
     with pytest.raises(MissingResourceError) as caught:
         find_encoder("bert", revision=None, root=project, reporter=listener)
     assert caught.value.message.startswith(f"{folder}: not an encoder: it lacks model.safetensors, vocab.txt")
-    assert encoder_at_hand("bert", root=project).endswith(caught.value.message.partition(": ")[2])
+    assert describe_encoder("bert", root=project).endswith(caught.value.message.partition(": ")[2])
 
 
 def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: Path, listener: Any) -> None:
     _encoder(project / "gpt", model_type="gpt2")
     with pytest.raises(InputDataError, match="gpt2") as caught:
         find_encoder("gpt", revision=None, root=project, reporter=listener)
-    assert encoder_at_hand("gpt", root=project) == caught.value.message
+    assert describe_encoder("gpt", root=project) == caught.value.message
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: 
 )
 def test_what_is_at_hand_is_said_without_fetching(project: Path, cache_folder: Path, name: str, said: str) -> None:
     _encoder(project / "bert")
-    assert encoder_at_hand(name, root=project) == said
+    assert describe_encoder(name, root=project) == said
     assert not cache_folder.exists()
 
 
 def test_a_listed_encoder_is_that_one_though_a_folder_is_called_so_too(project: Path) -> None:
     _encoder(project / "e5-small-zh")
-    assert encoder_at_hand("e5-small-zh", root=project) == "not fetched"
-    assert encoder_at_hand("./e5-small-zh", root=project) == DESCRIPTION
+    assert describe_encoder("e5-small-zh", root=project) == "not fetched"
+    assert describe_encoder("./e5-small-zh", root=project) == DESCRIPTION
 
 
 def test_a_cached_encoder_is_made_again_for_another_source_only() -> None:

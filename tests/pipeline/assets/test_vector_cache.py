@@ -98,7 +98,7 @@ def test_a_deleted_file_is_a_cache_with_nothing_in_it(tmp_path: Path) -> None:
 
 
 def test_the_oldest_go_where_there_is_no_more_room(tmp_path: Path) -> None:
-    cache = VectorCache(tmp_path / "v.sqlite", most_bytes=10 * WIDTH * 4)
+    cache = VectorCache(tmp_path / "v.sqlite", max_bytes=10 * WIDTH * 4)
     words = [chr(0x4E00 + n) for n in range(200)]
     sizes = set()
     for start in range(0, 200, 4):

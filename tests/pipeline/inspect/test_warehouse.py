@@ -191,7 +191,7 @@ def test_every_view_holds_the_columns_of_the_contract(artifacts: Path) -> None:
         "shards": schema.SHARDS,
         "boundaries": schema.boundaries(2),
     }
-    assert set(warehouse.VIEWS) - {warehouse.OF_CORPUS} == set(contract)
+    assert set(warehouse.VIEWS) - {warehouse.CORPUS_ONLY_VIEW} == set(contract)
     assert {row["name"] for row in answer(artifacts, "SHOW TABLES")} == set(contract)
     for name, columns in contract.items():
         names = [row["column_name"] for row in answer(artifacts, f"DESCRIBE {name}")]

@@ -45,9 +45,9 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 @pytest.mark.parametrize(
     ("name", "beginning", "repeated", "said"),
     [
-        ("train.txt.gz", "京 B-LOC\n", "a", ":2: a line of over 16 MiB"),
-        ("train.jsonl.gz", '{"text": "', "a", ":1: a line of over 16 MiB"),
-        ("train.csv.gz", 'text,entities\n"', "a", "a line of over 16 MiB"),
+        ("train.txt.gz", "京 B-LOC\n", "a", ":2: a line is longer than 16 MiB"),
+        ("train.jsonl.gz", '{"text": "', "a", ":1: a line is longer than 16 MiB"),
+        ("train.csv.gz", 'text,entities\n"', "a", "a line is longer than 16 MiB"),
         ("train.bmes.gz", "京 O\n\n", "a O\n", "a sentence of over 1,048,576 characters"),
         ("train.csv.gz", "sentence_id,token,tag\n1,a,O\n", ",a,O\n", "a sentence of over 1,048,576 characters"),
     ],
@@ -64,7 +64,7 @@ def test_a_bomb_is_refused_by_line(tmp_path: Path, name: str, beginning: str, re
 @pytest.mark.parametrize(
     ("name", "body", "said"),
     [
-        ("train.txt.gz", "京 B-LOC\n" + "a" * (1 << 24) + "\n", ":2: a line of over 16 MiB"),
+        ("train.txt.gz", "京 B-LOC\n" + "a" * (1 << 24) + "\n", ":2: a line is longer than 16 MiB"),
         ("train.bmes.gz", "京 O\n\n" + "a O\n" * ((1 << 20) + 1), "a sentence of over 1,048,576 characters"),
     ],
 )

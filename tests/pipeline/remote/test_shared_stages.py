@@ -18,7 +18,7 @@ from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.remote.filesystem import open_folder
 from ssmi.pipeline.remote.stages import StoredStages, version_folder
 from ssmi.pipeline.stages.stage import Stage, StageContext
-from ssmi.pipeline.stages.stored import bring, is_current_anywhere, publish
+from ssmi.pipeline.stages.stored import fetch_stages, is_current_anywhere, publish
 from ssmi.pipeline.stages.up_to_date import StageShare, is_current, run, run_share
 
 N_PARTS = 5
@@ -222,7 +222,7 @@ def test_a_share_of_a_finished_stage_does_nothing_and_leaves_nothing(machine: Ma
     _build(machine("one"))
     for name in ("one", "two"):
         context = machine(name)
-        bring(context.remote, [STAGE.name], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
+        fetch_stages(context.remote, [STAGE.name], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
         assert run_share(STAGE, context, Share(1, 2)) == StageShare("prepare", Share(1, 2), current=True)
         assert not [path for path in (context.root / ".ssmi").rglob("scratch/**/*") if path.is_file()]
     assert visits == NAMES
@@ -295,5 +295,5 @@ def test_a_stage_in_storage_takes_the_place_of_another_here(machine: Machine, wh
     context = machine("two")
     assert _output(context) != whole
     for _ in range(2):
-        bring(context.remote, ["prepare", "segment"], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
+        fetch_stages(context.remote, ["prepare", "segment"], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
         assert _output(context) == whole

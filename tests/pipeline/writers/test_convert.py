@@ -167,7 +167,7 @@ def test_bad_targets_are_refused(tmp_path: Path) -> None:
         convert(source, tmp_path / "none" / "out", to="jsonl")
     with pytest.raises(MissingResourceError, match="no such file"):
         convert(tmp_path / "none.jsonl", tmp_path / "out", to="jsonl")
-    for target, said in ((source, "the file that is read"), (tmp_path, "a folder")):
+    for target, said in ((source, "is also the source file"), (tmp_path, "a folder")):
         with pytest.raises(InputDataError, match=said):
             convert(source, target, to="jsonl")
     assert source.read_text(encoding="utf-8") == LINES

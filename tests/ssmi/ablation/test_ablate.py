@@ -106,7 +106,7 @@ def test_the_counts_that_lie_beside_it_give_the_same_interval(folded_once: Any) 
     (row,) = (row for row in _table(folded_once)["rows"] if row["configuration"] == "no-bert")
     assert row["gain"]["bert-crf"]["folds"] == pytest.approx(found.gain)
     said = row["interval"]["bert-crf"]["folds"]
-    assert (said["low"], said["high"], said["told_apart"]) == (found.low, found.high, found.told_apart)
+    assert (said["low"], said["high"], said["significant"]) == (found.low, found.high, found.significant)
 
 
 def test_the_time_is_told_before_it_starts_and_after_each_run(folded_once: Any) -> None:
@@ -231,7 +231,7 @@ def test_interrupted_runs_are_gone_on_with(project: Any) -> None:
         process.send_signal(signal.SIGINT)
         _, rest = process.communicate(timeout=600)
     assert process.returncode == 130
-    assert "interrupted: stopped with 2 runs unfinished" in rest and "next: the same command" in rest
+    assert "interrupted: stopped with 2 runs unfinished" in rest and "next: run the same command again" in rest
     assert len(list(folder.glob("*/13/*/state/state.json"))) == 2
     outcome = project.ssmi("ablate", *options)
     assert outcome.code == 0, outcome.stderr

@@ -15,7 +15,7 @@ from ssmi.ablation.table import Figure, FinishedRun, Gain, Interval, OtherSettin
 from ssmi.configurations import Configuration
 from ssmi.model.runs.results.metrics_file import RunMetrics
 
-WIDE = Interval(-0.005, 0.3, 0.04, told_apart=False)
+WIDE = Interval(-0.005, 0.3, 0.04, significant=False)
 FIGURES = ("precision", "recall", "f1", "span_f1", "type_accuracy")
 
 
@@ -96,7 +96,7 @@ def test_the_note_says_how_many_layers_are_trained() -> None:
 
 
 def test_the_note_says_where_an_interval_is_missing_and_why() -> None:
-    known = Interval(0.1, 0.2, 0.0, told_apart=True)
+    known = Interval(0.1, 0.2, 0.0, significant=True)
     gains = {"bert-crf": _gain(0, 0), "ssmi": _gain(0.1, 0.1, known), "no-can": _gain(0, 0)}
     rows = [_row(name, gains=gain) for name, gain in gains.items()]
     said = note(_table(rows))

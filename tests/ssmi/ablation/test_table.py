@@ -94,7 +94,7 @@ def test_the_deviation_is_that_of_a_sample(values: list[float]) -> None:
 
 def test_rows_stand_in_the_papers_order_whatever_was_run_first() -> None:
     runs = {name: [_run(3, dev=0.5, test=0.5)] for name in reversed(CONFIGURATIONS)}
-    assert [row.configuration for row in _table(runs).rows] == list(CONFIGURATIONS)
+    assert [row.name for row in _table(runs).rows] == list(CONFIGURATIONS)
 
 
 def test_a_reader_sees_percents() -> None:
@@ -147,11 +147,11 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
         "no-gmi": [run(3, dev=counted(1, 1))],
     }
     table = _table(runs)
-    rows = {row.configuration: row for row in table.rows}
+    rows = {row.name: row for row in table.rows}
     dev = rows["ssmi"].gains["bert-crf"].interval["dev"]
     assert dev is not None
-    assert dev.told_apart and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.other_sign == 0.0
-    assert rows["ssmi"].gains["bert-crf"].interval["test"] == Interval(0.0, 0.0, 1.0, told_apart=False)
+    assert dev.significant and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.other_sign == 0.0
+    assert rows["ssmi"].gains["bert-crf"].interval["test"] == Interval(0.0, 0.0, 1.0, significant=False)
     none = {"dev": None, "test": None}
     # No interval if a seed has no counts or its counts are of other sentences.
     for name in ("no-can", "no-gmi"):

@@ -133,9 +133,9 @@ def test_the_same_command_trains_nothing_again_and_another_data_set_joins(
     assert list(result.tables) == ["ontonotes", "weibo", "resume"]
     assert [line.split(" ")[0] for line in result.missing] == ["MSRA"] and not result.diverged
     result.raise_if_diverged()
-    # rows of the previous call are kept if their runs have these parameters
-    assert [row.configuration for row in result.tables["weibo"].rows] == ["ssmi", "bert-crf"]
-    assert [row.configuration for row in result.tables["resume"].rows] == ["bert-crf"]
+    # rows of the call before stay where their runs have these parameters
+    assert [row.name for row in result.tables["weibo"].rows] == ["ssmi", "bert-crf"]
+    assert [row.name for row in result.tables["resume"].rows] == ["bert-crf"]
     header, *rows = _sections(project)["F1"]
     assert header[-2:] == ["Resume", "Resume, paper"]
     assert {row[0]: row[-2:] == ["-", "97.33"] for row in rows if row[0] == "ssmi"} == {"ssmi": True}

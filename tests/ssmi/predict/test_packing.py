@@ -14,7 +14,7 @@ import pytest
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Advance
-from ssmi.predict.packing import BRING_AGAIN, check_pack, pack
+from ssmi.predict.packing import REPACK_ADVICE, check_pack, pack
 
 
 class Told:
@@ -120,8 +120,8 @@ def test_a_list_of_files_that_is_none(packed: Path, text: str, said: str) -> Non
     (packed / "pack.json").write_text(text, encoding="utf-8")
     with pytest.raises(StaleArtifactError) as refused:
         check_pack(packed)
-    assert refused.value.message.startswith(f"{packed / 'pack.json'}: no pack of this version (")
-    assert said in refused.value.message and refused.value.next_step == BRING_AGAIN
+    assert refused.value.message.startswith(f"{packed / 'pack.json'}: not a valid pack of this version (")
+    assert said in refused.value.message and refused.value.next_step == REPACK_ADVICE
 
 
 def test_every_file_that_is_another_is_named_at_once(packed: Path) -> None:

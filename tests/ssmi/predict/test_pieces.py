@@ -44,13 +44,13 @@ def test_the_pieces_of_a_text_are_all_that_is_seen_of_it(text: str) -> None:
 def test_every_character_that_was_given_is_done_with_one_piece(text: str) -> None:
     """Progress therefore ends at the length of the text, blanks included, and never decreases."""
     pieces = _pieces(text)
-    assert sum(piece.n_given for piece in pieces) == len(text)
+    assert sum(piece.n_source_characters for piece in pieces) == len(text)
     done = 0
     for piece in pieces:
-        assert piece.n_given >= 0
+        assert piece.n_source_characters >= 0
         if piece.text:
             assert done <= piece.seen.positions[0]
-        done += piece.n_given
+        done += piece.n_source_characters
         if piece.text:
             assert piece.seen.positions[-1] < done
 
@@ -90,4 +90,4 @@ def test_an_entity_stands_in_the_text_as_it_was_given(text: str, data: st.DataOb
 @pytest.mark.parametrize("text", ["", " \n\n\u3000", "\u200b"])
 def test_a_text_of_which_nothing_is_seen_is_one_empty_piece(text: str) -> None:
     (piece,) = _pieces(text)
-    assert (piece.text, piece.n_given) == ("", len(text))
+    assert (piece.text, piece.n_source_characters) == ("", len(text))

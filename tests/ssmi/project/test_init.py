@@ -180,7 +180,7 @@ def test_a_split_and_a_file_are_scored_alike(tagging: ssmi.Project) -> None:
     assert set(split.to_json()) < set(file.to_json())
     with pytest.raises(ParameterError, match="klingon"):
         tagging.evaluate(file=tagging.root / "data" / "tiny" / "test.bmes", encoding="klingon")
-    with pytest.raises(ParameterError, match="is named, and the run of tiny"):
+    with pytest.raises(ParameterError, match="and data set tiny are given"):
         tagging.evaluate("tiny", run=tagging.paths.run("tiny"), file=tagging.root / "data" / "tiny" / "test.bmes")
 
 
@@ -200,7 +200,7 @@ def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
     assert result.folder == opened.paths.ablation("tiny")
     assert result.diverged == ()
     assert result.table is not None
-    assert [row.configuration for row in result.table.rows] == ["ssmi", "bert-crf"]
+    assert [row.name for row in result.table.rows] == ["ssmi", "bert-crf"]
     first = result.table.rows[0]
     assert [run.seed for run in first.runs] == [opened.params().train.seed]
     assert first.figures["dev"]["f1"].std is None and 0 <= first.figures["dev"]["f1"].mean <= 1

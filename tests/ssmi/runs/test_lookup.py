@@ -67,7 +67,7 @@ def test_a_named_run_or_that_of_a_data_set(workspace: Workspace, tmp_path: Path)
     assert find_run(workspace, run=None, dataset="two") == second
     with pytest.raises(ParameterError) as refused:
         find_run(workspace, run=elsewhere, dataset="two")
-    assert refused.value.message == f"{elsewhere} is named, and the run of two"
+    assert refused.value.message == f"both run {elsewhere} and data set two are given"
     with pytest.raises(MissingResourceError, match=r"artifacts/train/three: no such folder"):
         find_run(workspace, run=None, dataset="three")
 

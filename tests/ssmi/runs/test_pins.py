@@ -168,7 +168,7 @@ def test_copies_where_links_are_not_possible(project: Any, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "link", refuse)
     assert project.ssmi("train", "-S", "train.epochs=1").code == 0
-    kept = pins.find(run_of(project))
+    kept = pins.find_pinned(run_of(project))
     assert kept is not None and (kept / "vocab" / "vectors.npy").stat().st_nlink == 1
     before = predicted(project)
     replace_vocabulary(project)

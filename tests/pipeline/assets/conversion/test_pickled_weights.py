@@ -16,7 +16,7 @@ import torch
 from safetensors.torch import load_file
 
 from ssmi.pipeline.assets.encoder_files import encoder_files
-from ssmi.pipeline.assets.resolve import encoder_at_hand, find_encoder
+from ssmi.pipeline.assets.resolve import describe_encoder, find_encoder
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.features.text.tokens import CharacterTokens
@@ -49,7 +49,7 @@ def _take_weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_pickle_of_tensors_is_converted_once_and_said_once(folder: Path, tmp_path: Path, listener: Any) -> None:
     expected = _states(folder)
     torch.save(_take_weights(folder), folder / "pytorch_model.bin")
-    assert encoder_at_hand("hfl", root=tmp_path).startswith("bert, 3 layers of width 32")
+    assert describe_encoder("hfl", root=tmp_path).startswith("bert, 3 layers of width 32")
     before = sorted(folder.iterdir())
     first = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
     assert len(listener.notes) == 1 and "pytorch_model.bin is converted" in listener.notes[0]
@@ -97,13 +97,13 @@ class _Surprise:
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ({"weight": _Surprise()}, "not tensors alone"),
+        ({"weight": _Surprise()}, "contains tensors only"),
         ([1, 2], "holds no named weights"),
         ({}, "holds no named weights"),
         ({"epoch": 3, "weight": torch.ones(2)}, "'epoch' is not a tensor"),
-        (b"PK\x03\x04 cut off", "not tensors alone"),
-        (b"", "not tensors alone"),
-        (pickle.dumps(_Surprise()), "not tensors alone"),
+        (b"PK\x03\x04 cut off", "contains tensors only"),
+        (b"", "contains tensors only"),
+        (pickle.dumps(_Surprise()), "contains tensors only"),
     ],
     ids=["a call", "a list", "nothing named", "a number", "cut off", "empty", "a bare pickle"],
 )
@@ -131,9 +131,9 @@ def test_a_type_that_is_not_read_is_refused_before_any_conversion(folder: Path, 
     with pytest.raises(InputDataError, match="'gpt2'"):
         find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
     assert not listener.notes
-    assert "'gpt2'" in encoder_at_hand("hfl", root=tmp_path)
-    assert encoder_at_hand("./none", root=tmp_path) == "no such folder"
-    assert "hub" in encoder_at_hand("owner/model", root=tmp_path)
+    assert "'gpt2'" in describe_encoder("hfl", root=tmp_path)
+    assert describe_encoder("./none", root=tmp_path) == "no such folder"
+    assert "hub" in describe_encoder("owner/model", root=tmp_path)
 
 
 @pytest.mark.parametrize("part", ["../elsewhere.safetensors", "/etc/passwd", "..", ""])

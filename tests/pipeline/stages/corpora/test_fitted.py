@@ -62,7 +62,7 @@ def test_another_fit_makes_the_corpus_stale_and_nothing_else(with_corpus: Any) -
         ("segment.hmm=false", "segment.hmm is true there, false here"),
         ("embed.ridge=2", "embed.ridge is 1.0 there, 2.0 here"),
         ("pmi.estimator=paper", "pmi.estimator is joint there, paper here"),
-        ("vocab.max_words=200", "its embed is of another vocabulary"),
+        ("vocab.max_words=200", "its embed stage was built with another vocabulary"),
     ],
 )
 def test_other_parameters_than_the_data_sets_are_refused(with_corpus: Any, change: str, problem: str) -> None:
@@ -76,12 +76,15 @@ def test_another_encoder_or_user_dictionary_is_refused(with_corpus: Any) -> None
     config = json.loads((with_corpus.root / "other" / "config.json").read_text())
     (with_corpus.root / "other" / "config.json").write_text(json.dumps(config))
     message = refused(with_corpus, "--corpus", "news", "-S", "encoder.name=other", code=5)
-    assert "encoder.name is encoder there, other here" in message and "its embed is of another encoder" in message
+    assert (
+        "encoder.name is encoder there, other here" in message
+        and "its embed stage was built with another encoder" in message
+    )
     (with_corpus.root / "words.txt").write_text("北京大学 9\n", encoding="utf-8")
     with_corpus.build("-S", "segment.user_dict=words.txt")
     (with_corpus.root / "words.txt").write_text("董事长 9\n", encoding="utf-8")
     message = refused(with_corpus, "--corpus", "news", "-S", "segment.user_dict=words.txt", code=5)
-    assert "its segment is of another user dictionary" in message
+    assert "its segment stage was built with another user dictionary" in message
 
 
 def test_vectors_in_sentences_cannot_be_those_on_line(with_corpus: Any) -> None:
@@ -104,7 +107,7 @@ def test_a_corpus_may_not_take_the_folder_of_a_data_set(with_corpus: Any) -> Non
 
 def test_options_that_exclude_each_other(with_corpus: Any) -> None:
     project = ssmi.open_project(with_corpus.root)
-    with pytest.raises(ParameterError, match="the data set tiny and the corpus news at once"):
+    with pytest.raises(ParameterError, match="both data set tiny and corpus news are given"):
         project.build_features("tiny", corpus="news")
     with pytest.raises(ParameterError, match="like tiny: is for a corpus"):
         project.run_stage("prepare", like="tiny")

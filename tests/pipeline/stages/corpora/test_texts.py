@@ -134,4 +134,4 @@ def test_a_corpus_of_nothing_but_blanks_and_files_that_are_not_read(with_corpus:
     assert "prepare: texts to sentences" in outcome.stderr and "gold" not in outcome.stderr
     blank.write_bytes(b"\0\0\0")
     outcome = with_corpus.ssmi("features", "build", "--corpus", "blank.txt")
-    assert outcome.code == 3 and "corpus blank: NUL bytes and nothing to read, so no text file" in outcome.stderr
+    assert outcome.code == 3 and "corpus blank: holds only NUL bytes and blanks; not a text file" in outcome.stderr

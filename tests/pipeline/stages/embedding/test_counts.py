@@ -59,7 +59,7 @@ def test_every_segment_is_counted_by_split_and_the_most_frequent_come_first(
     order = sorted(total, key=lambda segment: (-total[segment], segment))
     ids = {"学": 1, "大学": 2}
     distinct = distinct_segments(context, _vocabulary("学", "大学"), context.root / "segments.parquet")
-    assert (distinct.n, distinct.n_ahead) == (len(order), 0)
+    assert (distinct.n, distinct.n_precomputed) == (len(order), 0)
     assert distinct.n_outside == len(total.keys() - ids.keys())
     assert tables.read_rows(distinct.path, schema.DISTINCT_SEGMENTS) == [
         {
@@ -91,11 +91,11 @@ def test_words_made_ahead_are_the_most_frequent_that_neither_data_set_nor_vocabu
     first = frequent_words(60, exclude=lambda word: False)
     in_dataset, vocabulary = first[:40:4], _vocabulary(*first[1:40:4])
     path = tmp_path / "segments.parquet"
-    distinct = distinct_segments(_context(tmp_path, {"train": [[in_dataset]]}), vocabulary, path, n_ahead=n)
+    distinct = distinct_segments(_context(tmp_path, {"train": [[in_dataset]]}), vocabulary, path, n_precomputed=n)
     expected = frequent_words(n, exclude=lambda word: word in in_dataset or word in vocabulary)
     rows = tables.read_rows(path, schema.DISTINCT_SEGMENTS)
     n_segments = len(set(in_dataset))
-    assert (distinct.n, distinct.n_ahead, distinct.n_outside) == (n_segments + n, n, n_segments)
+    assert (distinct.n, distinct.n_precomputed, distinct.n_outside) == (n_segments + n, n, n_segments)
     assert [row["segment_id"] for row in rows] == list(range(n_segments + n))
     assert [row["segment"] for row in rows[n_segments:]] == expected
     assert all(not any(row[f"n_{split}"] for split in tables.SPLITS) for row in rows[n_segments:])

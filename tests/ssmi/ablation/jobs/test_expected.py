@@ -12,7 +12,7 @@ from ssmi.ablation.jobs.expected import Times, describe, in_words, seconds_of_ru
 from ssmi.ablation.jobs.job import Speed
 from ssmi.pipeline.contract.parameters.params import TrainParams
 
-SPEED = Speed(start_seconds=10.0, characters=1000, characters_a_step=100.0, characters_a_second=50.0)
+SPEED = Speed(start_seconds=10.0, characters=1000, characters_per_step=100.0, characters_per_second=50.0)
 
 
 def test_a_run_is_its_start_its_steps_and_its_scoring() -> None:

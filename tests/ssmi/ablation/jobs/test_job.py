@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ssmi.ablation.jobs.job import Job, do, made_from, measure, tidy
+from ssmi.ablation.jobs.job import Job, measure, read_run_metadata, remove_leftovers, run_job
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import KEPT_METADATA
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
@@ -39,62 +39,62 @@ def _files(folder: Path) -> set[str]:
 
 def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=2)
-    do(job, Silent())
+    run_job(job, Silent())
     metadata, whole = checkpoint_files.read_metadata(job.run / "checkpoint"), _files(job.run)
-    assert made_from(job.run) == metadata
-    do(replace(job, keep_checkpoint=False), Silent())
+    assert read_run_metadata(job.run) == metadata
+    run_job(replace(job, keep_checkpoint=False), Silent())
     assert _files(job.run) == (whole - {"checkpoint", "pinned"}) | {KEPT_METADATA}
     assert {"metrics.json", "history.csv", "counts"} < _files(job.run)
-    assert made_from(job.run) == metadata
+    assert read_run_metadata(job.run) == metadata
     assert sum(path.stat().st_size for path in job.run.rglob("*")) < 100_000
 
 
 def test_a_run_that_is_refused_leaves_no_folder(make_job: Callable[..., Job]) -> None:
     job = replace(make_job(keep=False), shards_digest="0" * 64)
     with pytest.raises(StaleArtifactError):
-        do(job, Silent())
+        run_job(job, Silent())
     assert not job.run.exists()
     job.run.mkdir()
     (job.run / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(StaleArtifactError):
-        do(job, Silent())
+        run_job(job, Silent())
     assert (job.run / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=1)
-    do(job, Silent())
+    run_job(job, Silent())
     (job.run / "state").mkdir()
-    tidy(job.run)  # the weights were to be kept
+    remove_leftovers(job.run)  # the weights were to stay
     assert {"checkpoint", "pinned"} < _files(job.run) and not (job.run / "state").exists()
     whole = shutil.copytree(job.run, job.run.with_name("whole"))
-    do(replace(job, keep_checkpoint=False), Silent())
+    run_job(replace(job, keep_checkpoint=False), Silent())
     left = _files(job.run)
     for names in (("checkpoint", "pinned"), ("checkpoint",), ("pinned",), ()):
         for name in names:
             shutil.copytree(whole / name, job.run / name)
         (job.run / "drop-weights").touch()
-        tidy(job.run)
+        remove_leftovers(job.run)
         assert _files(job.run) == left, names
 
 
 def test_a_run_that_says_nothing_of_itself_is_refused_as_one_without_a_checkpoint(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=False, epochs=1)
     with pytest.raises(MissingResourceError):
-        made_from(job.run)
-    do(job, Silent())
+        read_run_metadata(job.run)
+    run_job(job, Silent())
     body = json.loads((job.run / KEPT_METADATA).read_text(encoding="utf-8"))
     del body["best_epoch"]
     (job.run / KEPT_METADATA).write_text(json.dumps(body), encoding="utf-8")
     with pytest.raises(MissingResourceError, match="no checkpoint"):
-        made_from(job.run)
+        read_run_metadata(job.run)
 
 
 def test_a_checkpoint_says_more_than_what_an_earlier_run_left(make_job: Callable[..., Job]) -> None:
-    do(make_job(keep=False, epochs=1), Silent())
-    do(make_job(keep=True, epochs=2), Silent())
+    run_job(make_job(keep=False, epochs=1), Silent())
+    run_job(make_job(keep=True, epochs=2), Silent())
     assert (make_job(keep=True).run / KEPT_METADATA).is_file()
-    assert made_from(make_job(keep=True).run).fingerprint.parameters["train.epochs"] == 2
+    assert read_run_metadata(make_job(keep=True).run).fingerprint.parameters["train.epochs"] == 2
 
 
 @pytest.mark.parametrize("batch_size", [4, 1000])
@@ -102,15 +102,15 @@ def test_speed_is_measured_and_nothing_left(make_job: Callable[..., Job], batch_
     job = make_job(keep=True, epochs=50, batch_size=batch_size)
     speed = measure(job)
     assert not job.run.exists()
-    assert speed.characters_a_second > 0 and speed.start_seconds > 0
+    assert speed.characters_per_second > 0 and speed.start_seconds > 0
     n_train = sum(len(line) > 1 for line in (job.root / "data" / "tiny" / "train.bmes").read_text("utf-8").split("\n"))
     assert 0.9 * n_train < speed.characters <= n_train  # blanks at the ends of sentences are left out
-    assert 0 < speed.characters_a_step <= speed.characters
+    assert 0 < speed.characters_per_step <= speed.characters
 
 
 def test_measuring_leaves_a_finished_run_beside_it_alone(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=1)
-    do(job, Silent())
+    run_job(job, Silent())
     before = {path: path.stat().st_mtime_ns for path in job.run.rglob("*")}
     measure(replace(job, run=job.root / ".ssmi" / "scratch" / "speed"))
     assert {path: path.stat().st_mtime_ns for path in job.run.rglob("*")} == before

@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from ssmi.ablation.jobs.job import Job
-from ssmi.ablation.jobs.pool import Ended, Slots, log_of, run_all
+from ssmi.ablation.jobs.pool import JobOutcome, Slots, log_of, run_all
 from ssmi.model import hardware
 from ssmi.model.runs import state as states
 from ssmi.pipeline.contract.parameters.params import Params
@@ -47,8 +47,8 @@ def make_job(project: Any) -> Callable[..., Job]:
     return make
 
 
-def _run_all(jobs: list[Job], slots: Slots = TWO) -> dict[str, Ended]:
-    ended: dict[str, Ended] = {}
+def _run_all(jobs: list[Job], slots: Slots = TWO) -> dict[str, JobOutcome]:
+    ended: dict[str, JobOutcome] = {}
     run_all(
         jobs,
         kind="train",
@@ -89,7 +89,7 @@ def test_a_process_that_is_killed_is_one_failed_run(make_job: Callable[..., Job]
         (worker,) = _workers_of([job])
         os.kill(worker, signal.SIGKILL)
 
-    ended: list[Ended] = []
+    ended: list[JobOutcome] = []
     killer = Thread(target=kill_once_it_trains)
     killer.start()
     run_all([job], kind="train", job_of=lambda one: one, slots=TWO, on_end=lambda _, how: ended.append(how))

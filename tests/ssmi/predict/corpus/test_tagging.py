@@ -178,7 +178,7 @@ def test_features_of_another_build_are_refused(opened: ssmi.Project) -> None:
 
 def test_sentences_of_another_build_are_refused(opened: ssmi.Project) -> None:
     opened.run_stage("prepare", corpus="news", overrides=["prepare.sentences_per_part=5"])
-    with pytest.raises(StaleArtifactError, match="not of the sentences in"):
+    with pytest.raises(StaleArtifactError, match="not built from the sentences in"):
         opened.predict_shards("news")
 
 
