@@ -81,7 +81,7 @@ class Difference:
             "gain": self.gain,
             "low": self.low,
             "high": self.high,
-            "other_sign": self.opposite_sign_share,
+            "opposite_sign_share": self.opposite_sign_share,
             "significant": self.significant,
         }
 

@@ -131,7 +131,7 @@ class Interval:
 
     low: float
     high: float
-    other_sign: float
+    opposite_sign_share: float
     """Share of the resamples in which the gain is 0 or has the other sign."""
     significant: bool
     """Whether the interval excludes 0."""

@@ -257,7 +257,7 @@ def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
         assert (printed["seeds"], printed["base_seeds"], printed["n_sentences"]) == ([13, 14], [13, 14], 12)
         overall = printed["overall"]
         assert overall["gain"] == pytest.approx(row["gain"]["bert-crf"][split])
-        assert {key: overall[key] for key in ("low", "high", "other_sign", "significant")} == row["interval"][
+        assert {key: overall[key] for key in ("low", "high", "opposite_sign_share", "significant")} == row["interval"][
             "bert-crf"
         ][split]
         assert overall["low"] <= overall["gain"] <= overall["high"]

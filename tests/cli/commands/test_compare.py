@@ -54,7 +54,7 @@ def test_the_difference_is_that_of_the_scores(compared: Any) -> None:
     plain = [_f1(compared, PLAIN / str(seed), "dev") for seed in (13, 14)]
     assert overall["base_f1"] == pytest.approx(sum(plain) / 2)
     assert overall["low"] <= overall["gain"] <= overall["high"]
-    assert overall["significant"] and overall["other_sign"] < 0.05
+    assert overall["significant"] and overall["opposite_sign_share"] < 0.05
     again = ssmi.compare_runs(compared.root / GOOD, compared.root / PLAIN, device="cpu")
     assert again.to_json() == printed
 

@@ -150,7 +150,7 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
     rows = {row.name: row for row in table.rows}
     dev = rows["ssmi"].gains["bert-crf"].interval["dev"]
     assert dev is not None
-    assert dev.significant and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.other_sign == 0.0
+    assert dev.significant and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.opposite_sign_share == 0.0
     assert rows["ssmi"].gains["bert-crf"].interval["test"] == Interval(0.0, 0.0, 1.0, significant=False)
     none = {"dev": None, "test": None}
     # No interval if a seed has no counts or its counts are of other sentences.
