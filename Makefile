@@ -62,11 +62,12 @@ bench-features: env
 	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
 
 # Whether memory and time a line grow with a corpus: pieces of LINES, twice and eight times as many lines of TEXT, built
-# like DATASET, which is built in PROJECT; and what two workers gain. Linux.
+# like DATASET, which is built in PROJECT, in parts of PART sentences; and what two workers gain. Linux.
 TEXT ?= README.md
 LINES ?= 3000
+PART ?= 512
 bench-memory: env
-	$(BIN)/python -m tests.bench.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES)
+	$(BIN)/python -m tests.bench.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES) --part $(PART)
 
 # Memory and waiting of train.stream, on a data set that is built in PROJECT and on ten times its train split.
 bench-stream: env
