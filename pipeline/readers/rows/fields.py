@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.readers.spans import RawSpan
+from ssmi.pipeline.readers.entities.spans import RawSpan
 
 _NEXT = "write entities with whole numbers as offsets, and texts and types that are plain strings"
 

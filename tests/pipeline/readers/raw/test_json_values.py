@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.readers import json_values as module
-from ssmi.pipeline.readers.json_values import first_value, json_values
+from ssmi.pipeline.readers.raw import json_values as module
+from ssmi.pipeline.readers.raw.json_values import first_value, json_values
 from ssmi.pipeline.readers.sentence import ReadReport
 
 Write = Callable[..., Path]

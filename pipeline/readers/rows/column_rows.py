@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
-from ssmi.pipeline.readers.known_rows import LONGEST_KNOWN
-from ssmi.pipeline.readers.lines import numbered_blocks
-from ssmi.pipeline.readers.schemes import plain_tag
+from ssmi.pipeline.readers.entities.schemes import plain_tag
+from ssmi.pipeline.readers.raw.lines import numbered_blocks
+from ssmi.pipeline.readers.rows.known_rows import LONGEST_KNOWN
 
 DOCSTART = "-DOCSTART-"
 COMMENT = "comment"

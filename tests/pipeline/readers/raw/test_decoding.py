@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ssmi.pipeline.readers import decoding
-from ssmi.pipeline.readers.decoding import LONGEST_LINE, BadBytes, byte_order_mark, decoded_blocks, decoded_lines
+from ssmi.pipeline.readers.raw import decoding
+from ssmi.pipeline.readers.raw.decoding import LONGEST_LINE, BadBytes, byte_order_mark, decoded_blocks, decoded_lines
 
 # Some letters hold the byte of a line end in UTF-16 or UTF-32, and U+0085 and U+2028 end no line.
 TEXT = st.text("京a\u0a0d\u0d0a\u0a0a\u0d0d\u010a\u0a01\r\n\x85\u2028😀", max_size=40)

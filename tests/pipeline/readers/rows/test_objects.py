@@ -13,9 +13,17 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.readers.json_values import Value
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
-from ssmi.pipeline.readers.rows import END_KEYS, LOST_KEYS, QUOTE_KEYS, SPAN_KEYS, START_KEYS, TYPE_KEYS, read_rows
+from ssmi.pipeline.readers.raw.json_values import Value
+from ssmi.pipeline.readers.rows.objects import (
+    END_KEYS,
+    LOST_KEYS,
+    QUOTE_KEYS,
+    SPAN_KEYS,
+    START_KEYS,
+    TYPE_KEYS,
+    read_rows,
+)
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 PATH = Path("raw.any")

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
 from ssmi.pipeline.readers import read_sentences
-from ssmi.pipeline.readers.lines import numbered_lines, read_text
 from ssmi.pipeline.readers.options import ReadOptions, options_from
+from ssmi.pipeline.readers.raw.lines import numbered_lines, read_text
 
 Write = Callable[..., Path]
 

@@ -15,13 +15,13 @@ from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, name_hint
 from ssmi.pipeline.contract.text.wording import counted
-from ssmi.pipeline.readers.characters import TokenCensus, in_characters
-from ssmi.pipeline.readers.fields import raw_span, show, text_field
-from ssmi.pipeline.readers.json_values import Value
+from ssmi.pipeline.readers.entities.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.entities.schemes import TagCensus, read_tags
+from ssmi.pipeline.readers.entities.spans import EMPTY_TEXT, Marked, RawSpan, marked_sentences
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.readers.schemes import TagCensus, read_tags
+from ssmi.pipeline.readers.raw.json_values import Value
+from ssmi.pipeline.readers.rows.fields import raw_span, show, text_field
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
-from ssmi.pipeline.readers.spans import EMPTY_TEXT, Marked, RawSpan, marked_sentences
 
 SPAN_KEYS = ("entities", "labels", "label", "spans")
 TAG_KEYS = ("tags", "ner_tags")

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.readers.fields import raw_span, show, text_field
-from ssmi.pipeline.readers.spans import RawSpan
+from ssmi.pipeline.readers.entities.spans import RawSpan
+from ssmi.pipeline.readers.rows.fields import raw_span, show, text_field
 
 TEXT = st.text(st.characters() | st.characters(categories=["Cs"]), max_size=12)
 VALUE = st.recursive(

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
-from ssmi.pipeline.readers.lines import numbered_lines, text_pieces
+from ssmi.pipeline.readers.raw.lines import numbered_lines, text_pieces
 from ssmi.pipeline.readers.sentence import ReadReport
 
 LONGEST_VALUE = 1 << 28

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.readers.entities.spans import without_overlaps
 from ssmi.pipeline.readers.options import Offsets, ReadOptions
-from ssmi.pipeline.readers.spans import without_overlaps
 
 Write = Callable[..., Path]
 

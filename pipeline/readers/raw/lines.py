@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.user_files import require_file, unreadable
-from ssmi.pipeline.readers.decoding import (
+from ssmi.pipeline.readers.raw.decoding import (
     GZIP_MAGIC,
     LONGEST_LINE,
     NEED_A_MARK,

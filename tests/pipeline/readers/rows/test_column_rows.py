@@ -1,4 +1,4 @@
-"""Lines of a character-per-line file; what a file of them says is told in ``formats/test_columns.py``."""
+"""Lines of a character-per-line file; what a file of them says is told in ``readers/formats/test_columns.py``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.readers import decoding
-from ssmi.pipeline.readers.column_rows import COMMENT, ColumnLine, rows_of, split_row, stretches
-from ssmi.pipeline.readers.known_rows import LONGEST_KNOWN
-from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.raw import decoding
+from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.rows.column_rows import COMMENT, ColumnLine, rows_of, split_row, stretches
+from ssmi.pipeline.readers.rows.known_rows import LONGEST_KNOWN
 
 Write = Callable[..., Path]
 

@@ -10,10 +10,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.readers import ReadReport, Sentence, known_rows, read_sentences
-from ssmi.pipeline.readers.column_rows import split_row
-from ssmi.pipeline.readers.known_rows import KnownRows
+from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
 from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.rows import known_rows
+from ssmi.pipeline.readers.rows.column_rows import split_row
+from ssmi.pipeline.readers.rows.known_rows import KnownRows
 
 Write = Callable[..., Path]
 

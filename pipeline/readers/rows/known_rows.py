@@ -15,7 +15,7 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from ssmi.pipeline.contract.labels import OUTSIDE, Span, TagScheme, repair_spans
-from ssmi.pipeline.readers.schemes import Notation, breaks_of
+from ssmi.pipeline.readers.entities.schemes import Notation, breaks_of
 from ssmi.pipeline.readers.sentence import ReadReport
 
 MAX_ROWS = 1 << 16
