@@ -23,7 +23,7 @@ from ssmi.model import hardware
 from ssmi.model.inference import parallel_map
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.predict.garbage_collection import garbage_collection_paused
-from tests.bench.texts import pieces_of, read_texts
+from tests.bench.prediction.texts import pieces_of, read_texts
 
 CALLS = 30
 

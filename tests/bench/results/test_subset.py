@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ssmi.pipeline.readers import read_sentences
-from tests.bench.subset import subset
+from tests.bench.results.subset import subset
 
 TEXTS = [f"在{place}工作" for place in ("北京", "上海", "南京", "北京", "天津", "重庆", "广州")]
 

@@ -21,7 +21,7 @@ from ssmi.charts.rendering import Canvas, save_chart
 from ssmi.charts.style import SMALL, Colour
 from ssmi.model.evaluation.significance import LEVEL, RESAMPLES, SEED
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 POINTS = ROOT / "docs/results/curve.csv"
 PICTURES = ROOT / "docs/assets"
 NO_ENCODER = "none"

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from tests.bench.features import STAGES
+from tests.bench.stages.cpu import STAGES
 
 
 @pytest.mark.heavy
 def test_stages_and_ratios_are_told(built_once: Any, repository: Path) -> None:
-    command = [sys.executable, "-m", "tests.bench.features", "--project", str(built_once.root), "--dataset", "tiny"]
+    module = [sys.executable, "-m", "tests.bench.stages.cpu"]
+    command = [*module, "--project", str(built_once.root), "--dataset", "tiny"]
     environment = {**built_once.environment, "PYTHONPATH": str(repository)}
     before = built_once.artifacts()
     done = subprocess.run(

@@ -14,7 +14,8 @@ import pytest
 @pytest.mark.heavy
 @pytest.mark.assets
 def test_every_ratio_is_told(repository: Path) -> None:
-    command = [sys.executable, "-m", "tests.bench.speed", "--dataset", "sample", "--steps", "4", "--threads", "1"]
+    module = [sys.executable, "-m", "tests.bench.training.speed"]
+    command = [*module, "--dataset", "sample", "--steps", "4", "--threads", "1"]
     environment = {**os.environ, "PYTHONPATH": str(repository)}
     done = subprocess.run(command, cwd=repository, env=environment, check=True, capture_output=True, text=True)
     ratios = {

@@ -41,7 +41,7 @@ from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, open_vocabulary
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STAGES = ("prepare", "segment", "selection", "pmi", "shards")
 """All stages of a data set except ``embed``, whose time is the encoder's."""
 REPEATS = 3

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ssmi.pipeline.contract.parquet import schema, tables
-from tests.bench import gains
+from tests.bench.results import gains
 
 FOUND = {"label": "PER", "gold": 1, "predicted": 1, "correct": 1}
 MISSED = {"label": "PER", "gold": 1, "predicted": 0, "correct": 0}

@@ -22,7 +22,7 @@ from ssmi.model.evaluation.significance import ALL, Difference, System, compare
 from tests.bench.probing.linear_tagger import FoldTagger, Indices
 from tests.bench.probing.readings import Matrix, Readings, read_readings, reading_of, same_sentences
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 SHRINKAGES = (0.003, 0.03, 0.1)
 """Shrinkages of the classifier's covariance; the best one for the base is used for every row."""
 BASE = ("states", "segment", "places")

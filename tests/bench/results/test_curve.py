@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.parquet import schema, tables
-from tests.bench import curve
-from tests.bench.curve import Point
+from tests.bench.results import curve
+from tests.bench.results.curve import Point
 
 ENTITY = {"label": "PER", "gold": 1, "predicted": 1, "correct": 1}
 MISSED = {"label": "LOC", "gold": 2, "predicted": 0, "correct": 0}

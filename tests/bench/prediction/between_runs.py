@@ -18,7 +18,7 @@ from ssmi import Tagger
 from ssmi.model import hardware
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.predict.garbage_collection import garbage_collection_paused
-from tests.bench.texts import pieces_of, read_texts
+from tests.bench.prediction.texts import pieces_of, read_texts
 
 PASSES = ("new text", "again")
 

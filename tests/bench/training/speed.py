@@ -37,9 +37,9 @@ from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
-from tests.bench.products import seconds_of_products
+from tests.bench.training.products import seconds_of_products
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WARMING = 3
 
 

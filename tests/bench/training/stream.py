@@ -43,7 +43,7 @@ from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 WITHOUT_ENCODER, WITH_ENCODER = "char-crf", "bert-crf"
 SENTENCES_PER_BATCH = {WITHOUT_ENCODER: 256, WITH_ENCODER: 16}
 
@@ -151,7 +151,7 @@ def measure(project: Path, dataset: str, *, all_times: Sequence[int], n_steps: i
             repeat(project, dataset, Path(folder), times=times)
             for configuration, streamed in ((WITH_ENCODER, True), (WITHOUT_ENCODER, True), (WITHOUT_ENCODER, False)):
                 given = [folder, dataset, configuration, str(int(streamed)), str(times), str(n_steps)]
-                command = [sys.executable, "-m", "tests.bench.stream", "--one", *given]
+                command = [sys.executable, "-m", "tests.bench.training.stream", "--one", *given]
                 done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
                 outcomes.append(Outcome(**json.loads(done.stdout.splitlines()[-1])))
                 print(outcomes[-1], flush=True)

@@ -18,9 +18,9 @@ from itertools import islice, pairwise
 from pathlib import Path
 
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
-from tests.bench.processes import Run, run
+from tests.bench.stages.processes import Run, run
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 STAGES = ("prepare", "segment", "embed", "selection", "pmi", "shards")
 SHARED = ("segment", "selection")
 TIMES = (1, 2, 8)

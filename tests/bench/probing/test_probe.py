@@ -13,8 +13,8 @@ import pytest
 
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.significance import Difference
-from tests.bench.probe import BASE_ROW, Probe, Row, chosen, main, rows_of
 from tests.bench.probing.linear_tagger import FoldTagger
+from tests.bench.probing.probe import BASE_ROW, Probe, Row, chosen, main, rows_of
 from tests.bench.probing.readings import READINGS, Readings, read_readings, same_sentences
 
 

@@ -23,7 +23,7 @@ from ssmi.model.evaluation.significance import ALL, Difference, System, compare
 from ssmi.model.runs.results import counts_file
 from ssmi.pipeline.contract.parquet import schema, tables
 
-COUNTS = Path(__file__).resolve().parents[2] / "docs" / "results" / "counts"
+COUNTS = Path(__file__).resolve().parents[3] / "docs" / "results" / "counts"
 
 
 def read_systems(counts: Path) -> dict[str, System]:

@@ -18,7 +18,7 @@ from ssmi.model.data.training_data import StreamedSplit
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
-from tests.bench.stream import measure, repeat
+from tests.bench.training.stream import measure, repeat
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from tests.bench.memory import SHARED, STAGES
-from tests.bench.processes import run
+from tests.bench.stages.memory import SHARED, STAGES
+from tests.bench.stages.processes import run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
@@ -39,7 +39,8 @@ def test_a_command_that_fails_is_no_run(tmp_path: Path) -> None:
 def test_every_stage_is_told(built_once: Any, repository: Path, tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("".join(f"第{n}条中国人民在北京大学工作，共{n * 7}人。\n" for n in range(320)), encoding="utf-8")
-    command = [sys.executable, "-m", "tests.bench.memory", "--project", str(built_once.root), "--dataset", "tiny"]
+    module = [sys.executable, "-m", "tests.bench.stages.memory"]
+    command = [*module, "--project", str(built_once.root), "--dataset", "tiny"]
     environment = {**built_once.environment, "PYTHONPATH": str(repository)}
     before = built_once.artifacts()
     done = subprocess.run(
