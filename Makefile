@@ -52,14 +52,14 @@ golden: env
 # Ratios of training steps; DATASET=resume with SSMI_DATA for the real one.
 DATASET ?= sample
 bench: env
-	$(BIN)/python -m tests.bench.speed --dataset $(DATASET)
+	$(BIN)/python -m tests.bench.training.speed --dataset $(DATASET)
 
 # What the feature stages cost and their inner loops' ratios, on a data set that is built in PROJECT; THAN=DIR beside
 # another version of the program.
 PROJECT ?= .
 THAN ?=
 bench-features: env
-	$(BIN)/python -m tests.bench.features --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
+	$(BIN)/python -m tests.bench.stages.cpu --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
 
 # Whether memory and time a line grow with a corpus: pieces of LINES, twice and eight times as many lines of TEXT, built
 # like DATASET, which is built in PROJECT, in parts of PART sentences; and what two workers gain. Linux.
@@ -67,11 +67,11 @@ TEXT ?= README.md
 LINES ?= 3000
 PART ?= 512
 bench-memory: env
-	$(BIN)/python -m tests.bench.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES) --part $(PART)
+	$(BIN)/python -m tests.bench.stages.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES) --part $(PART)
 
 # Memory and waiting of train.stream, on a data set that is built in PROJECT and on ten times its train split.
 bench-stream: env
-	$(BIN)/python -m tests.bench.stream --project $(PROJECT) --dataset $(DATASET)
+	$(BIN)/python -m tests.bench.training.stream --project $(PROJECT) --dataset $(DATASET)
 
 # What a build of any size takes, simulated from measured figures (docs/scale.md; BUILD="--sentences 100000000"); and those figures, measured on a CORPUS
 # of some hundred thousand lines, like a data set that is built in PROJECT; the words of the data sets ALSO are counted too.
@@ -89,12 +89,12 @@ measure-scale: env
 RUN ?= artifacts/train/sample
 FILES ?= README.md
 bench-predict: env
-	$(BIN)/python -m tests.bench.predict --run $(RUN) $(FILES)
+	$(BIN)/python -m tests.bench.prediction.against_encoder --run $(RUN) $(FILES)
 
 # How fast several runs tag the same text, the first being what the others are told in; RUNS="RUN RUN ...".
 RUNS ?= $(RUN)
 bench-tagging: env
-	$(BIN)/python -m tests.bench.tagging --runs $(RUNS) -- $(FILES)
+	$(BIN)/python -m tests.bench.prediction.between_runs --runs $(RUNS) -- $(FILES)
 
 # What each reading of the selection tells a linear tagger, over folds of train and dev: on a data set that is built in
 # PROJECT with -S shards.hidden=true; CHANGED="NAME=DIR ..." beside projects that have it with other features, and
@@ -102,14 +102,14 @@ bench-tagging: env
 CHANGED ?=
 ONLY ?=
 probe: env
-	$(BIN)/python -m tests.bench.probe --project $(PROJECT) --dataset $(DATASET) $(if $(CHANGED),--changed $(CHANGED)) \
+	$(BIN)/python -m tests.bench.probing.probe --project $(PROJECT) --dataset $(DATASET) $(if $(CHANGED),--changed $(CHANGED)) \
 	  $(if $(ONLY),--only $(ONLY))
 
 # The curve of F1 against encoder layers and speed, from docs/results/curve.csv. ADD="--add DATASET --counts FILE ...
 # --speeds FILE" adds the rows of ablations over folds first.
 ADD ?=
 curve: env
-	$(BIN)/python -m tests.bench.curve $(ADD)
+	$(BIN)/python -m tests.bench.results.curve $(ADD)
 
 # F1 of every row that was trained over folds of a DATASET, and its gain OVER one of them, from the counts that are kept
 # in docs/results/counts; COUNTS=FILE takes up the rows of an ablation's counts.parquet first, RUNS_OF="ROW=RUN ..." the
@@ -118,7 +118,7 @@ OVER ?=
 COUNTS ?=
 RUNS_OF ?=
 gains: env
-	$(BIN)/python -m tests.bench.gains --dataset $(DATASET) $(if $(OVER),--over $(OVER)) $(if $(COUNTS),--add $(COUNTS)) \
+	$(BIN)/python -m tests.bench.results.gains --dataset $(DATASET) $(if $(OVER),--over $(OVER)) $(if $(COUNTS),--add $(COUNTS)) \
 	  $(foreach one,$(RUNS_OF),--run $(one))
 
 # N sentences of a DATASET's train and DEV more as a data set of its own in FOLDER, the same ones everywhere; test whole.
@@ -126,7 +126,7 @@ N ?= 10000
 DEV ?= 2000
 FOLDER ?= data/msra10k
 subset: env
-	$(BIN)/python -m tests.bench.subset --dataset $(DATASET) --train $(N) --dev $(DEV) $(FOLDER)
+	$(BIN)/python -m tests.bench.results.subset --dataset $(DATASET) --train $(N) --dev $(DEV) $(FOLDER)
 
 # The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
 # on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".

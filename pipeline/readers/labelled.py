@@ -11,13 +11,13 @@ from shlex import quote
 from typing import Any, Literal
 
 from ssmi.pipeline.contract.labels import OUTSIDE
-from ssmi.pipeline.readers.characters import is_chinese
-from ssmi.pipeline.readers.column_rows import DOCSTART, split_row
+from ssmi.pipeline.readers.entities.characters import is_chinese
+from ssmi.pipeline.readers.entities.schemes import plain_tag
 from ssmi.pipeline.readers.formats import brat, columns
 from ssmi.pipeline.readers.formats.bracket import ENTITY
 from ssmi.pipeline.readers.formats.slash import looks_like_slash
-from ssmi.pipeline.readers.rows import END_KEYS, SPAN_KEYS, START_KEYS
-from ssmi.pipeline.readers.schemes import plain_tag
+from ssmi.pipeline.readers.rows.column_rows import DOCSTART, split_row
+from ssmi.pipeline.readers.rows.objects import END_KEYS, SPAN_KEYS, START_KEYS
 
 Form = Literal["columns", "slash"]
 

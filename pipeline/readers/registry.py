@@ -3,7 +3,7 @@
 To add a format, write a module in ``formats/`` with ``read_<name>(path, options, report) -> Iterator[Sentence]`` and
 add a line to ``FORMATS``. The reader streams, calls ``report.repair`` and ``report.skip`` for everything that it
 repairs or leaves out, and raises InputDataError with ``file:line``. Counting, the refusal of empty files (here) and
-opening files (``lines``) need no code in the reader.
+opening files (``raw/lines``) need no code in the reader.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, name_hint
-from ssmi.pipeline.readers.column_rows import split_row
 from ssmi.pipeline.readers.formats.bracket import ENTITY, read_bracket
 from ssmi.pipeline.readers.formats.brat import brat_files, read_brat
 from ssmi.pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
@@ -28,9 +27,10 @@ from ssmi.pipeline.readers.formats.label_studio import looks_like_label_studio, 
 from ssmi.pipeline.readers.formats.parquet import read_parquet
 from ssmi.pipeline.readers.formats.slash import looks_like_slash, read_slash
 from ssmi.pipeline.readers.formats.w2ner import looks_like_w2ner, read_w2ner
-from ssmi.pipeline.readers.json_values import begins_an_array, first_value
-from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.raw.json_values import begins_an_array, first_value
+from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.rows.column_rows import split_row
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 UNMAPPED_TYPE = "type-not-in-tag_map"

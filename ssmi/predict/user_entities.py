@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.features.trie import Trie
-from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.raw.lines import numbered_lines
 from ssmi.predict.entity import Mode, Source, Words
 
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -15,10 +15,10 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.entities.spans import check_label
 from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.raw.lines import numbered_lines
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
-from ssmi.pipeline.readers.spans import check_label
 
 ENTITY = re.compile(r"(?<!\\)\[(?:[^\[\]|\\]|\\.)+\|(?:[^\[\]|\\]|\\.)+\]")
 """Pattern of an entity, by which the format is recognised."""

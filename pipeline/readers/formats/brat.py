@@ -15,11 +15,18 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.readers.fields import raw_span
-from ssmi.pipeline.readers.lines import numbered_lines, read_text
+from ssmi.pipeline.readers.entities.spans import (
+    EMPTY_TEXT,
+    OffsetCensus,
+    RawSpan,
+    Unit,
+    checked_spans,
+    without_overlaps,
+)
 from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.raw.lines import numbered_lines, read_text
+from ssmi.pipeline.readers.rows.fields import raw_span
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
-from ssmi.pipeline.readers.spans import EMPTY_TEXT, OffsetCensus, RawSpan, Unit, checked_spans, without_overlaps
 
 TEXTS = ".txt"
 ANNOTATIONS = ".ann"

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.readers.fields import raw_span, show, text_field
-from ssmi.pipeline.readers.json_values import json_values
+from ssmi.pipeline.readers.entities.spans import Marked, RawSpan, marked_sentences
 from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.raw.json_values import json_values
+from ssmi.pipeline.readers.rows.fields import raw_span, show, text_field
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
-from ssmi.pipeline.readers.spans import Marked, RawSpan, marked_sentences
 
 
 def looks_like_cluener(row: Mapping[str, Any]) -> bool:

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-from ssmi.pipeline.readers.characters import TokenCensus, in_characters
-from ssmi.pipeline.readers.column_rows import COMMENT, DOCSTART, ColumnLine, rows_of, split_row, stretches
-from ssmi.pipeline.readers.known_rows import KnownRows, KnownSentence, read_known
+from ssmi.pipeline.readers.entities.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.entities.schemes import Notation, TagCensus, read_tags
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.readers.schemes import Notation, TagCensus, read_tags
+from ssmi.pipeline.readers.rows.column_rows import COMMENT, DOCSTART, ColumnLine, rows_of, split_row, stretches
+from ssmi.pipeline.readers.rows.known_rows import KnownRows, KnownSentence, read_known
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 
 ENDINGS = (".bmes", ".bio", ".bioes", ".conll")

@@ -17,14 +17,14 @@ from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.wording import counted
-from ssmi.pipeline.readers.characters import TokenCensus, in_characters
-from ssmi.pipeline.readers.fields import show
+from ssmi.pipeline.readers.entities.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.entities.schemes import TagCensus, read_tags
 from ssmi.pipeline.readers.formats.columns import LONGEST_UNBROKEN
-from ssmi.pipeline.readers.json_values import Value
-from ssmi.pipeline.readers.lines import numbered_lines
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.readers.rows import read_rows
-from ssmi.pipeline.readers.schemes import TagCensus, read_tags
+from ssmi.pipeline.readers.raw.json_values import Value
+from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.rows.fields import show
+from ssmi.pipeline.readers.rows.objects import read_rows
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 
 Role = Literal["sentence", "token", "tag", "text", "entities", "tokens", "tags"]

@@ -1,4 +1,4 @@
-"""JSON lines, or one JSON array, whose rows hold ``text`` with spans or ``tokens`` with tags; see ``rows``.
+"""JSON lines, or one JSON array, whose rows hold ``text`` with spans or ``tokens`` with tags; see ``rows/objects``.
 
 doccano exports such rows: with ``label`` or ``labels`` of ``[start, end, type]``, or with ``entities`` that have
 ``start_offset`` and ``end_offset``.
@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from ssmi.pipeline.readers.json_values import Value, json_values
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.readers.rows import read_rows
+from ssmi.pipeline.readers.raw.json_values import Value, json_values
+from ssmi.pipeline.readers.rows.objects import read_rows
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 

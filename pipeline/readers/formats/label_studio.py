@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError
-from ssmi.pipeline.readers.fields import raw_span
-from ssmi.pipeline.readers.json_values import Value, json_values
+from ssmi.pipeline.readers.entities.spans import Marked, RawSpan, marked_sentences
 from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.raw.json_values import Value, json_values
+from ssmi.pipeline.readers.rows.fields import raw_span
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
-from ssmi.pipeline.readers.spans import Marked, RawSpan, marked_sentences
 
 TEXT = "text"
 ANNOTATIONS = ("annotations", "completions")

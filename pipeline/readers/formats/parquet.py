@@ -1,4 +1,4 @@
-"""Parquet files with the rows described in ``rows``; the format of ``datasets`` on the Hugging Face hub.
+"""Parquet files with the rows described in ``rows/objects``; the format of ``datasets`` on the Hugging Face hub.
 
 Tags may be numbers. Their names are given by ``labels`` of dataset.yaml, otherwise by the file's metadata if
 ``datasets`` wrote it. Rows are counted from 1 where other formats count lines.
@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
-from ssmi.pipeline.readers.json_values import Value
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.readers.rows import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
+from ssmi.pipeline.readers.raw.json_values import Value
+from ssmi.pipeline.readers.rows.objects import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 ROWS_AT_ONCE = 1000

@@ -17,11 +17,11 @@ from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.readers.characters import JOINED_WORDS, joins_words
-from ssmi.pipeline.readers.lines import numbered_lines
+from ssmi.pipeline.readers.entities.characters import JOINED_WORDS, joins_words
+from ssmi.pipeline.readers.entities.spans import without_overlaps
 from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.raw.lines import numbered_lines
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
-from ssmi.pipeline.readers.spans import without_overlaps
 
 ENTITY_TAGS = ("nr", "ns", "nt")
 FAMILY_NAMES = frozenset(

@@ -14,12 +14,12 @@ from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.readers.characters import TokenCensus, in_characters
-from ssmi.pipeline.readers.fields import raw_span, show, text_field
-from ssmi.pipeline.readers.json_values import Value, json_values
+from ssmi.pipeline.readers.entities.characters import TokenCensus, in_characters
+from ssmi.pipeline.readers.entities.spans import EMPTY_TEXT, check_label, without_overlaps
 from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.raw.json_values import Value, json_values
+from ssmi.pipeline.readers.rows.fields import raw_span, show, text_field
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
-from ssmi.pipeline.readers.spans import EMPTY_TEXT, check_label, without_overlaps
 
 DISCONTINUOUS = "discontinuous-entity"
 

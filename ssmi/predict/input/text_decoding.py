@@ -14,7 +14,7 @@ from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
 from ssmi.pipeline.contract.text.encodings import text_encoding
-from ssmi.pipeline.readers.decoding import (
+from ssmi.pipeline.readers.raw.decoding import (
     GZIP_MAGIC,
     LONGEST_LINE,
     NEED_A_MARK,

@@ -1,0 +1,1 @@
+"""Entities and characters of a sentence, from tags, from offsets and from tokens."""

@@ -1,0 +1,211 @@
+"""Read lines or the whole text of a file, plain or gzip, in a given encoding; used by all text formats."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import zlib
+from collections.abc import Generator, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.user_files import require_file, unreadable
+from ssmi.pipeline.readers.raw.decoding import (
+    GZIP_MAGIC,
+    LONGEST_LINE,
+    NEED_A_MARK,
+    BadBytes,
+    byte_order_mark,
+    decoded_blocks,
+    decoded_lines,
+)
+
+LARGEST_WHOLE = 1 << 26
+"""Maximum unpacked size in bytes of a file that is read whole."""
+
+_BOM = "\ufeff"
+_LIKELY = ("gb18030", "big5hkscs")
+_CHUNK = 1 << 16
+_RARE_NUL = 10
+"""With more than one NUL byte in this many bytes, a file is not UTF-8. In UTF-16, half the bytes of ASCII are NUL."""
+
+
+def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
+    r"""Yield each line as ``(number, line)``, numbered from 1 and without its line end, in constant memory.
+
+    A line ends at ``\n`` or ``\r\n``; U+0085, U+2028 and similar are characters of the text. If the beginning of the
+    file has ``\r`` but no ``\n``, lines end at ``\r``. Gzip is recognised by its first bytes.
+
+    Args:
+        path: The file.
+        encoding: Encoding of a file without a byte order mark; None means UTF-8. It is never guessed.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: With ``file:line``: bytes do not have the encoding, a line is longer than ``LONGEST_LINE``,
+            UTF-16 has neither a byte order mark nor a named byte order, or the gzip data is broken.
+    """
+    with closing(numbered_blocks(path, encoding=encoding)) as blocks:
+        for first, lines in blocks:
+            yield from enumerate(lines, first)
+
+
+def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, list[str]], None, None]:
+    """Yield the lines of ``numbered_lines`` in blocks: the number of the first line, and the lines of the block."""
+    with _opened(path) as (stream, reached):
+        head = _head(stream)
+        codec = _codec(head, encoding, path)
+        if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
+            raise _undecodable(head, head.index(0), codec, where=at_line(path, 1))
+        # The head may end inside a character; wrong bytes in it are reported below, with their line.
+        beginning = head.decode(codec, "ignore")
+        # The last character does not count, because the line feed after it may be outside the head.
+        end: Literal["\n", "\r"] = "\r" if "\r" in beginning[:-1] and "\n" not in beginning else "\n"
+
+        def refuse(bad: BadBytes) -> InputDataError:
+            return _undecodable(bad.raw, bad.index, codec, where=at_line(path, bad.number))
+
+        def too_long(number: int) -> InputDataError:
+            return InputDataError(
+                f"{at_line(path, number)}: a line is longer than {LONGEST_LINE >> 20} MiB",
+                next_step="split it into shorter lines",
+            )
+
+        blocks: Iterator[tuple[int, list[str]]]
+        if codec == "utf-8" and end == "\n":
+            blocks = decoded_blocks(stream, refuse=refuse, too_long=too_long)
+        else:
+            decoded = decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long)
+            blocks = ((number, [text.removesuffix(end).removesuffix("\r")]) for number, text, _ in decoded)
+        for number, lines in blocks:
+            if number == 1:
+                lines[0] = lines[0].removeprefix(_BOM)
+            yield number, lines
+            reached[0] = number + len(lines) - 1
+
+
+def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = False) -> str:
+    r"""Read the whole text of a file.
+
+    Args:
+        path: The file.
+        encoding: As for ``numbered_lines``.
+        keep_ends: Whether to keep ``\r\n`` and lone ``\r``; otherwise they become ``\n``.
+
+    Raises:
+        MissingResourceError: The file does not exist.
+        InputDataError: As in ``numbered_lines``, and for more than ``LARGEST_WHOLE`` bytes.
+    """
+    with _opened(path) as (stream, _):
+        head = _head(stream)
+        # One byte more than allowed detects a file that is too large without reading all of it.
+        raw = stream.read(LARGEST_WHOLE + 1)
+    if len(raw) > LARGEST_WHOLE:
+        raise InputDataError(
+            f"{path}: more than {LARGEST_WHOLE >> 20} MiB in a file that must be read as one",
+            next_step="split it, or write it as JSON lines",
+        )
+    codec = _codec(head, encoding, path)
+    try:
+        text = raw.decode(codec)
+    except UnicodeDecodeError as error:
+        line = raw[: error.start].decode(codec, "replace").count("\n") + 1
+        raise _undecodable(raw[error.start :], None, codec, where=at_line(path, line)) from None
+    text = text.removeprefix(_BOM)
+    return text if keep_ends else text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, None, None]:
+    """Yield the text of a file in pieces of bounded size, for files that may have their whole text on one line.
+
+    Raises the same errors as ``numbered_lines``, except for long lines.
+    """
+    with _opened(path) as (stream, reached):
+        codec = _codec(_head(stream), encoding, path)
+        decoder = codecs.getincrementaldecoder(codec)()
+        raw, first = b"\0", True
+        while raw:
+            raw = stream.read(_CHUNK)
+            try:
+                piece = decoder.decode(raw, final=not raw)
+            except UnicodeDecodeError as error:
+                good = error.object[: error.start].decode(codec, "ignore")
+                where = at_line(path, reached[0] + good.count("\n") + 1)
+                raise _undecodable(error.object[error.start :], None, codec, where=where) from None
+            yield piece.removeprefix(_BOM) if first else piece
+            first = False
+            reached[0] += piece.count("\n")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[tuple[io.BufferedReader[Any], list[int]]]:
+    """Open a file and unpack it; yield its stream, and a list in which the caller keeps the number of lines read.
+
+    The number is used in error messages.
+    """
+    reached = [0]
+    require_file(path)
+    try:
+        with path.open("rb") as plain:
+            packed = plain.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        # Buffered, because gzip's own readline is several times slower.
+        with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
+            yield stream, reached
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputDataError(
+            f"{at_line(path, reached[0] + 1)}: broken gzip data ({error})", next_step="fetch or pack the file again"
+        ) from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+def _head(stream: io.BufferedReader[Any]) -> bytes:
+    try:
+        head = stream.read(_CHUNK)
+    except (gzip.BadGzipFile, EOFError, zlib.error):
+        head = b""  # raised again while lines are read, with the line number
+    stream.seek(0)
+    return head
+
+
+def _codec(head: bytes, said: str | None, path: Path) -> str:
+    _, marked = byte_order_mark(head)
+    if marked is not None:
+        return marked
+    codec = codecs.lookup(said).name if said else "utf-8"
+    if codec in NEED_A_MARK and head:
+        raise InputDataError(
+            f"{path}: no byte order mark, so it does not say which {codec}",
+            next_step=f"say {codec}-le (as Windows writes it) or {codec}-be, in dataset.yaml or with --encoding",
+        )
+    return codec
+
+
+def _undecodable(raw: bytes, index: int | None, codec: str, *, where: str) -> InputDataError:
+    """Make the error for bytes that do not have the encoding, which suggests encodings that the line may have.
+
+    ``index`` is the position of the first wrong byte in ``raw``; None if ``raw`` begins with it.
+    """
+    wrong = raw[index or 0]
+    at = f"byte {index + 1} of the line is 0x{wrong:02x}" if index is not None else f"byte 0x{wrong:02x}"
+    line = raw.partition(b"\n")[0].rstrip(b"\r")
+    likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
+    readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)
+    shown = f"; the line reads {readings}" if likely else ""
+    named = likely[0] if likely else "utf-16-le" if b"\0" in line else "gb18030"
+    for_iconv = named.upper().replace("UTF-16-", "UTF-16")
+    return InputDataError(
+        f"{where}: not {codec.upper()} ({at}){shown}",
+        next_step=f"if that is its encoding, write `encoding: {named}` into dataset.yaml beside the file (GB18030 "
+        f"reads GBK too), say --encoding {named} to `data convert`, or convert it: iconv -f {for_iconv} -t UTF-8",
+    )
+
+
+def _decodes(line: bytes, codec: str) -> bool:
+    try:
+        return line.decode(codec).isprintable()
+    except UnicodeDecodeError:
+        return False

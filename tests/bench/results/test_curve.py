@@ -1,0 +1,75 @@
+"""The curve of F1 against depth and speed: its figures and picture agree with the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.parquet import schema, tables
+from tests.bench.results import curve
+from tests.bench.results.curve import Point
+
+ENTITY = {"label": "PER", "gold": 1, "predicted": 1, "correct": 1}
+MISSED = {"label": "LOC", "gold": 2, "predicted": 0, "correct": 0}
+
+
+def _point(speed: float, f1: float) -> Point:
+    return Point("weibo", "ssmi", "2", 5, f1, f1, f1, speed)
+
+
+points = st.lists(st.builds(_point, st.floats(0.5, 50), st.floats(0, 100)), max_size=12)
+
+
+@given(points)
+def test_no_point_of_the_front_is_beaten_and_every_other_is(of_all: list[Point]) -> None:
+    front = curve.front(of_all)
+
+    def beaten(point: Point) -> bool:
+        return any(
+            other.speed >= point.speed and other.f1 >= point.f1 and (other.speed, other.f1) != (point.speed, point.f1)
+            for other in of_all
+        )
+
+    assert {(point.speed, point.f1) for point in front} == {
+        (point.speed, point.f1) for point in of_all if not beaten(point)
+    }
+    assert [point.speed for point in front] == sorted((point.speed for point in front), reverse=True)
+
+
+def test_f1_is_of_the_pooled_counts_and_lies_in_its_interval(tmp_path: Path) -> None:
+    sentences = [[ENTITY], [ENTITY, MISSED], [], [MISSED], [ENTITY]]
+    rows = [
+        {"configuration": "ssmi-2", "seed": seed, "sentence": f"{index:016x}", "counts": counts}
+        for seed in (13, 14)
+        for index, counts in enumerate(sentences)
+    ]
+    tables.write_rows(tmp_path / "counts.parquet", schema.ABLATION_COUNTS, rows)
+    n_runs, f1, low, high = curve.f1_of_rows(tmp_path / "counts.parquet", n_folds=5)["ssmi-2"]
+    assert n_runs == 10
+    assert f1 == pytest.approx(100 * 2 * 3 / (3 + 3 + 4))
+    assert 0 <= low < f1 < high <= 100
+
+
+def test_a_row_of_an_ablation_becomes_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"configuration": "bert-crf-12", "seed": 13, "sentence": "0" * 16, "counts": [ENTITY]}]
+    tables.write_rows(tmp_path / "counts.parquet", schema.ABLATION_COUNTS, rows)
+    (tmp_path / "speeds.csv").write_text("bert-crf-12,1\n", encoding="utf-8")
+    known = Point("weibo", "ssmi", "none", 5, 50.0, 40.0, 60.0, 4.0)
+    curve.write_points([known], tmp_path / "curve.csv")
+    curve.add("weibo", [tmp_path / "counts.parquet"], tmp_path / "speeds.csv", n_folds=5, path=tmp_path / "curve.csv")
+    assert curve.read_points(tmp_path / "curve.csv") == [
+        Point("weibo", "bert-crf", "12", 5, 100.0, 100.0, 100.0, 1.0),
+        known,
+    ]
+
+
+def test_the_pictures_are_those_of_the_points(tmp_path: Path) -> None:
+    kept = curve.read_points()
+    assert len(kept) == pl.read_csv(curve.POINTS).height > 0
+    curve.draw(kept, tmp_path)
+    drawn = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert drawn == {path.name: path.read_bytes() for path in curve.PICTURES.glob("curve-*.svg")}

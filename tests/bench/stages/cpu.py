@@ -1,0 +1,180 @@
+"""Cost of the feature stages, and comparisons: ``make bench-features PROJECT=. DATASET=msra``.
+
+Measures the CPU time of each stage on one core, without the encoder and with the segmenter counted separately, in a
+copy of a project in which the data set is built; ``THAN=DIR`` also runs the stages of another version of the program.
+Then come ratios of the inner loops: matching against daachorse's own loop, selection against one dense matrix product,
+counting against DuckDB's group-by.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from itertools import starmap
+from pathlib import Path
+
+import daachorse
+import duckdb
+import numpy as np
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from ssmi.pipeline.columns.lists import whole
+from ssmi.pipeline.columns.sentences import read_sentences
+from ssmi.pipeline.contract.parameters import params as parameters
+from ssmi.pipeline.contract.parameters.params import SegmentParams, SelectionParams
+from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.project.paths import SELECTIONS, ArtifactPaths
+from ssmi.pipeline.features.boundary_selection import cosines_with
+from ssmi.pipeline.features.candidates import CandidateSelector, QueryGroup
+from ssmi.pipeline.features.columns import SentenceColumns
+from ssmi.pipeline.features.pmi import add_up, count_events, events_over
+from ssmi.pipeline.features.vocabulary import Vocabulary
+from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
+from ssmi.pipeline.lexicon.segmenter import open_segmenter
+from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, open_vocabulary
+
+ROOT = Path(__file__).resolve().parents[3]
+STAGES = ("prepare", "segment", "selection", "pmi", "shards")
+"""All stages of a data set except ``embed``, whose time is the encoder's."""
+REPEATS = 3
+
+
+def cpu_of_stages(project: Path, dataset: str, code: Path) -> dict[str, float]:
+    """CPU seconds of each stage, run as a separate process by the program in ``code`` on a copy of the project."""
+    environment = {**os.environ, "PYTHONPATH": str(code), "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
+    seconds = {}
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".*", "train", "ablate", "paper"))
+        for stage in STAGES:
+            command = [sys.executable, "-m", "ssmi.cli.main", "--project", str(copy), "features", stage]
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
+            # Not started from here, because Python searches the working folder for packages first.
+            subprocess.run(
+                [*command, "--dataset", dataset], cwd=folder, env=environment, check=True, capture_output=True
+            )
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            seconds[stage] = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return seconds
+
+
+def cpu(work: Callable[[], object]) -> float:
+    """The least CPU time of several calls, since a busy machine lengthens it."""
+    times = []
+    for _ in range(REPEATS):
+        start = time.process_time()
+        work()
+        times.append(time.process_time() - start)
+    return min(times)
+
+
+def cutting(parts: Sequence[SentenceColumns], params: SegmentParams) -> float:
+    """CPU seconds of the segmenter itself."""
+    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=None)
+    start = time.process_time()
+    for part in parts:
+        for text in part.texts:
+            list(cut(text))
+    return time.process_time() - start
+
+
+def matching(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
+    """Time of daachorse's loop over the sentences, divided by the time of ours."""
+    trie = open_vocabulary(vocabulary, digest="").trie
+    automaton = daachorse.CharwiseDoubleArrayAhoCorasick.deserialize((vocabulary / TRIE_FILE).read_bytes())
+    texts = [part.texts for part in parts]
+    bare = cpu(lambda: [[automaton.find_overlapping(text) for text in part] for part in texts])
+    return bare / cpu(lambda: [trie.columns(part) for part in parts])
+
+
+def counting(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
+    """Time of DuckDB's group-by over all match events, divided by the time of ours, which starts from the matches."""
+    trie = open_vocabulary(vocabulary, digest="").trie
+    matches = [trie.columns(part) for part in parts]
+    pairs = [(part.codes[positions], ids) for part, each in zip(parts, matches, strict=True)
+             for positions, ids in (events_over(each),)]  # fmt: skip
+    events = pa.table([pa.chunked_array(column) for column in zip(*pairs, strict=True)], names=["code", "boundary"])
+    with duckdb.connect(config={"threads": 1}) as connection:
+        connection.register("arrow", events)
+        connection.execute("CREATE TABLE events AS SELECT * FROM arrow")
+        asked = "SELECT code, boundary, count(*) FROM events GROUP BY ALL"
+        theirs = cpu(lambda: connection.sql(asked).to_arrow_table())
+    return theirs / cpu(lambda: add_up([count_events(*each) for each in zip(parts, matches, strict=True)]))
+
+
+def selecting(paths: ArtifactPaths, dataset: str) -> tuple[float, float]:
+    """Selection's rate of floating-point operations, divided by that of one dense product.
+
+    Returns the ratio for the whole selection, and for its matrix products alone. Both count two operations for each
+    number of each candidate's vector.
+    """
+    queries = [
+        tables.read_table(path, schema.SELECTIONS, columns=["character", "segment"])
+        for path in tables.list_parts(paths.stage("selection", dataset), SELECTIONS)
+    ]
+    vocabulary = open_vocabulary(paths.vocabulary, digest="")
+    selector = CandidateSelector(
+        vocabulary, open_segment_vectors(paths.stage("embed", dataset), digest=""), SelectionParams()
+    )
+    by_character: dict[str, list[str]] = {}
+    for table in queries:
+        for name, segment in zip(*(whole(table, each).to_pylist() for each in table.column_names), strict=True):
+            by_character.setdefault(name, []).append(segment)
+    width = vocabulary.vectors.shape[1]
+    flops = sum(2 * width * len(vocabulary.boundaries_of(name)) * len(each) for name, each in by_character.items())
+    left, right = np.ones((1024, width), np.float32), np.ones((width, 4096), np.float32)
+    dense = 2 * width * 1024 * 4096 / cpu(lambda: left @ right)
+    whole_time = cpu(lambda: list(selector.answers(starmap(QueryGroup, by_character.items()))))
+    products = cpu(lambda: [_products(vocabulary, *each) for each in by_character.items()])
+    return flops / whole_time / dense, flops / products / dense
+
+
+def _products(vocabulary: Vocabulary, character: str, segments: Sequence[str]) -> None:
+    """Gather the candidates' vectors and compute their cosines with as many vectors as there are segments."""
+    cosines_with(
+        vocabulary.vectors.take(vocabulary.boundaries_of(character), axis=0), vocabulary.vectors[: len(segments)]
+    )
+
+
+def main() -> None:
+    """Run the stages, then the loops, and print the table."""
+    reader = argparse.ArgumentParser(description=__doc__)
+    reader.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
+    reader.add_argument("--dataset", default="sample")
+    reader.add_argument("--than", type=Path, help="a source tree of another version")
+    options = reader.parse_args()
+    paths = ArtifactPaths(options.project)
+    params = parameters.load(paths.params).segment
+    folder = paths.stage("prepare", options.dataset)
+    parts = [read_sentences(path) for split in tables.SPLITS for path in tables.list_parts(folder, split)]
+    n_characters = sum(len(part.text) for part in parts)
+    with threadpool_limits(limits=1):
+        engine = cutting(parts, params)
+        ratios = {"matching / daachorse's loop": matching(parts, paths.vocabulary)}
+        whole_rate, product_rate = selecting(paths, options.dataset)
+        ratios |= {"selection / dense product": whole_rate, "its products alone / dense product": product_rate}
+        ratios["pmi / DuckDB's group-by"] = counting(parts, paths.vocabulary)
+    seconds = cpu_of_stages(options.project, options.dataset, ROOT)
+    than = cpu_of_stages(options.project, options.dataset, options.than) if options.than else {}
+    print(f"{options.dataset}, {n_characters:,} characters; {params.engine} itself {engine:.2f} s")
+    for each in (seconds, than):
+        if each:
+            each["all"] = sum(each.values())
+            each["all but the segmenter"] = each["all"] - engine
+    for name, value in seconds.items():
+        before = f"{than[name]:10.2f} s before{than[name] / value:7.1f} times" if than else ""
+        print(f"{name:24}{value:9.2f} s{n_characters / value:12,.0f} characters a second{before}")
+    for name, value in ratios.items():
+        print(f"{name:36}{value:9.2g}")
+
+
+if __name__ == "__main__":
+    main()

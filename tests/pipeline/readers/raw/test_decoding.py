@@ -1,0 +1,128 @@
+"""Lines of any encoding, against splitting the whole text."""
+
+from __future__ import annotations
+
+import io
+from typing import Literal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.readers.raw import decoding
+from ssmi.pipeline.readers.raw.decoding import LONGEST_LINE, BadBytes, byte_order_mark, decoded_blocks, decoded_lines
+
+# Some letters hold the byte of a line end in UTF-16 or UTF-32, and U+0085 and U+2028 end no line.
+TEXT = st.text("京a\u0a0d\u0d0a\u0a0a\u0d0d\u010a\u0a01\r\n\x85\u2028😀", max_size=40)
+CODECS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
+
+
+def refuse(bad: BadBytes) -> Exception:
+    return ValueError(bad)
+
+
+def too_long(number: int) -> Exception:
+    return OverflowError(number)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("codec", CODECS)
+@settings(max_examples=30, deadline=None)
+@given(text=TEXT, times=st.sampled_from([1, 2000]))
+def test_lines_are_those_of_the_whole_text(codec: str, end: Literal["\n", "\r"], text: str, times: int) -> None:
+    text *= times  # longer than what is read at once
+    raw = text.encode(codec)
+    lines = list(decoded_lines(io.BytesIO(raw), codec=codec, end=end, refuse=refuse, too_long=too_long))
+    *whole, rest = text.split(end)
+    assert [line.text for line in lines] == [f"{line}{end}" for line in whole] + [rest] * bool(rest)
+    assert [line.number for line in lines] == list(range(1, len(lines) + 1))
+    assert sum(line.n_bytes for line in lines) == len(raw)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+def test_a_mark_is_left_out_and_is_no_line_alone(codec: str) -> None:
+    raw = "\ufeff京\n".encode(codec)
+    mark, named = byte_order_mark(raw)
+    assert named == codec and mark == "\ufeff".encode(codec)
+    assert [
+        line.text for line in decoded_lines(io.BytesIO(raw), codec=codec, mark=mark, refuse=refuse, too_long=too_long)
+    ] == ["京\n"]
+    assert list(decoded_lines(io.BytesIO(mark), codec=codec, mark=mark, refuse=refuse, too_long=too_long)) == []
+    assert byte_order_mark(b"abc") == (b"", None)
+
+
+def test_wrong_bytes_are_placed_in_line_and_stream_or_replaced() -> None:
+    raw = b"ab\nc\xff\n"
+    with pytest.raises(ValueError) as caught:
+        list(decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long))
+    bad = caught.value.args[0]
+    assert (bad.number, bad.raw, bad.index, bad.offset) == (2, b"c\xff\n", 1, 4)
+    lines = decoded_lines(io.BytesIO(raw), codec="utf-8", errors="replace", refuse=refuse, too_long=too_long)
+    assert [line.text for line in lines] == ["ab\n", "c\ufffd\n"]
+
+
+PIECES = st.sampled_from(
+    [b"a", "京".encode(), "😀".encode(), b"\n", b"\r\n", b"\r", b"\n\n", b"\xe4", b"\xff", b"\xef\xbb\xbf"]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(PIECES, max_size=30).map(b"".join), st.integers(1, 7))
+def test_many_lines_at_once_are_those_that_come_one_by_one(raw: bytes, block: int) -> None:
+    one_by_one: list[object] = []
+    at_once: list[object] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "_BLOCK", block)
+        patch.setattr(decoding, "LONGEST_LINE", 9)
+        try:
+            for line in decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long):
+                one_by_one.append((line.number, line.text.removesuffix("\n").removesuffix("\r")))
+        except (ValueError, OverflowError) as error:
+            one_by_one.append(error.args)
+        try:
+            for first, lines in decoded_blocks(io.BytesIO(raw), refuse=refuse, too_long=too_long):
+                at_once += enumerate(lines, first)
+        except (ValueError, OverflowError) as error:
+            at_once.append(error.args)
+    assert at_once == one_by_one
+
+
+class Endless(io.RawIOBase):
+    """A stream that goes on and on; counts what was read of it."""
+
+    def __init__(self, beginning: bytes, block: bytes) -> None:
+        self.rest, self.block, self.n_read = beginning, block, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = (self.rest or self.block)[: len(buffer)]
+        self.rest = self.rest[len(data) :]
+        buffer[: len(data)] = data
+        self.n_read += len(data)
+        return len(data)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r"])
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-32-be"])
+def test_a_line_without_an_end_is_left_soon(codec: str, end: Literal["\n", "\r"]) -> None:
+    stream = Endless(f"京{end}".encode(codec), "a".encode(codec) * 4096)
+    lines = decoded_lines(io.BufferedReader(stream), codec=codec, end=end, refuse=refuse, too_long=too_long)
+    assert next(lines).text == f"京{end}"
+    with pytest.raises(OverflowError, match="2"):
+        next(lines)
+    assert LONGEST_LINE < stream.n_read <= LONGEST_LINE + (1 << 17)
+
+
+def test_a_line_without_an_end_is_left_soon_by_blocks_too() -> None:
+    stream = Endless(b"", b"a" * 4096)
+    with pytest.raises(OverflowError):
+        list(decoded_blocks(io.BufferedReader(stream), refuse=refuse, too_long=too_long))
+    assert LONGEST_LINE < stream.n_read <= LONGEST_LINE + (1 << 17)
+
+
+def test_a_line_may_be_as_long_as_that() -> None:
+    raw = b"a" * (LONGEST_LINE - 1) + b"\nb"
+    lines = decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long)
+    assert [line.n_bytes for line in lines] == [LONGEST_LINE, 1]

@@ -1,0 +1,59 @@
+"""Lines of a character-per-line file; what a file of them says is told in ``readers/formats/test_columns.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.readers.raw import decoding
+from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.rows.column_rows import COMMENT, ColumnLine, rows_of, split_row, stretches
+from ssmi.pipeline.readers.rows.known_rows import LONGEST_KNOWN
+
+Write = Callable[..., Path]
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from(["京 O", "海 B-LOC", "", "", "\t"]), max_size=30), st.integers(1, 20))
+def test_stretches_end_at_empty_lines_and_hold_every_line_once(write: Write, lines: list[str], block: int) -> None:
+    path = write("\n".join(lines))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "_BLOCK", block)
+        found = list(stretches(path, encoding=None))
+    assert [line for first, held in found for line in enumerate(held, first)] == list(numbered_lines(path))
+    assert all("" not in held[:-1] for _, held in found)
+    assert all(held[-1] == "" for (_, held), _ in pairwise(found))
+
+
+def test_lines_that_nothing_ends_come_in_pieces(write: Write) -> None:
+    pieces = [held for _, held in stretches(write("京 O\n" * 100_000), encoding=None)]
+    assert sum(map(len, pieces)) == 100_000
+    assert LONGEST_KNOWN < max(map(len, pieces)) < 10_000
+
+
+def test_a_line_is_split_at_its_first_and_last_separator() -> None:
+    assert split_row("京\tNN\tx y\tB-LOC \t") == ColumnLine("京", "B-LOC", "NN")
+    assert split_row("  O") == ColumnLine(" ", "O")
+    assert split_row(" \t") is None
+    with pytest.raises(ValueError, match="one column"):
+        split_row("京")
+
+
+def test_only_before_a_sentence_a_line_may_be_a_comment() -> None:
+    lines = ["# id = 1", "京 O", "# x O-", ""]
+    rows = list(rows_of(Path("a.bmes"), 7, lines, is_inside=False, is_numbered=False))
+    assert rows == [
+        (7, ColumnLine(COMMENT, "")),
+        (8, ColumnLine("京", "O")),
+        (9, ColumnLine("#", "O-", "x")),
+        (10, None),
+    ]
+    assert next(rows_of(Path("a.bmes"), 7, lines, is_inside=True, is_numbered=False))[1] == ColumnLine("#", "1", "id")
+    with pytest.raises(InputDataError, match=r"a\.bmes:3: one column"):
+        list(rows_of(Path("a.bmes"), 3, ["京"], is_inside=False, is_numbered=False))
