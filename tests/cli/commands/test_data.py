@@ -111,7 +111,7 @@ def test_what_becomes_dev_of_train_is_noted(fresh_project: Any, data: Path) -> N
     (data / "train.bio").write_text("李 B-PER\n明 I-PER\n\n", encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0, outcome.stderr
-    assert "no dev sentences" in outcome.stderr and "give a dev file or more sentences" in outcome.stderr
+    assert "no dev sentences" in outcome.stderr and "provide a dev file or more sentences" in outcome.stderr
     (data / "train.bio").write_text(ROWS, encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0 and "no dev sentences" not in outcome.stderr

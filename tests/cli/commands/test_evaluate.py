@@ -141,7 +141,7 @@ def test_shards_of_other_features_give_way_to_the_file(later: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (["--file", "FILE", "--split", "test"], 2, "it has no --split"),
+        (["--file", "FILE", "--split", "test"], 2, "--split has no meaning with --file"),
         (["--encoding", "gb18030"], 2, "--encoding without --file"),
         (["--file", "FILE", "--encoding", "nope"], 2, "nope"),
         (["--plot", "picture.gif"], 2, "must end in .svg or .png"),

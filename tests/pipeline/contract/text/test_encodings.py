@@ -35,7 +35,7 @@ def test_other_codecs_are_refused_wherever_an_encoding_is_said(name: str) -> Non
     assert text_encoding(name) is None
     with pytest.raises(InputDataError, match="is not known"):
         options_from({"encoding": name}, source="x")
-    with pytest.raises(ParameterError, match="not one of text"):
+    with pytest.raises(ParameterError, match="unknown, or not a text encoding"):
         check_encoding(name)
     with pytest.raises(ValueError, match="encoding"):
         VocabParams(encoding=name)
