@@ -1,4 +1,4 @@
-"""A tiny BERT and tiny shards, written as the pipeline writes them."""
+"""A tiny BERT and tiny shards in the pipeline's format."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WIDTH, BOUNDARY_WIDTH, MAX_WINDOW = 32, 6, 30
 
 @dataclass(frozen=True)
 class Sentence:
-    """``[张三|PER]在[北京|LOC]`` with its boundaries: position → id."""
+    """A sentence such as ``[张三|PER]在[北京|LOC]`` with its boundaries, as position → id."""
 
     text: str
     spans: tuple[Span, ...] = ()
@@ -41,13 +41,13 @@ class Sentence:
 
     @property
     def named(self) -> set[int]:
-        """Every boundary of it."""
+        """The ids of all boundaries in the sentence."""
         sets = {number for ids in (*self.sets.values(), *self.negatives.values()) for number in ids}
         return {*self.best.values(), *self.local.values(), *sets, *(number for _, _, number in self.matches)}
 
     @classmethod
     def marked(cls, marked: str, *, best: Mapping[int, int] | None = None, windows: tuple[int, ...] = (0,)) -> Sentence:
-        """Read entities marked as in the class's example."""
+        """Parse text with entities marked as in the class's example."""
         text, spans = "", []
         for piece in marked.replace("[", "\n[").replace("]", "]\n").split("\n"):
             if piece.startswith("["):
@@ -72,7 +72,7 @@ class Sentence:
 
 @pytest.fixture(autouse=True)
 def one_thread() -> Iterator[None]:
-    """Tests share the cores with whatever else runs."""
+    """Limit torch to one thread: tests share the cores with other processes."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -81,7 +81,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def tiny_bert() -> BertModel:
-    """Random weights, without dropout, so that one step can be compared with another."""
+    """A BERT with random weights and without dropout, so that steps can be compared."""
     torch.manual_seed(3)
     config = BertConfig(
         vocab_size=len(VOCABULARY),
@@ -119,7 +119,7 @@ def encoder_folder(tmp_path_factory: pytest.TempPathFactory, write_encoder: Call
 
 @pytest.fixture(scope="session")
 def boundary_vectors() -> Callable[[Sequence[int]], np.ndarray[Any, np.dtype[np.float32]]]:
-    """A vector that depends on its id only, as in one vocabulary."""
+    """Vectors that depend only on the boundary's id, as within one vocabulary."""
 
     def vectors(ids: Sequence[int]) -> np.ndarray[Any, np.dtype[np.float32]]:
         rows = [np.random.default_rng(number).normal(size=BOUNDARY_WIDTH) for number in ids]
@@ -130,7 +130,7 @@ def boundary_vectors() -> Callable[[Sequence[int]], np.ndarray[Any, np.dtype[np.
 
 @pytest.fixture(scope="session")
 def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> Callable[..., Path]:
-    """Write a shard folder; ``hidden`` stores the tiny BERT's states after ``layers`` of its two, window by window."""
+    """Write a shard folder; ``hidden`` stores the tiny BERT's states after ``layers`` of its two layers, per window."""
 
     def write(
         folder: Path,
@@ -170,7 +170,7 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
 
 
 def _words(sentences: Iterable[Sentence]) -> dict[int, str]:
-    """A word for each boundary that is somewhere the best: it holds all characters that have it."""
+    """Map each best boundary to a word that holds all characters with that boundary."""
     words: dict[int, str] = {}
     for sentence in sentences:
         for place, number in sentence.best.items():
@@ -188,7 +188,7 @@ def _write_part(
     layers: int,
     matches: bool,
 ) -> None:
-    """One part of a split; with the encoder's states beside it where there is an encoder."""
+    """Write one part of a split, and the encoder's states beside it if there is an encoder."""
     rows, states, specials = [], [np.zeros((0, WIDTH), np.float16)], [np.zeros((0, 2, WIDTH), np.float16)]
     for number, sentence in numbered:
         rows.append(
@@ -257,7 +257,7 @@ def _row(
 
 
 def _states(bert: BertModel, sentence: Sentence, *, layers: int) -> list[np.ndarray[Any, np.dtype[np.float16]]]:
-    """States of each window, [CLS] first and [SEP] last."""
+    """The encoder's states of each window, from [CLS] to [SEP]."""
     ids = [VOCABULARY.index(character) for character in sentence.text]
     windows = []
     for start, end in zip(sentence.windows, [*sentence.windows[1:], len(ids)], strict=True):
@@ -275,7 +275,7 @@ def sentence() -> Callable[..., Sentence]:
 
 @pytest.fixture(scope="session")
 def sentences() -> list[Sentence]:
-    """Ten sentences; boundaries hint at some entities only, and at some non-entities too."""
+    """Ten sentences whose boundaries hint at some of the entities and at some non-entities."""
     marked = Sentence.marked
     return [
         marked("[王刘|PER]在[北京|LOC]工作。", best={0: 7, 3: 11, 4: 11}),
@@ -293,21 +293,21 @@ def sentences() -> list[Sentence]:
 
 @pytest.fixture
 def shards(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Sentence]) -> Path:
-    """All sentences in train, some of them in dev and test; hidden states stored."""
+    """Shards with all sentences in train, some of them in dev and test, and stored hidden states."""
     splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
     return write_shards(tmp_path / "shards", splits, hidden=True)
 
 
 @pytest.fixture
 def shards_of_layer_1(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Sentence]) -> Path:
-    """The same shards, but with the states after the first of the two layers."""
+    """The same shards with the states after the first of the two layers."""
     splits = {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}
     return write_shards(tmp_path / "shards-1", splits, hidden=True, layers=1)
 
 
 @pytest.fixture(scope="session")
 def make_params() -> Callable[..., parameters.Params]:
-    """Parameters of a tiny, fast, float32 run; ``model__fusion="none"`` sets ``model.fusion``."""
+    """Make the parameters of a tiny, fast, float32 run; ``model__fusion="none"`` sets ``model.fusion``."""
 
     def make(**changes: Any) -> parameters.Params:
         tree: dict[str, dict[str, Any]] = {

@@ -1,4 +1,4 @@
-"""Learning rates and the depth that follow the encoder, and those that a person sets."""
+"""Learning rates and depth: defaults that depend on the encoder, and values set by the user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_the_width_tells_the_row(width: int, name: str, rate: float) -> None:
 def test_the_table_falls_with_the_width_and_names_its_sources() -> None:
     rates = [size.rates.lr_encoder for size in SIZES]
     assert rates == sorted(rates, reverse=True) and all(size.source for size in SIZES)
-    # BERT-base and large stay within what their authors recommend
+    # the rates of BERT-base and BERT-large stay within their authors' recommendations
     assert 2e-5 <= size_of(768).rates.lr_encoder <= 5e-5 and size_of(1024).rates.lr_encoder <= 3e-5
 
 
@@ -55,12 +55,12 @@ def test_one_line_tells_every_rate_and_who_chose_it() -> None:
     ("encoder", "given", "width", "layers", "used"),
     [
         ("finetune", "auto", 384, 12, 4),
-        ("finetune", "auto", 384, 4, None),  # it has no more: all
+        ("finetune", "auto", 384, 4, None),  # the encoder has only four layers: all are trained
         ("finetune", "auto", 384, 2, None),
         ("finetune", "auto", 768, 12, None),
         ("finetune", 2, 384, 12, 2),
         ("finetune", None, 384, 12, None),
-        ("upper", "auto", 384, 12, None),  # those above the stored states, and no fewer
+        ("upper", "auto", 384, 12, None),  # all layers above the stored states
         ("frozen", "auto", 384, 12, None),
         ("none", "auto", 384, 12, None),
     ],

@@ -1,4 +1,4 @@
-"""The trainer reads shards; nothing of the offline half may come along."""
+"""The trainer reads shards and must not import any code of the offline half."""
 
 from __future__ import annotations
 

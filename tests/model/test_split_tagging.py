@@ -1,4 +1,4 @@
-"""Reloading a checkpoint, and scoring other shards with it."""
+"""Reload a checkpoint and score other shards with it."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_span_head_learns_a_handful_of_sentences_by_heart(
     assert result.dev.overall.f1 == 1.0 and result.test == result.dev and result.history[0].dev.overall.f1 < 1.0
     tagged = tag_split(run=result.run, shards=shards, split="test", device="cpu", reporter=Silent(), probabilities=True)
     assert tagged.scores == result.test
-    # Boundary smoothing asks for 1 - ε, and more at a sentence's edge.
+    # Boundary smoothing's target is 1 - ε, and higher at a sentence's edge.
     assert 0.6 < tagged.calibration.mean_probability < 1.0
 
 
@@ -135,7 +135,7 @@ def test_unseen_boundaries_take_their_pretrained_vector(
     assert loaded.network.boundary is not None and before.network.boundary is not None
     table, trained_table = loaded.network.boundary.table.weight, before.network.boundary.table.weight
     assert torch.equal(table[:5], trained_table)
-    assert not torch.equal(trained_table[3], torch.from_numpy(boundary_vectors([11])[0]))  # it was trained
+    assert not torch.equal(trained_table[3], torch.from_numpy(boundary_vectors([11])[0]))  # the vector was trained
     assert torch.equal(table[5:], torch.from_numpy(boundary_vectors([5, 700])))
     assert not table[0].any()
     assert _evaluate(result.run, other, "test").n_sentences == 1
@@ -216,7 +216,7 @@ def fold_run(
     encoder_folder: Path,
     make_params: Make,
 ) -> tuple[TrainResult, Path]:
-    """Of the second of three folds."""
+    """A run on the second of three folds, and its shards."""
     folder = tmp_path_factory.mktemp("fold")
     shards = write_shards(folder / "shards", {"train": sentences[:7], "dev": sentences[7:], "test": sentences[2:]})
     params = make_params(train__folds=3, train__fold=2, train__test=False, train__epochs=3)
@@ -228,7 +228,7 @@ def test_dev_of_a_fold_run_is_its_fold_and_train_the_others(fold_run: tuple[Trai
     result, shards = fold_run
     assert _evaluate(result.run, shards, "dev") == result.dev
     assert result.dev.n_sentences + _evaluate(result.run, shards, "train").n_sentences == 10
-    assert _evaluate(result.run, shards, "test").n_sentences == 8  # the split itself
+    assert _evaluate(result.run, shards, "test").n_sentences == 8  # folds leave the test split as it is
 
 
 def test_a_fold_of_other_shards_is_refused_but_their_test_is_not(

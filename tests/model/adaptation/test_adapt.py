@@ -1,4 +1,4 @@
-"""Whole adaptations of a tiny encoder."""
+"""Adapt a tiny encoder from start to finish."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ WORDS = ("北京", "上海", "广州", "深圳", "大学", "工作", "学习", "
 
 
 class Recorder:
-    """A reporter that remembers."""
+    """A reporter that records its tasks and notes."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, list[int]] = {}
@@ -49,7 +49,7 @@ class Recorder:
 
 @pytest.fixture(scope="module")
 def text_shards(tmp_path_factory: pytest.TempPathFactory, write_shards: Make, sentence: Make) -> Path:
-    """Sentences of two-character words, so that there is something to guess."""
+    """Shards of sentences built from two-character words, so that masked characters can be predicted."""
     random = np.random.default_rng(8)
     texts = ["".join(random.choice(WORDS, size=size)) for size in random.integers(3, 8, size=120).tolist()]
     own = [sentence(f"[{text[:2]}|LOC]{text[2:]}") for text in texts]
@@ -87,7 +87,7 @@ def _digests(folder: Path) -> dict[str, str]:
 def test_held_out_words_are_guessed_better(run: Run) -> None:
     found = run(train__epochs=30, train__batch_size=8)
     assert found.new_head
-    # ten words of two characters each: knowing nothing but how often each occurs costs about log 18
+    # ten words of two characters each: knowing only the character frequencies costs about log 18
     assert found.after.loss < 2.0 < found.before.loss
     assert found.after.accuracy > 0.4 > found.before.accuracy
     losses = [epoch.held_out.loss for epoch in found.epochs]
@@ -121,7 +121,7 @@ def test_what_it_leaves(run: Run, tmp_path: Path, text_shards: Path, encoder_fol
         "cls.predictions.transform.dense.bias",
         "cls.predictions.transform.dense.weight",
     }
-    # all layers are trained, and the embeddings
+    # all layers and the embeddings are trained
     assert all(after[name].dtype == torch.float32 for name in after)
     unmoved = [name for name in before if torch.equal(before[name], after[name])]
     assert unmoved == []
@@ -134,7 +134,7 @@ def test_what_it_leaves(run: Run, tmp_path: Path, text_shards: Path, encoder_fol
 
 def test_the_same_makings_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("two", 1), ("other", 2)):
-        torch.manual_seed(len(name))  # what ran before must not matter
+        torch.manual_seed(len(name))  # the random state left by earlier code must not matter
         run(name, train__seed=seed)
     one, two, other = (_digests(tmp_path / name) for name in ("one", "two", "other"))
     assert one == two
@@ -205,7 +205,7 @@ def test_of_every_type_of_encoder(
     write_typed_encoder(tmp_path / "typed", encoder_type, vocabulary)
     found = run(encoder=tmp_path / "typed", train__epochs=1)
     assert found.after.loss < found.before.loss
-    # what was written is what was trained: its own head guesses as before
+    # the written weights are the trained ones: the stored head predicts as before
     again = run("again", encoder=tmp_path / "out", train__epochs=1)
     assert not again.new_head and again.before.loss == pytest.approx(found.after.loss, abs=1e-4)
 

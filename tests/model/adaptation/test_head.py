@@ -1,4 +1,4 @@
-"""The head for masked characters: its formula, and the heads that encoders bring along."""
+"""The head that predicts masked characters: its formula, and heads loaded from encoder folders."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def test_an_encoder_without_one_gets_a_new_one(encoder_folder: Path) -> None:
     torch.manual_seed(1)
     again, _ = head_for(encoder, encoder_folder)
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in head.state_dict().items())
-    # the decoder is the encoder's own embeddings, and no weight of the head
+    # the decoder shares the encoder's embeddings and is not a weight of the head
     assert sum(one.numel() for one in head.parameters()) == 32 * 32 + 3 * 32 + len(encoder.words.weight)
 
 
 @pytest.fixture
 def with_head(tmp_path: Path, write_encoder: Make) -> tuple[Path, BertForMaskedLM]:
-    """A folder as transformers' own class for masked characters writes it, and that class's model."""
+    """A folder written by transformers' ``BertForMaskedLM``, and the model itself."""
     folder = write_encoder(tmp_path / "e")
     torch.manual_seed(7)
     model = BertForMaskedLM(BertConfig.from_json_file(folder / "config.json")).eval()
@@ -113,7 +113,7 @@ def test_one_that_does_not_fit_is_passed_over(with_head: tuple[Path, BertForMask
 
 
 def test_of_every_type(tmp_path: Path, write_typed_encoder: Make, encoder_type: str) -> None:
-    """Also of those that embed in fewer dimensions."""
+    """Includes types whose embeddings are narrower than their states."""
     write_typed_encoder(tmp_path / "e", encoder_type, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"北京大学生"])
     encoder = encoders.load(tmp_path / "e")
     head, new = head_for(encoder, tmp_path / "e")

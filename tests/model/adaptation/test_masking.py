@@ -1,4 +1,4 @@
-"""Which words are hidden, and by what."""
+"""Which words are masked, and what replaces them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_whole_words_up_to_the_share(sizes: list[int], seed: int) -> None:
     wanted = max(1, round(SHARE * length))
     taken = sum(end - start for start, end in chosen)
     assert taken <= wanted or (len(chosen) == 1 and min(sizes) > wanted)
-    if taken < wanted:  # no other word would have fitted
+    if taken < wanted:  # no other word fits in the remainder
         others = set(pairwise([*starts, length])) - set(chosen)
         assert all(end - start > wanted - taken for start, end in others)
 
@@ -41,9 +41,9 @@ def test_every_word_has_its_turn() -> None:
     random = np.random.default_rng(0)
     drawn = [choose_words([0, 2, 3, 6], length=8, random=random) for _ in range(400)]
     counts = {word: sum(word in one for one in drawn) for word in ((0, 2), (2, 3), (3, 6), (6, 8))}
-    assert counts == {(0, 2): 0, (2, 3): 400, (3, 6): 0, (6, 8): 0}  # one of eight characters: one word fits
+    assert counts == {(0, 2): 0, (2, 3): 400, (3, 6): 0, (6, 8): 0}  # one of eight is masked: only one word fits
     drawn = [choose_words([0, 2, 4, 6], length=8, random=random) for _ in range(400)]
-    assert all(len(one) == 1 for one in drawn)  # none fits, so the first one drawn
+    assert all(len(one) == 1 for one in drawn)  # no word fits, so the first word drawn is taken
     counts = {word: sum(word in one for one in drawn) for word in ((0, 2), (2, 4), (4, 6), (6, 8))}
     assert all(60 < count < 140 for count in counts.values())
 
@@ -64,7 +64,7 @@ def test_words_are_hidden_whole(batch: Batch) -> None:
         masked = mask_words(batch, tokens=TOKENS, random=np.random.default_rng(seed))
         for row, chosen in enumerate(masked.chosen.tolist()):
             length = int(batch.mask[row].sum())
-            starts = [place for place in range(length) if place % 6 in (0, 1, 3)]  # as the shards were made
+            starts = [place for place in range(length) if place % 6 in (0, 1, 3)]  # segment starts in the shards
             for start, end in pairwise([*starts, length]):
                 assert len(set(chosen[start:end])) == 1
             assert any(chosen) and not any(chosen[length:])

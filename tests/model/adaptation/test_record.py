@@ -1,4 +1,4 @@
-"""The folder of an adapted encoder: whole or not at all, and what its record may hold."""
+"""The folder of an adapted encoder: written whole or not at all; and the values its record accepts."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_the_configuration_names_no_place(
 
 def test_a_failure_leaves_nothing(tmp_path: Path, loaded: tuple[Encoder, MaskedHead], record: Adaptation) -> None:
     encoder, head = loaded
-    (tmp_path / "e").touch()  # a file where the folder's place is: it cannot be put there
+    (tmp_path / "e").touch()  # a file takes the place of the parent folder, so the write fails
     with pytest.raises(OSError, match="e"):
         write_encoder(tmp_path / "e" / "below", encoder=encoder, head=head, record=record)
     assert [path.name for path in tmp_path.iterdir()] == ["e"]

@@ -1,4 +1,4 @@
-"""Which sentences are learned from, and which are measured with."""
+"""Which sentences are trained on, and which are held out."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_every_sentence_is_learned_from_or_measured_with(make_text: Callable[...
     text = make_text(train=train, dev=dev, test=_many(sentence, 100)[80:])
     learned, measured = _learned(text), _measured(text)
     assert len(learned) == text.n_sentences and len(measured) == text.n_held_out
-    assert text.n_sentences + text.n_held_out == 80  # none of test
+    assert text.n_sentences + text.n_held_out == 80  # the test split is left out
     assert text.n_held_out == pytest.approx(4, abs=1)
     assert not set(learned) & set(measured)
     assert text.n_characters == sum(map(len, learned)) // 4  # int32

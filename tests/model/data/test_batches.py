@@ -1,4 +1,4 @@
-"""Batches: every sentence once, bounded size, and tensors that say what the shards say."""
+"""Batches: every sentence once, bounded size, and tensors that match the shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folds: every sentence in one, equal texts together, the same whatever the order; and the splits read from them."""
+"""Folds: each sentence in one fold, equal texts together, independent of order; and the splits read from folds."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_sentence_is_in_one_fold_and_equal_texts_in_the_same(
     of_text: dict[tuple[str, ...], int] = {}
     for (text, _), fold in zip(sentences, folds, strict=True):
         assert of_text.setdefault(text, fold) == fold
-    assert len(set(folds)) == min(n, len(of_text))  # a fold is empty only where there are too few texts
+    assert len(set(folds)) == min(n, len(of_text))  # a fold is empty only if there are too few texts
 
 
 @given(texts, n_folds, st.randoms(use_true_random=False))
@@ -77,7 +77,7 @@ def test_what_a_character_is_counts_not_the_joined_text() -> None:
 
 
 def test_the_folds_of_some_texts_are_these() -> None:
-    # What was measured on folds stays measured on the same ones: another rule is another experiment.
+    # Results on folds are comparable only between equal folds: another assignment rule is another experiment.
     texts_of = [tuple(f"第{number}句") for number in range(12)]
     entities = [number % 4 for number in range(12)]
     assert assign(texts_of, entities, n_folds=3).tolist() == [2, 2, 2, 3, 1, 3, 3, 1, 3, 1, 1, 2]
@@ -88,7 +88,7 @@ def test_the_folds_of_some_texts_are_these() -> None:
 
 @pytest.fixture
 def doubled(tmp_path: Path, write_shards: Make, sentences: list[Any]) -> Path:
-    """Ten sentences in train, four of them again in dev; the sets of the two splits are of different widths."""
+    """Ten sentences in train and four of them again in dev; the sets of the two splits differ in width."""
     folder: Path = write_shards(
         tmp_path / "s", {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}, hidden=True
     )

@@ -40,7 +40,7 @@ def test_each_window_has_its_own_states_of_cls_and_sep(shards: Path) -> None:
     assert split.special_states is not None
     files = sorted((shards / "train").glob("*.specials.npy"))
     stored = np.concatenate([np.load(file) for file in files])
-    assert [len(np.load(file)) for file in files] == [3, 3, 3, 3]  # the tenth sentence alone has three windows
+    assert [len(np.load(file)) for file in files] == [3, 3, 3, 3]  # only the tenth sentence has three windows
     counts = np.diff(split.window_offsets)
     everything = split.special_states.gather(np.arange(10), counts=counts)
     assert everything.dtype == torch.float32 and everything.numpy().astype(np.float16).tobytes() == stored.tobytes()

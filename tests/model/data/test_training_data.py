@@ -1,4 +1,4 @@
-"""A split that is streamed: every sentence once an epoch, in a seeded order, with the tensors of one in memory."""
+"""A streamed split: each sentence once per epoch, in a seeded order, with the same tensors as a split in memory."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_what_is_known_of_all_sentences_is_that_of_the_split(shards: Path) -> No
 def test_every_sentence_once_and_no_batch_over_a_buffer(
     sizes: list[int], buffer: int, batch_size: int, epoch: int, data: st.DataObject
 ) -> None:
-    """Of any lengths, parts and settings: the plan needs nothing from disk."""
+    """Holds for any lengths, parts and settings; the plan reads nothing from disk."""
     lengths = np.array(data.draw(st.lists(st.integers(0, 900), min_size=sum(sizes), max_size=sum(sizes))), np.int32)
     offsets = np.cumsum([0, *sizes])
     paths = [Path(f"part-{number}") for number in range(len(sizes))]
@@ -87,12 +87,12 @@ def test_the_order_follows_from_seed_and_epoch(shards: Path) -> None:
     }
     assert len(set(orders.values())) == 6
     assert {tuple(sorted(order)) for order in orders.values()} == {tuple(range(10))}
-    # Parts come in another order too, not their sentences alone.
+    # The order of the parts changes too, not only that of the sentences within them.
     assert len({tuple(dict.fromkeys(row // 3 for row in order)) for order in orders.values()}) > 2
 
 
 def assert_same(batch: Batch, expected: Batch) -> None:
-    """Tensor by tensor; sets are as wide as the widest of the buffer, and what is beyond is no boundary."""
+    """Compare all tensors; sets are padded to the widest set of the buffer with row 0, no boundary."""
     for name in ("token_ids", "tag_ids", "mask", "best_rows", "local_rows", "segment_positions", "hidden"):
         assert torch.equal(getattr(batch, name), getattr(expected, name)), name
     assert batch.special_states is not None and torch.equal(batch.special_states, expected.special_states)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def assert_same(batch: Batch, expected: Batch) -> None:
 @pytest.mark.parametrize("buffer", [1, 4, 100])
 @pytest.mark.parametrize("done", [0, 3])
 def test_batches_are_those_of_the_split_in_memory(shards: Path, buffer: int, done: int) -> None:
-    """Also those that are left when a run is resumed within an epoch."""
+    """Includes the remaining batches of a run that is resumed within an epoch."""
     stream, split = streamed(shards, buffer=buffer), whole(shards)
     asked = stream.batches(batch_size=2, seed=5, epoch=2)[done:]
     batches = list(stream.collated(asked, seed=5, epoch=2, device=CPU))
@@ -121,7 +121,7 @@ def test_only_the_next_buffer_is_read_ahead_and_threads_end(shards: Path, monkey
     stream = streamed(shards, buffer=1)
     asked = stream.batches(batch_size=2, seed=5, epoch=1)
     order = list(dict.fromkeys(int(rows[0]) // 3 for rows in asked))
-    # A part that is needed third breaks nothing before the second buffer is begun.
+    # The part read third may be missing until the second buffer is begun.
     stream.paths[order[2]].unlink()
     coming = stream.collated(asked, seed=5, epoch=1, device=CPU)
     n_first = sum(int(rows[0]) // 3 == order[0] for rows in asked)

@@ -1,4 +1,4 @@
-"""Calibration against counts made by hand and against a plain loop."""
+"""Calibration against hand-made counts and against a plain loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Span errors: every entity that does not match exactly is in exactly one, of the class its definition says."""
+"""Span errors: each entity without an exact match is in exactly one error, whose class follows its definition."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def spans(*triples: tuple[int, int, str]) -> list[Span]:
         (spans((0, 2, ORG)), [], ["missed"]),
         ([], spans((0, 2, ORG)), ["spurious"]),
         (spans((0, 2, ORG), (2, 4, LOC)), spans((0, 4, ORG)), ["span"]),
-        # A chain: the prediction touches both gold entities, the second gold one also the next prediction.
+        # A chain: the first prediction overlaps both gold entities, and the second gold entity the next prediction.
         (spans((0, 2, ORG), (2, 6, LOC)), spans((1, 3, ORG), (5, 7, LOC)), ["span"]),
     ],
 )

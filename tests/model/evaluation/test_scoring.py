@@ -1,4 +1,4 @@
-"""Scores: by hand, and against seqeval on random and damaged sequences."""
+"""Scores against values computed by hand, and against seqeval on random and damaged sequences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TYPES = ("GPE.NAM", "ORG", "PER")
 def score(
     gold: list[list[Span]], predicted_tags: list[list[str]], *, scheme: TagScheme, groups: LabelGroups = NO_GROUPS
 ) -> Scores:
-    """Tags as a path has them, read as ``model.decoding`` reads them."""
+    """Score the spans of predicted tag paths, read strictly as ``model.network.decoding`` reads them."""
     read = [strict_spans(tags, scheme=scheme) for tags in predicted_tags]
     ill_formed = sum(pieces for _, pieces in read)
     return score_spans(gold, [spans for spans, _ in read], groups=groups, ill_formed=ill_formed)
@@ -37,7 +37,7 @@ def test_by_hand() -> None:
     assert scores.by_type == {"LOC": EntityCounts(1, 0, 0), "ORG": EntityCounts(1, 2, 0), "PER": EntityCounts(1, 2, 1)}
     assert scores.spans == EntityCounts(3, 4, 2)
     assert scores.type_accuracy == 1 / 2
-    assert scores.ill_formed == 2  # M-PER M-PER, and a B-LOC that nobody closes
+    assert scores.ill_formed == 2  # M-PER M-PER, and an unclosed B-LOC
     assert scores.n_sentences == 3
     assert scores.by_group == {}
     body = scores.to_json()
@@ -139,7 +139,7 @@ def test_parts_pooled_are_the_whole(parts: list[list[tuple[list[Span], list[Span
     assert scores.overall == together.overall and scores.by_type == together.by_type
     assert (scores.spans, scores.type_accuracy) == (together.spans, together.type_accuracy)
     assert (scores.ill_formed, scores.n_sentences) == (together.ill_formed, together.n_sentences)
-    if parts:  # a group is named where there is anything to group
+    if parts:  # groups are listed only if there is something to group
         assert scores.by_group == together.by_group
 
 

@@ -1,4 +1,4 @@
-"""Counts of each sentence add up to the scores, and a name tells one sentence from another."""
+"""Counts per sentence add up to the scores, and each sentence's name identifies it."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_order_of_the_gold_entities_is_no_part_of_a_name() -> None:
 
 
 def test_a_name_does_not_change_between_versions() -> None:
-    """Runs of different versions are compared by it."""
+    """Runs of different versions are compared by sentence name."""
     assert name_of(["陈", "思"], [Span(0, 2, "PER")]) == "17a9994c6b31c27a"
 
 

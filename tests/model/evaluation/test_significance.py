@@ -1,4 +1,4 @@
-"""The interval of a difference of F1: against a plain loop, against a case that is known, and what it must be."""
+"""The interval of a difference in F1: against a plain loop, against a known case, and its invariants."""
 
 from __future__ import annotations
 
@@ -75,13 +75,13 @@ def test_the_same_as_a_plain_loop(seeds: tuple[int, ...], base_seeds: tuple[int,
 
 
 def test_a_known_case() -> None:
-    """One entity a sentence, the system right everywhere, the base in half: the gain is a binomial share."""
+    """One entity per sentence; the system finds all, the base half of them: the gain is a binomial proportion."""
     n = 400
     system = System({1: counted(*[{"X": (1, 1, 1)}] * n)})
     base = System({1: counted(*[{"X": (1, 1, place % 2)} for place in range(n)])})
     comparison = compare(system, base, n_resamples=5_000)[ALL]
     assert comparison.gain == 0.5
-    # The quantiles of Binomial(400, 1/2) / 400; 0.0025 is one entity; two may be missed by chance.
+    # Quantiles of Binomial(400, 1/2) / 400; one entity is 0.0025, and resampling may be off by two entities.
     cumulative = np.cumsum([math.comb(n, k) / 2**n for k in range(n + 1)])
     low, high = (int(np.searchsorted(cumulative, share)) / n for share in (0.025, 0.975))
     assert comparison.low == pytest.approx(low, abs=0.0051) and comparison.high == pytest.approx(high, abs=0.0051)
@@ -105,7 +105,7 @@ def test_the_other_way_round_is_the_negative(seed: int, other: int) -> None:
 
 
 def test_a_seed_by_itself_tells_less_than_its_sentences() -> None:
-    """Seeds that differ much widen the interval."""
+    """Large differences between seeds widen the interval."""
     good, bad, base = (counted(*[{"X": (1, 1, right)}] * 50) for right in (1, 0, 1))
     comparison = compare(System({1: good, 2: bad}), System({3: base}))[ALL]
     assert (comparison.low, comparison.gain, comparison.high) == (-1.0, -0.5, 0.0)

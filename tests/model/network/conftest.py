@@ -1,4 +1,4 @@
-"""A network on the tiny shards, and a batch of them."""
+"""A network on the tiny shards, and a batch from the shards."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ EVERYTHING = RequiredFeatures(
 
 @pytest.fixture
 def make_network(encoder_folder: Path) -> Callable[[Shards, Params], Network]:
-    """Build a network as training does, with the same random numbers each time; in evaluation mode."""
+    """Build a network as training does, from a fixed seed, in evaluation mode."""
 
     def make(opened: Shards, params: Params) -> Network:
         torch.manual_seed(0)
@@ -60,7 +60,7 @@ def _word_counts(opened: Shards) -> torch.Tensor:
 
 @pytest.fixture
 def make_batch() -> Callable[[Shards], Batch]:
-    """The ten sentences of train, with every feature."""
+    """Make a batch of the ten train sentences, with every feature."""
 
     def make(opened: Shards) -> Batch:
         return collate(read_split(opened, "train", boundaries=opened.boundaries, required=EVERYTHING), np.arange(10))
@@ -70,7 +70,7 @@ def make_batch() -> Callable[[Shards], Batch]:
 
 @pytest.fixture
 def stir() -> Callable[[Network], None]:
-    """What starts as zero hides what lies before it: stir it as training would."""
+    """Fill zero-initialised parameters with noise, as training would: zeros hide the parts before them."""
 
     def stir_zeros(network: Network) -> None:
         with torch.no_grad():

@@ -1,4 +1,4 @@
-"""The adapter that a hook uses: the running one of its thread, and none outside."""
+"""The adapter that a hook applies: the active one of its thread, and none outside the context."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ssmi.model.network.adapting import adapted, adapting
 
 
 class _Tuple(nn.Module):
-    """A layer whose output begins with its states, as RoFormer's does."""
+    """A layer that returns a tuple with its states first, as RoFormer's layers do."""
 
     def forward(self, states: Tensor) -> tuple[Tensor, str]:
         return states, "attention"

@@ -1,4 +1,4 @@
-"""The look-up of boundaries: what is read, and what boundary dropout hides."""
+"""Boundary lookup: which vectors are read, and which ones boundary dropout hides."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Assembly: which parts a network has, under which names, and in which order their weights are drawn."""
+"""Building networks: their parts, the parts' names, and the order in which weights are initialised."""
 
 from __future__ import annotations
 

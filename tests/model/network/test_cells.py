@@ -1,4 +1,4 @@
-"""Vectors of characters in the cells of their windows, and what else stands there."""
+"""Character vectors in the cells of their windows, and the contents of the other cells."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ssmi.model.network.cells import Cells
 
 
 def test_each_cell_holds_its_character_or_what_others_say(shards: Path) -> None:
-    """Three windows of one sentence and two whole ones: 14, 21, 7, 1 and 8 characters."""
+    """One sentence of three windows and two sentences of one window: 14, 21, 7, 1 and 8 characters."""
     opened = open_shards(shards)
     batch = collate(
         read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures()), np.array([9, 5, 4])

@@ -1,4 +1,4 @@
-"""What a head decodes → entities: the same whole words for scoring and for tagging."""
+"""From a head's output to entities: scoring and tagging extend entities to the same whole words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Make = Callable[..., Any]
         ("BIOES", "O B-LOC E-LOC O O S-PER O", "O B-LOC I-LOC I-LOC I-LOC E-LOC O"),
         ("BIO", "O B-LOC O O B-PER I-PER I-PER", "O B-PER I-PER I-PER I-PER I-PER I-PER"),
         ("BMES", "S-PER B-LOC M-LOC M-LOC M-LOC E-LOC O", "S-PER B-LOC M-LOC M-LOC M-LOC E-LOC O"),
-        ("BMES", "O M-LOC O O O O O", "O M-LOC O O O O O"),  # ill-formed: for scoring to count
+        ("BMES", "O M-LOC O O O O O", "O M-LOC O O O O O"),  # ill-formed tags are kept for scoring to count
     ],
 )
 def test_entities_hold_whole_words(scheme: TagScheme, path: str, tags: str) -> None:
@@ -41,7 +41,7 @@ def test_entities_hold_whole_words(scheme: TagScheme, path: str, tags: str) -> N
 def test_spans_of_a_span_head_hold_whole_words_and_so_do_their_probabilities(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
-    """Two scores are set so that the first sentence has one span in it, which cuts a word as its text is said to be."""
+    """The first sentence decodes to one span, which cuts a word once ``kinds`` join two of the characters."""
     opened = open_shards(shards)
     network, batch = make_network(opened, find("span").apply(make_params())), make_batch(opened)
     scores = torch.zeros_like(network.span_scores(batch))

@@ -1,4 +1,4 @@
-"""The encoder: the same states as a plain BERT, whatever the batch and the windows; clear words for wrong folders."""
+"""The encoder: the states of a plain BERT for any batch and windows, and clear errors for wrong folders."""
 
 from __future__ import annotations
 

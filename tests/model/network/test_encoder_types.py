@@ -1,4 +1,4 @@
-"""Encoders of every type inside the network: transformers' own states, fused input, a checkpoint that opens again."""
+"""Every encoder type inside the network: transformers' own states, fused input, and reloaded checkpoints."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Write = Callable[..., Any]
 
 @pytest.fixture
 def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_encoder: Write) -> tuple[Path, Any]:
-    """A folder of the type with the vocabulary of the shards, without dropout, and transformers' own class."""
+    """An encoder folder of the given type, with the shards' vocabulary and no dropout, and transformers' own class."""
     vocabulary = (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split()
     plain = {name: 0.0 for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")}
     folder = tmp_path / encoder_type
@@ -84,7 +84,7 @@ def test_what_is_described_is_rebuilt(
 def test_a_network_on_it_starts_where_it_is_and_learns(
     shards: Path, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
 ) -> None:
-    """P starts as the identity for E_c, whatever its width, and gradients reach all that is trained."""
+    """P starts as the identity on E_c at any width, and gradients reach every trained parameter."""
     opened = open_shards(shards)
     params = make_params(model__fusion=fusion).model
     encoder = encoders.load(typed[0])
@@ -139,7 +139,7 @@ def test_an_adapter_reads_the_states_behind_its_layer_and_the_next_reads_what_it
     token_ids = torch.tensor([[CLS, *batch.token_ids[0].tolist(), SEP]])
     layers = own.from_pretrained(folder).eval()(input_ids=token_ids, output_hidden_states=True).hidden_states
     assert len(seen) == 1
-    # Behind the last layer some types normalise once more, and DeBERTa joins a convolution to its first.
+    # Some types normalise again after the last layer, and DeBERTa adds a convolution after its first.
     if layer < len(layers) - 1 and folder.name != "deberta-v2":
         torch.testing.assert_close(seen[0], layers[layer], atol=1e-5, rtol=1e-5)
     moved = encoder(batch, adapter=lambda states: states.flip(1))

@@ -1,4 +1,4 @@
-"""What a batch meets on its way through the parts."""
+"""The path of a batch through the parts of the network."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_trained_fusion_sees_boundaries_where_they_are(
     assert network.fusion is not None and batch.best_rows is not None
     torch.nn.init.normal_(network.fusion.boundaries.weight)
     moved = (network.encode(batch).states - before).abs().amax(-1) > 1e-4
-    # Within BERT a boundary reaches its whole window, and no sentence without one.
+    # Within BERT a boundary affects its whole window; sentences without a boundary stay unchanged.
     assert torch.equal(moved.any(1), (batch.best_rows > 0).any(1))
     assert moved[0][batch.mask[0]].all()
 
@@ -123,7 +123,7 @@ def test_negatives_from_the_batch_change_the_loss_and_nothing_else(
 
 
 OURS = {"model__boundary_roles": True, "model__cosine_gate": True}
-"""What is not in the paper and off by default."""
+"""Switches of parts that are not in the paper and are off by default."""
 
 
 @pytest.mark.parametrize("fusion", ["input", "layer", "output"])
@@ -206,7 +206,7 @@ def test_the_global_loss_has_its_weight(shards: Path, make_network: Make, make_p
 def test_stored_states_do_what_the_encoder_does(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make, fusion: str
 ) -> None:
-    # Without global enhancement: its sentence vector is [CLS] where there is one, the mean of the states where not.
+    # Without global enhancement, whose sentence vector is [CLS] of a run encoder but the mean of stored states.
     opened = open_shards(shards)
     tuned, frozen = (
         make_network(opened, make_params(model__fusion=fusion, model__gmi="none", model__encoder=kind))
@@ -253,7 +253,7 @@ def test_words_reach_the_emissions(
     before = network.emissions(batch)
     assert batch.word_rows is not None and batch.word_roles is not None
     without = network.emissions(replace(batch, word_rows=torch.zeros_like(batch.word_rows)))
-    # Both a BiLSTM and an encoder layer carry words all over their sentence, and to no other.
+    # A BiLSTM and an encoder layer both spread words over their whole sentence, and to no other sentence.
     changed = (without - before).abs().amax(-1) > 1e-5
     assert torch.equal(changed.any(1), (batch.word_rows > 0).flatten(1).any(1))
     other = network.emissions(replace(batch, word_roles=(batch.word_roles + 1) % 4))
@@ -266,7 +266,7 @@ def test_words_reach_the_emissions(
 def test_words_are_added_in_the_window_of_their_character(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
-    """The sentence of three windows: its first word changes the first window alone."""
+    """In a sentence of three windows, removing the words of the later windows leaves the first window unchanged."""
     opened = open_shards(shards)
     network, batch = make_network(opened, find("lebert").apply(make_params())), make_batch(opened)
     before = network.encode(batch).states[9]

@@ -1,4 +1,4 @@
-"""What a network of given parameters reads, and what it refuses to be built with."""
+"""The features that a network reads for given parameters, and the combinations it refuses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where each type keeps its layers, and a model that starts behind the first of them."""
+"""The layers of each encoder type, and models whose first layers are removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def model(tmp_path: Path, encoder_type: str, write_typed_encoder: Callable[..., 
 
 @torch.no_grad()
 def test_the_layers_are_all_there_in_their_order(model: Any) -> None:
-    """Each is run once, on what the one before gave."""
+    """Each layer runs once, on the output of the layer before."""
     seen: list[int] = []
     for number, layer in enumerate(layers_of(model)):
         layer.register_forward_hook(lambda *_, number=number: seen.append(number))
@@ -32,7 +32,7 @@ def test_the_layers_are_all_there_in_their_order(model: Any) -> None:
 @torch.no_grad()
 @pytest.mark.parametrize("n_layers", [1, 2])
 def test_the_others_go_on_from_the_states_of_those_removed(model: Any, n_layers: int) -> None:
-    """To the bit, with the mask, the positions and the kind of attention that they had."""
+    """States are bit-identical: mask, positions and kind of attention are kept."""
     ids = torch.tensor([[2, *[5 + index % 9 for index in range(20)], 3], [2, 7, 8, 3, *[0] * 18]])
     mask = (ids != 0).long()
     whole = model.eval()(input_ids=ids, attention_mask=mask, output_hidden_states=True)

@@ -1,4 +1,4 @@
-"""The upper layers on stored states: what the whole encoder says, for every type, and what of it is trained."""
+"""The upper layers on stored states: for every type, the whole encoder's output, and the parameters trained."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Write = Callable[..., Any]
 
 @pytest.fixture
 def typed(tmp_path: Path, encoder_type: str, encoder_folder: Path, write_typed_encoder: Write) -> tuple[Path, Any]:
-    """A folder of the type with the vocabulary of the shards, without dropout, and transformers' own class."""
+    """An encoder folder of the given type, with the shards' vocabulary and no dropout, and transformers' own class."""
     vocabulary = (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split()
     plain = {name: 0.0 for name in ("hidden_dropout_prob", "attention_probs_dropout_prob")}
     folder = tmp_path / encoder_type
@@ -48,7 +48,7 @@ def opened(shards: Path) -> Shards:
 
 @torch.no_grad()
 def _with_states(opened: Shards, model: Any, *, below: int, dtype: torch.dtype = torch.float16) -> Batch:
-    """A batch with transformers' own states after a layer, as the shards hold them or more exactly."""
+    """A batch with transformers' states after layer ``below``, in the shards' float16 or in a wider ``dtype``."""
     required = RequiredFeatures(best=True, local=True, sets=True, negatives=True, segment_positions=True)
     batch = collate(read_split(opened, "train", boundaries=opened.boundaries, required=required), np.array(ROWS))
     hidden = torch.zeros(*batch.mask.shape, WIDTH)
@@ -80,7 +80,7 @@ def _network(opened: Shards, params: Any, encoder: encoders.Encoder) -> Network:
 def test_states_and_sentences_are_the_whole_encoders(
     opened: Shards, typed: tuple[Path, Any], below: int, layers: int | None
 ) -> None:
-    """To what float16 leaves of the stored states, and to all digits where they are stored in float32."""
+    """States agree to float16 precision for stored float16 states, and to float32 precision for float32 states."""
     folder, own = typed
     model = own.from_pretrained(folder).eval()
     upper = encoders.load(folder, layers=layers, below=below).eval()
@@ -98,7 +98,7 @@ def test_states_and_sentences_are_the_whole_encoders(
 
 @torch.no_grad()
 def test_what_is_described_is_rebuilt(opened: Shards, tmp_path: Path, typed: tuple[Path, Any]) -> None:
-    """From the last layers' weights alone."""
+    """Only the upper layers' weights are needed."""
     folder, own = typed
     batch = _with_states(opened, own.from_pretrained(folder).eval(), below=1)
     upper = encoders.load(folder, below=1).eval()
@@ -114,7 +114,7 @@ def test_what_is_described_is_rebuilt(opened: Shards, tmp_path: Path, typed: tup
 def test_a_network_on_it_starts_where_it_is_and_learns(
     opened: Shards, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
 ) -> None:
-    """P starts as the identity for the states that enter, and gradients reach all that is trained."""
+    """P starts as the identity on the incoming states, and gradients reach every trained parameter."""
     folder, own = typed
     batch = _with_states(opened, own.from_pretrained(folder).eval(), below=1)
     params = make_params(model__encoder="upper", model__fusion=fusion)
@@ -132,7 +132,7 @@ def test_a_network_on_it_starts_where_it_is_and_learns(
 def test_a_boundary_joins_where_the_states_enter(
     opened: Shards, encoder_folder: Path, tiny_bert: Any, make_params: Callable[..., Any]
 ) -> None:
-    """A step on P changes what the layers read, and with it the states of characters without a boundary."""
+    """Changing P changes the layers' input, and so also the states of characters without a boundary."""
     batch = _with_states(opened, tiny_bert, below=1)
     network = _network(opened, make_params(model__encoder="upper"), encoders.load(encoder_folder, below=1).eval())
     before = network.encode(batch).states.detach()
@@ -151,7 +151,7 @@ def test_a_boundary_joins_where_the_states_enter(
 def test_an_adapter_stands_behind_the_same_layer_as_in_the_whole_encoder(
     opened: Shards, typed: tuple[Path, Any], below: int, layer: int
 ) -> None:
-    """Layers count from the first, stored ones included; behind the last of these it meets the states that enter."""
+    """Layer numbers include the stored layers; after the last stored layer the adapter reads the incoming states."""
     folder, own = typed
     if (folder.name, layer) == ("deberta-v2", 1):
         pytest.skip("its convolution follows the first layer: stored states have passed it, an adapter there has not")
@@ -185,7 +185,7 @@ def test_its_layers_and_p_are_tuned_at_the_encoders_rate(
     assert slow == {
         name for name, _ in network.named_parameters() if name.startswith(("encoder.", "fusion.characters."))
     }
-    assert len(slow) == 16 + 2  # one layer of a BERT, and P's map of characters
+    assert len(slow) == 16 + 2  # one BERT layer, and the character weights of P
 
 
 def test_there_must_be_a_layer_left(encoder_folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The widths that are computed beforehand are those that a batch meets."""
+"""The widths computed in advance are those of the tensors in a real batch."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssmi.model.network.widths import Widths
 Make = Callable[..., Any]
 READERS = {"mlp1": "local", "gru": "after_mlp1", "norm": "enhanced", "mlp2": "global_"}
 HEADS = ("tags", "span.scorer.first")
-"""What reads the state at last, one or the other."""
+"""The parts that read the final states; a network has one of them."""
 
 
 @torch.no_grad()

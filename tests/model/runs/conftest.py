@@ -1,4 +1,4 @@
-"""A checkpoint on disk, made once, and a copy of one's own."""
+"""A checkpoint on disk, made once per session, and a copy of it per test."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def saved_once(
     encoder_folder: Path,
     make_params: Make,
 ) -> tuple[Path, Path]:
-    """The checkpoint of a run of one step, and its shards. Read only."""
+    """The checkpoint of a one-step run, and its shards; tests must not change either."""
     folder = tmp_path_factory.mktemp("saved")
     shards = write_shards(folder / "shards", {"train": sentences, "dev": sentences[:4]})
     params = make_params(model__encoder="finetune", train__epochs=1, train__max_steps=1)
@@ -35,14 +35,14 @@ def saved_once(
 
 @pytest.fixture
 def saved(saved_once: tuple[Path, Path], tmp_path: Path) -> Path:
-    """A checkpoint of one's own."""
+    """A copy of the checkpoint that the test may change."""
     shutil.copytree(saved_once[0], tmp_path / "run" / "checkpoint")
     return tmp_path / "run" / "checkpoint"
 
 
 @pytest.fixture(scope="session")
 def contents() -> Callable[[Path], dict[str, bytes]]:
-    """The bytes of every file in a folder, by its name below the folder."""
+    """Read the bytes of every file in a folder, by path relative to the folder."""
 
     def read(folder: Path) -> dict[str, bytes]:
         return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
@@ -52,7 +52,7 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
 
 @pytest.fixture(scope="session")
 def digest_again(contents: Callable[[Path], dict[str, bytes]]) -> Callable[[Path], None]:
-    """Make files.json say what is there, as somebody does who changes a checkpoint on purpose."""
+    """Rewrite files.json to match the folder, as somebody who changes a checkpoint on purpose would."""
 
     def write(folder: Path) -> None:
         names = sorted(name for name in contents(folder) if name != "files.json")

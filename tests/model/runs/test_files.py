@@ -1,4 +1,4 @@
-"""Which run folders can be used, told before torch is loaded."""
+"""Which run folders can be used, decided before torch is loaded."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What makes a run: every parameter of its sections but those of the machine, its shards, its encoder, its code."""
+"""A run's fingerprint: all parameters of its sections except the machine's, its shards, its encoder and its code."""
 
 from __future__ import annotations
 
@@ -40,8 +40,9 @@ def test_every_parameter_of_the_run_is_in_it(shards: Path, make_params: Make) ->
     left_out = (named | extra) - set(written)
     assert set(written) < named | extra and {"train.device", "train.threads", "train.fold"} < left_out
     for section, _, key in (name.partition(".") for name in left_out - {"train.device", "train.threads"}):
-        assert params.section(section)[key] == Params().section(section)[key]  # as before there was such a parameter
-    assert {"encoder.name", "model.can", "train.epochs", "train.patience"} < set(written)  # of version 0.2: always
+        assert params.section(section)[key] == Params().section(section)[key]  # the value before the parameter existed
+    # parameters of version 0.2 are always included
+    assert {"encoder.name", "model.can", "train.epochs", "train.patience"} < set(written)
     assert written["shards"] == opened.digest and written["the shards' encoder"] == "encoder-a"
     assert written["the revision of the network's code"] == REVISION
     assert Fingerprint.from_json(json.loads(json.dumps(written))) == made and made.seed == params.train.seed

@@ -1,4 +1,4 @@
-"""JSON files of a run: what is written comes back, and every mistake is named."""
+"""JSON files of a run: contents are read back unchanged, and every mistake is named."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that are stopped and gone on with, and what each leaves behind."""
+"""Runs that are stopped and resumed, and the files each leaves behind."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ RunTraining = Callable[..., TrainResult]
 DROPOUT = {"model__dropout": 0.3, "model__boundary_dropout": 0.3}
 PARTS = ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")
 PLAIN = {"model__encoder": "none", "model__gmi": "none", **{f"model__{part}": False for part in PARTS}}
-"""A network of embeddings and a CRF: quick."""
+"""A fast network of embeddings and a CRF."""
 EVERYTHING = ["checkpoint", "counts", "files.json", "headline.json", "history.csv", "metrics.json"]
 
 
 class Signals:
-    """A reporter that sends signals to this process: ``times`` at once, at the ``nth`` step of a task."""
+    """A reporter that sends ``times`` signals at once to this process, at the ``nth`` step of a task."""
 
     def __init__(self, label: str, nth: int, *, number: signal.Signals = signal.SIGINT, times: int = 1) -> None:
         self.label, self.nth, self.number, self.times = label, nth, number, times
@@ -57,7 +57,7 @@ class Signals:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Python's own handlers, however the tests were started (``nohup`` ignores SIGINT); training must restore them."""
+    """Install Python's own handlers (``nohup``, for one, ignores SIGINT) and check that training restores them."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, signal.default_int_handler)
@@ -69,7 +69,7 @@ def handlers() -> Iterator[None]:
 
 @pytest.fixture
 def run(shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make) -> RunTraining:
-    """Train in a folder; keywords change parameters."""
+    """Train in a named folder; keywords change parameters."""
 
     def start(name: str, *, reporter: Any = None, resume: bool = False, **changes: Any) -> TrainResult:
         params = make_params(**{"train__epochs": 3, **PLAIN, **DROPOUT, **changes})
@@ -203,7 +203,7 @@ def test_steps_that_were_cut_off_are_resumed_too(run: RunTraining, tmp_path: Pat
 
 
 def test_a_run_that_broke_goes_on_from_its_last_epoch(run: RunTraining, tmp_path: Path) -> None:
-    """A second signal at once breaks it off in the middle, without a chance to save."""
+    """A second signal ends the run immediately, before it can save."""
     run("whole")
     with pytest.raises(KeyboardInterrupt) as raised:
         run("broken", reporter=Signals("epoch 3/3", 2, times=2))
@@ -215,14 +215,14 @@ def test_a_run_that_broke_goes_on_from_its_last_epoch(run: RunTraining, tmp_path
 
 
 def test_a_run_killed_between_its_state_and_its_checkpoint(run: RunTraining, tmp_path: Path) -> None:
-    """The state is written first: what should have followed it follows when the run goes on."""
+    """The state is written first: the files due after it are written when the run is resumed."""
     run("whole", train__epochs=1)
     folder = tmp_path / "stopped"
     with pytest.raises(Interrupted):
         run("stopped", reporter=Signals("test", 1), train__epochs=1)
     shutil.rmtree(folder / "checkpoint")
     (folder / "history.csv").unlink()
-    (folder / "metrics.json").write_text("{}", encoding="utf-8")  # of a run before
+    (folder / "metrics.json").write_text("{}", encoding="utf-8")  # left by an earlier run
     (folder / "state" / ".b.safetensors.1.tmp").write_bytes(b"half")
     run("stopped", resume=True, train__epochs=1)
     assert _bytes(folder) == _bytes(tmp_path / "whole")
@@ -296,7 +296,7 @@ def test_a_page_about_weights_that_are_gone_goes_with_them(run: RunTraining, tmp
         run("run", **stop)
     page.write_text("of the weights so far", encoding="utf-8")
     with pytest.raises(Interrupted):
-        run("run", train__seed=1, reporter=Signals("epoch 1/3", 1))  # another run, stopped as early: other weights
+        run("run", train__seed=1, reporter=Signals("epoch 1/3", 1))  # other weights, stopped at the same step
     assert _names(tmp_path / "run") == ["checkpoint", "history.csv", "state"]
     run("run", train__seed=1, resume=True)
     page.write_text("of the finished run", encoding="utf-8")
@@ -355,7 +355,7 @@ def test_what_can_and_cannot_be_resumed(
             resume=True,
         )
     assert _bytes(tmp_path / "run") == before
-    run("run", resume=True, train__threads=2, train__device="auto")  # where it is computed is free
+    run("run", resume=True, train__threads=2, train__device="auto")  # the device and the number of threads may change
     with pytest.raises(ParameterError, match="finished already"):
         run("run", resume=True)
 

@@ -1,4 +1,4 @@
-"""Embeddings moved against the network: against finite differences, and in whole runs."""
+"""Adversarial perturbation of embeddings: against finite differences, and in whole runs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ STEP = 1e-6
 
 
 class Tiny(nn.Module):
-    """Embeddings, a bend and a sum, in float64: a loss whose gradient is not linear in the embeddings."""
+    """Embeddings, a nonlinearity and a sum, in float64: a loss whose gradient is not linear in the embeddings."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,7 +41,7 @@ class Tiny(nn.Module):
 
 
 def _finite_gradient(function: Callable[[Tensor], float], at: Tensor) -> Tensor:
-    """Central differences, one number after the other."""
+    """Central differences, one element at a time."""
     gradient = torch.zeros_like(at)
     for place in range(at.numel()):
         sides = []
@@ -155,7 +155,7 @@ def _train(shards: Path, run: Path, params: Any, encoder: Path | None) -> TrainR
 def test_a_step_has_the_gradient_of_two_passes(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, encoder: str, fusion: str
 ) -> None:
-    """As ε goes to zero the second pass is the first one again; with a real ε it is another."""
+    """As ε goes to zero, the second pass repeats the first; with a substantial ε it differs."""
     gradients: dict[float | None, list[Tensor]] = {}
     for epsilon in (None, 1e-9, 1.0):
         found: list[list[Tensor]] = []

@@ -1,4 +1,4 @@
-"""The average of the weights: against a plain computation, alone and in whole runs."""
+"""The average of the weights against a plain computation, alone and in whole runs."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_it_is_a_network_of_its_own(network: Network) -> None:
 
 @contextmanager
 def _weights_after_each_step(steps: list[list[torch.Tensor]]) -> Iterator[None]:
-    """Collect what the optimizer holds after each of its steps."""
+    """Collect the optimizer's parameters after each of its steps."""
 
     def collect(optimizer: torch.optim.Optimizer, *_: Any) -> None:
         steps.append([one.detach().double().clone() for group in optimizer.param_groups for one in group["params"]])
@@ -123,7 +123,7 @@ def test_a_run_keeps_the_average_of_its_steps(shards: Path, tmp_path: Path, make
     for mean, last in zip(expected, steps[-1], strict=True):
         near = [torch.allclose(one.double(), mean, atol=1e-5) for one in kept if one.shape == mean.shape]
         assert any(near)
-        assert not torch.allclose(mean, last, atol=1e-5)  # the difference can be seen
+        assert not torch.allclose(mean, last, atol=1e-5)  # the average and the last weights differ measurably
 
 
 def test_it_changes_what_is_scored_and_never_what_is_trained(
@@ -135,7 +135,7 @@ def test_it_changes_what_is_scored_and_never_what_is_trained(
         results[name] = _train(shards, tmp_path / name, params, encoder_folder)
         weights[name] = load_file(tmp_path / name / "checkpoint" / "model.safetensors")
     assert results["off"].step_losses == results["none"].step_losses == results["some"].step_losses
-    # a decay of 0 is the last step's weights themselves
+    # with a decay of 0 the average is the last step's weights
     assert results["off"].history == results["none"].history != results["some"].history
     assert all(torch.equal(tensor, weights["none"][name]) for name, tensor in weights["off"].items())
     assert not torch.equal(weights["off"]["tags.weight"], weights["some"]["tags.weight"])

@@ -1,4 +1,4 @@
-"""Two processes started by torchrun train as one does."""
+"""Two processes started by torchrun train like a single process."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _assert_same_weights(run: Path, other: Path) -> None:
 
 
 def _by_two_processes(folder: Path, jobs: list[dict[str, Any]]) -> list[Any]:
-    """What the first and the second process of torchrun came to in the jobs."""
+    """Run the jobs under torchrun and return the results of its first and second process."""
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     (folder / "worker.py").write_text(WORKER, encoding="utf-8")
     root = Path(__file__).parents[3]
@@ -96,7 +96,7 @@ def _by_two_processes(folder: Path, jobs: list[dict[str, Any]]) -> list[Any]:
         try:
             _, said = launched.communicate(timeout=1200)
         except subprocess.TimeoutExpired:
-            launched.terminate()  # not killed: torchrun must take its processes along
+            launched.terminate()  # terminate, not kill, so that torchrun stops its processes
             raise
     assert launched.returncode == 0, said
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
@@ -106,12 +106,12 @@ def test_two_processes_train_as_one(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences[:4], "test": sentences[4:]})
-    # Ten sentences in threes: the last batch holds one sentence, and one process has nothing of its own to do.
+    # Ten sentences in batches of three: the last batch has one sentence, so one process has no sentence of its own.
     rates = {"train__lr_encoder": 1e-4, "train__lr_new": 1e-3, "train__lr_crf": 1e-3}
     plain = make_params(train__epochs=2, train__batch_size=3, **rates)
     small: dict[str, Any] = dict.fromkeys(("model__can", "model__mlp1", "model__gru", "model__biaffine"), False)
     small |= {"model__encoder": "none", "model__dropout": 0.3}
-    # What goes with each step must be alike in all processes, and be resumed in each.
+    # Averages and perturbations must be equal in all processes, and each process must resume them.
     more = {"train__ema": 0.8, "train__fgm": 0.5}
     twice = make_params(train__epochs=2, train__batch_size=3, **rates, **more)
     random = make_params(train__epochs=2, train__batch_size=3, **small, **more)
@@ -133,13 +133,13 @@ def test_two_processes_train_as_one(
     assert also.step_losses == pytest.approx(first[4][0]["losses"], abs=1e-4)
     assert also.step_losses != pytest.approx(single.step_losses, abs=1e-3)
     _assert_same_weights(tmp_path / "also", tmp_path / "twice")
-    # every process comes to the same, and the first one alone talks
+    # both processes reach the same results, and only the first reports
     assert [result for result, _ in first] == [result for result, _ in second]
-    assert [len(notes) for _, notes in first] == [3, 3, 2, 3, 3]  # the rates, then an epoch each
+    assert [len(notes) for _, notes in first] == [3, 3, 2, 3, 3]  # the rates, then one note per epoch
     assert [notes for _, notes in second] == [[], [], [], [], []]
     metrics = json.loads((tmp_path / "plain" / "metrics.json").read_text(encoding="utf-8"))
     assert [metrics["dev"], metrics["test"]] == first[0][0]["scores"]
-    # stopped by a signal to one of them, and resumed with each one's own random generator
+    # stopped by a signal to one process, and resumed with each process's own random generator
     assert first[2][0].startswith("stopped in epoch 2 of 2, after step 2 of 4")
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 

@@ -1,4 +1,4 @@
-"""Which parameter learns how fast, and when."""
+"""The learning rate of each parameter group, and its schedule."""
 
 from __future__ import annotations
 

@@ -49,11 +49,11 @@ PLAIN = dict.fromkeys(
     (f"model__{part}" for part in ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")), False
 )
 PLAIN = {**PLAIN, "model__gmi": "none"}
-"""Encoder, boundaries and CRF alone."""
+"""A network of encoder, boundaries and CRF only."""
 
 
 class Recorder:
-    """A reporter that remembers."""
+    """A reporter that records its tasks and notes."""
 
     def __init__(self) -> None:
         self.tasks: dict[str, list[int]] = {}
@@ -159,13 +159,13 @@ def test_patience_ends_a_run_that_gets_no_better(
 ) -> None:
     whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=12, train__lr_new=3e-3))
     expected = whole.best_epoch + 2
-    assert expected < 12  # it learns these sentences by heart early on
+    assert expected < 12  # the run memorises these sentences early
     reporter = Recorder()
     params = make_params(train__epochs=12, train__lr_new=3e-3, train__patience=2)
     result = _train(shards, encoder_folder, tmp_path / "run", params, reporter)
     assert [record.epoch for record in result.history] == list(range(1, expected + 1))
     assert result.best_epoch == whole.best_epoch and result.test == whole.test
-    assert list(result.history) == list(whole.history)[:expected]  # the learning rate falls as in the whole run
+    assert list(result.history) == list(whole.history)[:expected]  # the learning rates are those of the whole run
     assert any("train.patience" in note for note in reporter.notes)
 
 
@@ -179,7 +179,7 @@ def test_automatic_rates_are_those_of_the_table(
         params = make_params(**{f"train__{name}": rate for name, rate in rates.items()})
         _train(shards, encoder_folder, tmp_path / str(place), params, reporter)
         runs.append(_digests(tmp_path / str(place)))
-    assert runs[0] == runs[1]  # down to what the run says that it was made from
+    assert runs[0] == runs[1]  # including the record of what the run was made from
     assert "encoder 0.0002" in reporter.notes[0] and "width 32" in reporter.notes[0]
 
 
@@ -196,7 +196,7 @@ Finished = tuple[Path, TrainResult, Recorder]
 
 @pytest.fixture
 def finished(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> Finished:
-    """A run folder of two epochs, what training returned, and what it reported."""
+    """A run folder of two epochs, the result of the training, and its reporter."""
     run, reporter = tmp_path / "run", Recorder()
     return run, _train(shards, encoder_folder, run, make_params(), reporter), reporter
 
@@ -285,7 +285,7 @@ def test_two_runs_write_the_same_bytes(
     chosen = {"model__encoder": encoder, "model__fusion": "output", "model__dropout": 0.3}
     params = make_params(**chosen, model__boundary_dropout=0.3)
     for name in ("one", "two", "other seed"):
-        torch.manual_seed(len(name))  # what ran before must not matter
+        torch.manual_seed(len(name))  # the random state left by earlier code must not matter
         seeded = make_params(**chosen, model__boundary_dropout=0.3, train__seed=14) if name == "other seed" else params
         _train(shards, encoder_folder, tmp_path / name, seeded)
     one, two, other = (_digests(tmp_path / name) for name in ("one", "two", "other seed"))
@@ -320,7 +320,7 @@ def test_the_best_epoch_is_what_is_kept_and_tested(
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
     for seed in range(20):
-        # A rate that throws away what was learnt: with some seed the last epoch is not the best.
+        # This rate is high enough to unlearn: with some seed the last epoch is not the best.
         rates = {"train__lr_encoder": 3e-2, "train__warmup": 0.0, "train__clip": 100.0, "train__seed": seed}
         result = _train(folder, encoder_folder, tmp_path / "run", make_params(train__epochs=4, **PLAIN, **rates))
         scores = [record.dev.overall.f1 for record in result.history]
@@ -336,7 +336,7 @@ def test_the_last_epoch_is_kept_where_it_is_to_be(
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
     frozen = dict.fromkeys(("train__lr_encoder", "train__lr_new", "train__lr_crf", "train__lr_boundaries"), 1e-9)
-    # Nothing is learnt, so all epochs are equal: by `best` the first would be kept.
+    # Nothing is learnt, so all epochs are equal, and `best` would keep the first.
     result = _train(
         folder, encoder_folder, tmp_path / "run", make_params(train__epochs=3, train__select="last", **frozen)
     )
@@ -382,7 +382,7 @@ def test_a_fold_is_the_run_of_a_data_set_with_those_splits(
         side: [of_text["".join(text)] for text in fold_characters(open_shards(whole), side, fold)]
         for side in ("train", "dev")
     }
-    # The boundary table is the same, in the same order: the rows of the network's embedding are the same.
+    # The boundary table has the same order, so the rows of the network's embedding are the same.
     ids = open_shards(whole).boundaries.ids.tolist()
     cut = write_shards(tmp_path / "cut", sides, boundary_ids=ids)
     changes = {"train__test": False, "train__epochs": 2}
@@ -448,7 +448,7 @@ IDLE = {
     *("epochs", "max_steps", "patience", "select", "folds", "fold", "test", "ema", "precision", "device", "threads"),
     *("stream", "stream_buffer"),
 }
-"""Parameters of training that decide how long, where and how exactly, and have tests of their own."""
+"""Training parameters that set duration, data, device or precision, and have tests of their own."""
 READ_WITH: dict[str, dict[str, Any]] = {
     "model.character_width": {"model__encoder": "none"},
     "model.fusion_layer": {"model__fusion": "layer"},
@@ -457,7 +457,7 @@ READ_WITH: dict[str, dict[str, Any]] = {
     "model.span_smoothing": {"model__head": "span"},
     "model.span_smoothing_distance": {"model__head": "span"},
 }
-"""Without these a parameter is not read."""
+"""Settings that a parameter needs in order to be read, by parameter."""
 
 
 @pytest.fixture(scope="module")
@@ -468,7 +468,7 @@ def usual_losses(
     encoder_folder: Path,
     make_params: Make,
 ) -> dict[str, Sequence[float]]:
-    """By the parameter that needs them; the empty name has those of the parameters as they are."""
+    """Step losses with the settings in ``READ_WITH``, by parameter; the empty name has those without changes."""
     folder = tmp_path_factory.mktemp("usual")
     shards = write_shards(folder / "shards", {"train": sentences, "dev": sentences, "test": sentences})
     return {
@@ -527,7 +527,7 @@ def test_a_run_may_stop_after_so_many_steps(
         assert len(result.step_losses) == min(max_steps, 2 * n_steps)
         assert len(result.history) == n_epochs and result.test is not None
         assert all(total == done for label, (total, done) in reporter.tasks.items() if "epoch" in label)
-        # the rates fall to their end within these steps
+        # the rates reach the end of their schedule within ``max_steps``
         same = result.step_losses == whole.step_losses
         assert same == (max_steps >= 2 * n_steps)
 
@@ -535,7 +535,7 @@ def test_a_run_may_stop_after_so_many_steps(
 def test_steps_and_time_are_told(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
     result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__batch_size=5, **PLAIN))
     first = result.step_losses[: len(result.step_losses) // 2]
-    assert len(first) == 2  # ten sentences, five a batch
+    assert len(first) == 2  # ten sentences, five per batch
     assert sum(first) / 2 == pytest.approx(result.history[0].train_loss)
     assert 0 < result.timing.waiting_seconds < result.timing.seconds
 
@@ -589,7 +589,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
     before = {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()}
     with pytest.raises(DivergedError, match=r"epoch 1, step 1: loss nan.*train\.lr_encoder"):
         _train(shards, broken, run, make_params())
-    # the earlier run stays whole, and nothing of the failed one stays beside it
+    # the earlier run stays intact, and the failed run leaves no files
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
 
 
@@ -622,7 +622,7 @@ def test_an_encoder_that_the_shards_were_not_built_with(
 def test_peers_learn_a_handful_of_sentences_by_heart(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, name: str
 ) -> None:
-    # Without context a character has one tag: these sentences hold none that would need two.
+    # Without context each character gets a single tag; in these sentences no character needs two.
     own = sentences[:2] if name == "char-crf" else sentences
     folder = write_shards(tmp_path / "s", {"train": own, "dev": own, "test": own})
     params = find(name).apply(make_params(train__epochs=40, train__lr_new=1e-2))
@@ -649,7 +649,7 @@ def test_words_are_counted_in_train_alone_and_kept(
 def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
-    """Words that nothing else names have boundaries too: they get no gradient, and stay as they are."""
+    """Words found only in matches have boundaries too; these get no gradient and stay unchanged."""
     more = [replace(one, matches=((0, 1, 33), *one.matches)) for one in sentences]
     runs = []
     for kept, own in ((False, sentences), (True, more)):
@@ -669,7 +669,7 @@ def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
 def test_a_streamed_loss_is_that_of_the_same_batches_in_memory(
     shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make
 ) -> None:
-    """Every batch of two epochs through one network, dropout off: from disk, and gathered from the split in memory."""
+    """Compare losses of two epochs' batches read from disk and gathered in memory, in one network without dropout."""
     params = make_params(train__stream=True, train__stream_buffer=4, train__batch_size=2)
     trained = _train(shards, encoder_folder, tmp_path / "run", params)
     opened = open_shards(shards)
@@ -718,7 +718,7 @@ def test_a_streamed_run_refuses_what_a_run_in_memory_refuses(
 
 
 class BuildsAgain(Recorder):
-    """A reporter during whose task somebody builds the shards again, from other sentences."""
+    """A reporter that rebuilds the shards from other sentences when a given task starts."""
 
     def __init__(self, label: str, build: Callable[[], object]) -> None:
         super().__init__()

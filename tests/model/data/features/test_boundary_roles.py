@@ -1,4 +1,4 @@
-"""Where characters stand in their best boundaries, read from shards and made on line."""
+"""The role of each character in its best boundary, read from shards and computed online."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CHARACTERS = sorted({letter for word in WORDS for letter in word} | {"x", "\0"})
 
 
 def _role(word: str, character: str) -> str:
-    """By hand."""
+    """Compute the role of a character in a word directly."""
     if not word:
         return "none"
     if len(word) == 1:

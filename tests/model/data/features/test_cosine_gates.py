@@ -1,4 +1,4 @@
-"""How far each best boundary is trusted, read from shards and made on line."""
+"""The cosine gate of each best boundary, read from shards and computed online."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_gate_is_the_best_cosine_where_it_is_over_the_threshold(cosines: list[
 def test_gates_are_the_same_from_shards_and_on_line(
     tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]
 ) -> None:
-    # The third sentence has a best boundary under the threshold: its set is empty.
+    # The third sentence has a best boundary below the threshold, so its set is empty.
     given = [*sentences[:2], replace(sentences[2], sets={})]
     folder = write_shards(tmp_path / "s", {"train": given})
     rows = tables.read_rows(tables.part_path(folder, "train", 0), schema.SHARDS)

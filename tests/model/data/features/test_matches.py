@@ -1,4 +1,4 @@
-"""The words over a character, and how often a word counts, against loops over every sentence."""
+"""The words that cover a character and the counts of words, against loops over every sentence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ LENGTH = 9
 
 @st.composite
 def _sentence(draw: st.DrawFn) -> list[Match]:
-    """Matches within LENGTH characters, by (start, end); a word (start, end) occurs once."""
+    """Matches within LENGTH characters, with at most one match per (start, end)."""
     spans = draw(st.sets(st.tuples(st.integers(0, LENGTH - 1), st.integers(1, 5)), max_size=12))
     ends = sorted({(start, min(start + size, LENGTH)) for start, size in spans})
     return [(start, end, draw(st.integers(1, 6))) for start, end in ends]

@@ -1,4 +1,4 @@
-"""Where characters stand in their segments, read from shards and made on line."""
+"""The position of each character in its segment, read from shards and computed online."""
 
 from __future__ import annotations
 

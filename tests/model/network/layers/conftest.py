@@ -1,4 +1,4 @@
-"""What every layer is asked about padding."""
+"""The padding check that all layers share."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LENGTHS = (7, 1, 4, 2)
 
 @pytest.fixture
 def assert_blind_to_padding() -> Callable[..., None]:
-    """A check of ``layer(*inputs, mask)`` on sentences of LENGTHS, alone and together, with noise of 1e3 at padding."""
+    """Check ``layer(*inputs, mask)`` on sentences of LENGTHS, alone and in a batch, with noise of 1e3 at padding."""
 
     def assert_blind(layer: Callable[..., Tensor], *widths: int, zero_at_padding: bool = True) -> None:
         torch.manual_seed(11)

@@ -1,4 +1,4 @@
-"""The bidirectional GRU against its formula, and against torch's own on packed sequences."""
+"""The bidirectional GRU against its formula, and against torch's GRU on packed sequences."""
 
 from __future__ import annotations
 

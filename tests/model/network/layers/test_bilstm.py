@@ -1,4 +1,4 @@
-"""The bidirectional LSTM against its formula, and against torch's own on packed sequences."""
+"""The bidirectional LSTM against its formula, and against torch's LSTM on packed sequences."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_an_odd_width_is_refused() -> None:
 
 
 def test_under_bf16_autocast_a_cpu_computes_in_float32() -> None:
-    """Many CPUs have no LSTM in bfloat16 and would fail."""
+    """Many CPUs do not support an LSTM in bfloat16 and would fail."""
     torch.manual_seed(0)
     layer = BiLSTM(inputs=6, outputs=8, dropout=0.0)
     states, mask = torch.randn(2, 6, 6), torch.arange(6) < torch.tensor([[6], [3]])

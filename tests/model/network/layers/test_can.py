@@ -1,4 +1,4 @@
-"""Convolutional attention against its formula, written with plain loops in float64."""
+"""Convolutional attention against its formula in plain float64 loops."""
 
 from __future__ import annotations
 

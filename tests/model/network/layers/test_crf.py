@@ -1,4 +1,4 @@
-"""The CRF against pytorch-crf, against plain loops and against the list of all tag sequences."""
+"""The CRF against pytorch-crf, against plain loops, and against an enumeration of all tag sequences."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ seeds = st.integers(0, 1000)
 def _crf(
     scheme: TagScheme, *, types: tuple[str, ...] = ("A", "B"), seed: int = 0, spread: float = 1.0
 ) -> tuple[ConstrainedCrf, LabelSet]:
-    """A CRF whose allowed transitions are normal with a deviation of ``spread``."""
+    """A CRF with allowed transitions drawn from a normal distribution with standard deviation ``spread``."""
     torch.manual_seed(seed)
     labels = LabelSet.of(types, scheme=scheme)
     crf = ConstrainedCrf(labels)
@@ -37,7 +37,7 @@ def _crf(
 
 
 def _library(crf: ConstrainedCrf) -> CRF:
-    """pytorch-crf with the same numbers, FORBIDDEN included."""
+    """A pytorch-crf layer with the same scores, FORBIDDEN included."""
     plain = CRF(crf.crf.num_tags, batch_first=True).to(crf.crf.transitions.dtype)
     plain.load_state_dict(crf.crf.state_dict())
     return plain
@@ -66,7 +66,7 @@ def _gold(labels: LabelSet, lengths: Sequence[int]) -> Tensor:
 
 
 def _learn(module: torch.nn.Module, losses: Tensor, emissions: Tensor) -> list[Tensor]:
-    """Gradients of weighted losses by the emissions and the parameters, in the order of their names."""
+    """Gradients of the weighted losses with respect to the emissions and the parameters, ordered by name."""
     weights = torch.linspace(0.5, 2.0, len(losses)).to(losses)
     parameters = [value for _, value in sorted(module.named_parameters())]
     return list(torch.autograd.grad((weights * losses).sum(), [emissions, *parameters]))
@@ -87,7 +87,7 @@ def test_losses_gradients_and_paths_are_pytorch_crfs(
     losses, expected = crf(emissions, gold, mask=mask), -plain(emissions, gold, mask=mask, reduction="none")
     assert losses.dtype == dtype and losses.shape == (len(lengths),)
     torch.testing.assert_close(losses, expected, **tolerance)
-    if max(lengths) > 1:  # pytorch-crf knows no gradient of transitions that no sentence has
+    if max(lengths) > 1:  # if no sentence has a transition, pytorch-crf gives transitions no gradient
         learned, wanted = _learn(crf, losses, emissions), _learn(plain, expected, emissions)
         torch.testing.assert_close(learned, wanted, **tolerance)
     assert crf.decode(emissions, mask=mask) == plain.decode(emissions, mask=mask)
@@ -98,7 +98,7 @@ def test_losses_gradients_and_paths_are_pytorch_crfs(
 @example(n_tags=6, lengths=[12] * 5, ties="equal", seed=0)
 @example(n_tags=6, lengths=[12] * 5, ties="rounded", seed=0)
 def test_a_chain_that_forbids_nothing_is_pytorch_crfs(n_tags: int, lengths: list[int], ties: str, seed: int) -> None:
-    """Where several sequences have the best score, or the same after rounding, the same one wins."""
+    """If several sequences tie for the best score, exactly or after rounding, both decoders choose the same one."""
     torch.manual_seed(seed)
     plain, mask = CRF(n_tags), _mask(lengths).T.contiguous()
     emissions = torch.randn(*mask.shape, n_tags)
@@ -136,7 +136,7 @@ def test_gradients_are_the_slopes(scheme: TagScheme) -> None:
 
 
 def _plain_loss(crf: ConstrainedCrf, emissions: list[list[float]], path: list[int]) -> float:
-    """One sentence, with loops and Python's float64."""
+    """The loss of one sentence, in plain loops and Python floats."""
     start, end = crf.crf.start_transitions.tolist(), crf.crf.end_transitions.tolist()
     between = crf.crf.transitions.tolist()
 
@@ -158,7 +158,7 @@ def _plain_loss(crf: ConstrainedCrf, emissions: list[list[float]], path: list[in
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
 def test_plain_loops_in_double_precision_agree(scheme: TagScheme, scale: float) -> None:
-    """At 1000 the best sequences are 100s above their neighbours: exp() of a difference is 0 in float32."""
+    """At scale 1000 the best sequences score hundreds above their neighbours: exp() of a difference is 0 in float32."""
     crf, labels = _crf(scheme, types=("A", "B", "C"))
     lengths = [60, 25, 1]
     mask, gold = _mask(lengths), _gold(labels, lengths)
@@ -198,7 +198,7 @@ def test_what_all_tags_of_a_character_have_in_common_changes_nothing(scheme: Tag
     crf, labels = _crf(scheme)
     lengths = [120, 40]
     mask, gold = _mask(lengths), _gold(labels, lengths)
-    emissions = (64 * torch.randn(*mask.shape, len(labels.tags))).round() / 64  # so that the next sum is exact
+    emissions = (64 * torch.randn(*mask.shape, len(labels.tags))).round() / 64  # on a 1/64 grid: the next sum is exact
     raised = emissions + torch.randint(-1000, 1000, (*mask.shape, 1))
     torch.testing.assert_close(crf(raised, gold, mask=mask), crf(emissions, gold, mask=mask), rtol=1e-5, atol=1e-5)
 
@@ -262,7 +262,8 @@ def test_what_parameters_hold_for_forbidden_transitions_is_irrelevant(scheme: Ta
     after = results()
     assert all(map(torch.equal, before[0], after[0]))
     assert before[1:] == after[1:]
-    assert all(torch.equal(held[name], value) for name, value in crf.state_dict().items())  # nor is it written
+    # the stored values are not overwritten either
+    assert all(torch.equal(held[name], value) for name, value in crf.state_dict().items())
     crf(emissions, gold, mask=mask).sum().backward()
     for parameter in crf.parameters():
         assert parameter.grad is not None
@@ -288,7 +289,7 @@ def test_a_new_crf_is_pytorch_crf_with_what_is_forbidden_out_of_reach(scheme: Ta
 
 
 def test_batches_without_neighbours_still_give_every_parameter_a_gradient() -> None:
-    """Or training on several processes would wait for it."""
+    """Without the gradient, training on several processes would wait for it."""
     crf, labels = _crf("BMES")
     crf(torch.randn(2, 1, len(labels.tags)), torch.zeros(2, 1, dtype=torch.long), mask=_mask([1, 1])).sum().backward()
     assert all(parameter.grad is not None for parameter in crf.parameters())
@@ -378,7 +379,7 @@ def test_sure_spans_are_as_good_as_certain_even_in_long_sentences(scheme: TagSch
     ]
     assert min(map(len, spans)) > 10
     sure = [value for row in crf.span_probabilities(emissions, mask=mask, spans=spans) for value in row]
-    assert sum(value > 0.999 for value in sure) > 0.8 * len(sure)  # a draw between two neighbours is rare
+    assert sum(value > 0.999 for value in sure) > 0.8 * len(sure)  # near ties between neighbouring sequences are rare
     assert all(0.0 <= value <= 1.0 for value in sure)
 
 

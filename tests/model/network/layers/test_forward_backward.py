@@ -1,4 +1,4 @@
-"""The chain in float64 against the list of all allowed tag sequences; nothing here knows how the sums are made."""
+"""The chain in float64 against an enumeration of all allowed tag sequences, independent of how sums are computed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EXACT = {"rtol": 1e-9, "atol": 1e-9}
 
 @dataclass(frozen=True)
 class Chain:
-    """A batch of sentences with random scores, and which tag may follow which."""
+    """A batch of sentences with random scores, and the allowed transitions between tags."""
 
     emissions: Tensor
     mask: Tensor
@@ -44,7 +44,7 @@ class Chain:
         return every[self.allowed[every[:, :-1], every[:, 1:]].all(1)]
 
     def scores(self, sentence: int) -> Tensor:
-        """The score of each of ``paths``, term by term."""
+        """The score of each path in ``paths``, summed term by term."""
         paths = self.paths(sentence)
         total = self.transitions.start[paths[:, 0]] + self.transitions.end[paths[:, -1]]
         for step in range(paths.shape[1]):
@@ -56,7 +56,7 @@ class Chain:
 
 @st.composite
 def chains(draw: st.DrawFn, *, max_length: int = 5) -> Chain:
-    """Up to 4 tags, of which each has a predecessor, and sentences of up to ``max_length`` characters."""
+    """Up to 4 tags, each with a predecessor, and sentences of up to ``max_length`` characters."""
     n_tags = draw(st.integers(1, 4))
     lengths = draw(st.lists(st.integers(1, max_length), min_size=1, max_size=3))
     columns = st.lists(st.booleans(), min_size=n_tags, max_size=n_tags).filter(any)
@@ -107,13 +107,13 @@ def test_marginals_are_shares_of_the_list(chain: Chain) -> None:
             for left, right in chain.allowed.nonzero().tolist():
                 ends_so = paths[:, step] == right
                 if float(shares[ends_so].sum()) < 1e-6:
-                    continue  # given what all but never happens, anything may have been before
+                    continue  # given an event of negligible probability, the predecessor is undetermined
                 before = posterior.before(
                     torch.tensor(left), torch.tensor(right), step=torch.tensor(step), sentence=torch.tensor(sentence)
                 )
                 both = shares[ends_so & (paths[:, step - 1] == left)].sum()
                 torch.testing.assert_close(before, both / shares[ends_so].sum(), rtol=1e-6, atol=1e-6)
-        for step in range(length, len(chain.mask)):  # in padding the last character's
+        for step in range(length, len(chain.mask)):  # padding repeats the marginals of the last character
             assert torch.equal(posterior.marginals[step, sentence], posterior.marginals[length - 1, sentence])
 
 
@@ -134,7 +134,7 @@ def test_a_sequence_scores_what_its_terms_add_up_to(chain: Chain) -> None:
 @settings(max_examples=60, deadline=None)
 @given(chain=chains())
 def test_no_sequence_of_the_list_is_better_than_the_best(chain: Chain) -> None:
-    """``best_path`` is given transitions that forbid by their score, as the CRF does."""
+    """As in the CRF, ``best_path`` receives forbidden transitions as scores of -inf."""
     between = chain.transitions.between.masked_fill(~chain.allowed, -torch.inf)
     paths = best_path(chain.emissions, chain.mask, chain.transitions._replace(between=between))
     for sentence, length in enumerate(chain.lengths):
@@ -145,7 +145,7 @@ def test_no_sequence_of_the_list_is_better_than_the_best(chain: Chain) -> None:
 
 
 def test_pytorch_agrees_with_the_gradients_written_out() -> None:
-    """By finite differences, at scores of usual size."""
+    """Check by finite differences, at scores of ordinary size."""
     torch.manual_seed(2)
     allowed = torch.tensor([[True, True, False], [True, False, True], [False, True, True]])
     mask = torch.arange(4)[:, None] < torch.tensor([4, 2, 1])

@@ -1,4 +1,4 @@
-"""Reading in both directions, whatever the cell."""
+"""Bidirectional reading, for every kind of cell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Threads of layers that go from character to character."""
+"""The number of threads for layers that process one character after the other."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def test_one_thread_and_then_as_many_as_before() -> None:
             assert torch.get_num_threads() == 1
             raise KeyError
         assert torch.get_num_threads() == 2
-        with one_thread(torch.device("meta")):  # where threads of this processor compute nothing
+        with one_thread(torch.device("meta")):  # a device whose work does not use CPU threads
             assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)

@@ -1,4 +1,4 @@
-"""A checkpoint comes back as it was saved, and nothing is read of one that is not as it was saved."""
+"""A checkpoint loads as it was saved, and a changed checkpoint is refused."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_weights_are_put_back(saved_once: tuple[Path, Path]) -> None:
 
 
 def test_the_manifest_of_other_shards(saved: Path, digest_again: Make) -> None:
-    """Even where the list of files says that it belongs here."""
+    """Refused even if the list of files has the manifest's digest."""
     path = saved / "shards" / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     digest_again(saved)

@@ -1,4 +1,4 @@
-"""No file of a checkpoint is read that is not as it was saved, and each is read as what it must hold."""
+"""Changed files of a checkpoint are refused, and the contents of each file are checked."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_these_are_its_files(saved_once: tuple[Path, Path], contents: Make) -> N
 
 @pytest.mark.parametrize("name", FILES)
 def test_one_byte_more_or_a_file_less(saved: Path, name: str) -> None:
-    """White space at the end changes no meaning of most of them, and is refused all the same."""
+    """Trailing white space is refused although it leaves the meaning of most files unchanged."""
     path = saved / name
     before = digest_file(path)
     path.write_bytes(path.read_bytes() + b"\n")

@@ -1,4 +1,4 @@
-"""Which shards a checkpoint is fit for."""
+"""Which shards a checkpoint can be used on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_shards_of_training_and_others_of_their_kind(
 ) -> None:
     folder, shards = saved_once
     check_fit(folder, open_shards(shards))
-    # Stored states, which a tuned encoder does not read, make no difference; neither do other sentences.
+    # Neither stored states, which a tuned encoder does not read, nor other sentences make a difference.
     other = write_shards(tmp_path / "other", {"test": sentences[:2]}, hidden=True)
     check_fit(folder, open_shards(other))
 

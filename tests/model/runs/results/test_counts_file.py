@@ -1,4 +1,4 @@
-"""Counts that a run keeps of each sentence: they come back as they were, and other tables are refused."""
+"""A run's counts per sentence: they are read back unchanged, and other tables are refused."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[s
     assert read(tmp_path, "dev") == counted
     written = path.read_bytes()
     write(path, SentenceCounts(counted.sentences, [dict(reversed(counts.items())) for counts in counted.counts]))
-    assert path.read_bytes() == written  # in whichever order types were met
+    assert path.read_bytes() == written  # whatever the order of the types
 
 
 def test_a_name_for_each_count_or_nothing_is_written(tmp_path: Path) -> None:

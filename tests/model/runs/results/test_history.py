@@ -31,7 +31,7 @@ def test_the_first_epoch_that_no_other_beats(of_epochs: list[EntityCounts]) -> N
     chosen = best(history)
     f1 = [record.dev.overall.f1 for record in history]
     assert chosen.epoch == f1.index(max(f1)) + 1
-    assert best(history[::-1]) is chosen  # the epoch counts, not where it stands
+    assert best(history[::-1]) is chosen  # the epoch number decides, not the position in the list
 
 
 def test_there_is_no_best_of_none() -> None:

@@ -1,4 +1,4 @@
-"""metrics.json: scores come back; a file that does not hold them is refused with its path and what to do."""
+"""metrics.json: scores are read back unchanged; other files are refused with their path and a remedy."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 
 @pytest.fixture
 def run(tmp_path: Path) -> Path:
-    """A finished run, as far as the list goes."""
+    """A finished run with just the files that the list needs."""
     (tmp_path / "counts").mkdir()
     for name in ("history.csv", "headline.json", "counts/dev.parquet"):
         (tmp_path / name).write_bytes(name.encode())

@@ -1,4 +1,4 @@
-"""Global mutual information against its formulas, written with plain loops in float64."""
+"""Global mutual information against its formulas in plain float64 loops."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SENTENCE, BOUNDARY = 7, 4
 
 
 class Case(NamedTuple):
-    """Sentences of 6 and 3 characters; sets of up to 3, up to 4 negatives. Noise of 1e3 wherever a mask says no."""
+    """Sentences of 6 and 3 characters, with sets of up to 3 and up to 4 negatives; masked entries hold noise of 1e3."""
 
     sentences: Tensor
     sets: Tensor
@@ -162,7 +162,7 @@ def test_scores_are_float32_even_under_autocast() -> None:
 
 
 class BatchCase(NamedTuple):
-    """Three sentences whose sets share boundaries, one without a set; padding holds row 0 and noise."""
+    """Three sentences whose sets share boundaries, and one without a set; padding holds row 0 and the vector 50."""
 
     sentences: Tensor
     rows: Tensor

@@ -8,12 +8,12 @@ import torch
 from ssmi.model.network.layers.lexicon.softlexicon import SoftLexicon
 
 WIDTH, N_ROWS = 3, 9
-COUNTS = torch.tensor([7, 0, 3, 1, 0, 12, 2, 2, 5])  # row 0 is no word, whatever stands there
+COUNTS = torch.tensor([7, 0, 3, 1, 0, 12, 2, 2, 5])  # row 0 is no word: its count is ignored
 
 
 def _given(n_words: int = 4) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     torch.manual_seed(n_words)
-    rows = torch.randint(0, N_ROWS + 3, (2, 5, n_words))  # some of words that training never saw
+    rows = torch.randint(0, N_ROWS + 3, (2, 5, n_words))  # some rows are words unseen in training
     rows[0, 1] = 0
     vectors = torch.randn(N_ROWS + 3, WIDTH)
     vectors[0] = 0

@@ -1,4 +1,4 @@
-"""The span head: its loss against plain float64, its decoder against a search over all spans, its probabilities."""
+"""The span head: its loss against plain float64 loops, its decoder against a full search, and its probabilities."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def test_gradients_are_the_slopes_and_none_come_from_beyond_a_sentence() -> None
 
 
 def _plain_decode(scores: Tensor, length: int) -> list[tuple[float, Span]]:
-    """Take the most probable span that overlaps none, again and again, from the list of all spans."""
+    """From the list of all spans, repeatedly take the most probable one that overlaps no span already taken."""
     left = []
     for first in range(length):
         for size in range(min(scores.shape[1], length - first)):
@@ -140,13 +140,13 @@ def test_the_decoder_finds_what_a_search_over_all_spans_finds(seed: int, sizes: 
 
 
 def test_sure_spans_are_told_apart() -> None:
-    """In float32 both would have the probability 1, and the first would be taken."""
+    """In float32 both probabilities would round to 1, and the first span would be taken."""
     scores = torch.zeros(1, 3, 3, 3)
     scores[..., 0] = 9.0
     scores[0, 0, 1], scores[0, 1, 1] = torch.tensor([0.0, 20.0, 0.0]), torch.tensor([0.0, 22.0, 0.0])
     assert scores.softmax(-1).amax() == 1.0
     assert _head().decode(scores, mask=_mask((3,))) == [[Span(1, 3, "A")]]
-    # Of spans that are equally probable, the first.
+    # Of equally probable spans, the first is taken.
     scores[0, 0, 1, 1] = 22.0
     assert _head().decode(scores, mask=_mask((3,))) == [[Span(0, 2, "A")]]
 

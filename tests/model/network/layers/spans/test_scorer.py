@@ -1,4 +1,4 @@
-"""Scores of spans against their formula, in loops of float64."""
+"""Span scores against their formula in plain float64 loops."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _dot(one: list[float], other: list[float]) -> float:
 
 
 def _plain(weights: dict[str, Any], states: list[list[float]], first: int, last: int, kind: int) -> float:
-    """r_ijt of a sentence."""
+    """Compute r_ijt, the score of one span and type."""
     s, e = _end(weights, "first", states[first]), _end(weights, "last", states[last])
     form = math.fsum(s[a] * weights["bilinear"][kind][a][b] * e[b] for a in range(WIDTH) for b in range(WIDTH))
     linear = _dot(weights["of_first.weight"][kind], s) + _dot(weights["of_last.weight"][kind], e)
@@ -93,7 +93,7 @@ def test_everything_learns_and_what_is_dropped_is_dropped() -> None:
 
 
 def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
-    """Spans within their sentence; those that go beyond it mean nothing."""
+    """Compares only spans within their sentence; scores of longer spans have no meaning."""
     scorer = _scorer(longest=1).float()
     assert_blind_to_padding(lambda states, mask: scorer(states).squeeze(2), INPUTS, zero_at_padding=False)
     longer = _scorer().float()

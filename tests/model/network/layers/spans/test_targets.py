@@ -1,4 +1,4 @@
-"""Gold spans of tags, and boundary smoothing against a plain computation."""
+"""Gold spans from tags, and boundary smoothing against a plain computation."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ TYPES = ("A", "B")
 
 @st.composite
 def sentences(draw: st.DrawFn) -> tuple[int, list[Span]]:
-    """A number of characters, and entities in them that do not overlap; they may touch."""
+    """A number of characters, and entities within them that may touch but do not overlap."""
     n_characters = draw(st.integers(1, 12))
     edges = sorted(draw(st.sets(st.integers(0, n_characters))))
     kinds = draw(st.lists(st.sampled_from((None, *TYPES)), min_size=len(edges), max_size=len(edges)))
@@ -49,7 +49,7 @@ def test_the_spans_are_those_of_the_tags(batch: list[tuple[int, list[Span]]], sc
     expected = [(row, span) for row, (_, spans) in enumerate(batch) for span in spans]
     assert _spans(gold(*_batch(batch, scheme))) == expected
     labels = LabelSet.of(TYPES, scheme=scheme)
-    for n_characters, spans in batch:  # and those that readers take from the same tags
+    for n_characters, spans in batch:  # the readers take the same spans from the tags
         assert repair_spans(spans_to_tags(spans, n_characters=n_characters, scheme=labels.scheme)) == spans
 
 
@@ -60,7 +60,7 @@ def test_what_it_knows_of_tags_is_not_kept_with_the_weights() -> None:
 def _plain(
     n_characters: int, spans: list[Span], *, longest: int, smoothing: float, distance: int
 ) -> dict[tuple[int, int, str], float]:
-    """(first, last, type) → probability, with loops over all spans there are."""
+    """Map (first, last, type) to its target probability, by looping over all spans."""
     shares: dict[tuple[int, int, str], float] = defaultdict(float)
     for span in spans:
         first, last = span.start, span.end - 1
@@ -101,7 +101,7 @@ def test_boundary_smoothing_is_that_of_plain_loops(
     for row, (n_characters, spans) in enumerate(batch):
         expected = _plain(n_characters, spans, longest=longest, smoothing=smoothing, distance=distance)
         short = [span for span in spans if span.end - span.start <= longest]
-        # The mass of each entity is 1, wherever it went.
+        # The mass of each entity is 1, however it is spread.
         assert targets[row, ..., NO_ENTITY + 1 :].sum().item() == pytest.approx(len(short))
         for first in range(n_characters):
             for size in range(min(n_lengths, n_characters - first)):
@@ -119,7 +119,7 @@ def test_the_figures_of_one_entity() -> None:
         ]
         for distance in (1, 2)
     )
-    neighbours = [(3, 3), (5, 1), (4, 1), (4, 3)]  # the first character, and how many follow it
+    neighbours = [(3, 3), (5, 1), (4, 1), (4, 3)]  # (first character, number of characters after it)
     assert [one[place].item() for place in neighbours] == pytest.approx([0.05] * 4)
     assert (one[4, 2].item(), one.sum().item()) == (pytest.approx(0.8), pytest.approx(1.0))
     assert [two[place].item() for place in neighbours] == pytest.approx([0.025] * 4)
