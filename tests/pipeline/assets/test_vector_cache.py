@@ -90,6 +90,28 @@ def test_a_vector_that_is_no_bytes_is_not_there(tmp_path: Path) -> None:
     assert not cache.find(["北京"])
 
 
+def test_no_changed_bit_gives_another_vector_or_error(tmp_path: Path) -> None:
+    """The last bit of a stored type makes text of bytes: the word is then found by the index, and is not bytes."""
+    words = ["北京", "大学"]
+    cache = VectorCache(tmp_path / "v.sqlite")
+    vectors = _vectors(words)
+    cache.add(words, vectors)
+    whole, expected = cache.path.read_bytes(), {word: row.tobytes() for word, row in zip(words, vectors, strict=True)}
+    outcomes = set()
+    for position in np.flatnonzero(np.frombuffer(whole, np.uint8)).tolist():
+        changed = bytearray(whole)
+        changed[position] ^= 1
+        cache.path.write_bytes(changed)
+        try:
+            found = {word: vector.tobytes() for word, vector in cache.find(words).items()}
+        except sqlite3.Error:
+            outcomes.add("damaged")
+            continue
+        assert found.items() <= expected.items(), position
+        outcomes.add(f"{len(found)} found")
+    assert {"damaged", "1 found", "2 found"} <= outcomes
+
+
 def test_a_deleted_file_is_a_cache_with_nothing_in_it(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.add(["北京"], _vectors(["北京"]))
