@@ -1,4 +1,4 @@
-"""Answers taken by id from arrays on disk, against the rows of the table."""
+"""Answers looked up by id in arrays on disk, compared with the rows of the table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrays in files."""
+"""Array files: written completely or not at all."""
 
 from __future__ import annotations
 

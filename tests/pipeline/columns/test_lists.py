@@ -1,4 +1,4 @@
-"""Arrow's lists as arrays, against Arrow's own Python values."""
+"""Arrow lists as NumPy arrays, compared with Arrow's own conversion to Python values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names found in a file by binary search, against a dict."""
+"""Names found in a file by binary search, compared with a dict."""
 
 from __future__ import annotations
 

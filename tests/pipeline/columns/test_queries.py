@@ -1,4 +1,4 @@
-"""Distinct queries and their numbers, against a sorted set of Python tuples."""
+"""Distinct queries and their numbers, compared with a sorted set of Python tuples."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.trie import Trie
 
 WORDS = ["中国", "国人", "中国人", "人人", "a中", "😀", "国😀", *(f"{chr(0x4E00 + n)}人" for n in range(300))]
-"""Enough for ids of more than one byte, whose order must be that of the numbers."""
+"""Enough words that ids need more than one byte; ids must still sort numerically."""
 SEGMENT = st.text("中国人a😀\u4e05", min_size=1, max_size=3)
 SENTENCES = st.lists(st.lists(SEGMENT, max_size=4), max_size=4)
 Query = tuple[str, str, tuple[int, ...] | None]
@@ -97,7 +97,7 @@ def test_ranges_hold_as_many_rows_as_asked_and_whole_characters(tmp_path: Path) 
     files = QueryFiles(tmp_path, n_parts=1)
     files.save_part(0, *_collect([["a", "中", "中国", "国", "中人", "人"]], None))  # a, 中 中 中, 国 国, 人 人
     assert [(chr(start), end) for start, end in files.ranges(rows_per_range=2)] == [
-        ("a", ord("人")),  # and 中
+        ("a", ord("人")),  # also holds 中
         ("人", ord("国")),
         ("国", 0x110000),
     ]
@@ -105,7 +105,7 @@ def test_ranges_hold_as_many_rows_as_asked_and_whole_characters(tmp_path: Path) 
 
 
 def test_the_queries_of_a_large_part_take_no_object_each(tmp_path: Path) -> None:
-    """What is kept of a part is columns: a character's place in four bytes."""
+    """A part is kept as columns, with four bytes per character for the index of its query."""
     files = QueryFiles(tmp_path, n_parts=1)
     files.save_part(0, *_collect([["中国", "人"] * 500], None))
     assert np.load(tmp_path / "part-0.npy").dtype == np.int32
@@ -114,7 +114,7 @@ def test_the_queries_of_a_large_part_take_no_object_each(tmp_path: Path) -> None
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="reads the memory maps that Linux lists")
 def test_a_merge_keeps_no_part_mapped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The maps of all parts would be memory that grows with the corpus."""
+    """Keeping all parts mapped would take memory that grows with the corpus."""
     files = QueryFiles(tmp_path, n_parts=3)
     for number, segment in enumerate(["中国", "中人", "国人"]):
         files.save_part(number, *_collect([[segment]], None))

@@ -1,4 +1,4 @@
-"""Sorting by runs in files, against Python's own sort of all rows."""
+"""External sorting by runs in files, compared with Python's sort of all rows."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_equal_keys_become_one_row_also_across_tables(tables: list[Any]) -> None
 
 
 def test_what_is_held_does_not_grow_with_the_rows(tmp_path: Path) -> None:
-    """Of Arrow's memory, which is what holds the rows."""
+    """Measured as Arrow's allocated memory, which holds the rows."""
     peaks = {n_tables: _peak(tmp_path, n_tables) for n_tables in (20, 160)}
     assert 0 < peaks[160] < 1.3 * peaks[20], peaks
 

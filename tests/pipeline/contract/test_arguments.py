@@ -1,4 +1,4 @@
-"""What public functions are called with: right arguments arrive as they are, wrong ones are refused by name."""
+"""Arguments of public functions: valid ones arrive unchanged, invalid ones are refused by name."""
 
 from __future__ import annotations
 

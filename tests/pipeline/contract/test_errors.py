@@ -1,4 +1,4 @@
-"""Errors keep their parts, whatever process they come back from."""
+"""Errors keep their type, message and next step, also when another process raised them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Packages of the extras: declared, imported at few doors, and named with the line that installs them."""
+"""Packages of the extras: declared in pyproject.toml, and named with the installing command if one is missing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ CARD = (
 
 @pytest.fixture(scope="module")
 def declared(repository: Path) -> dict[str, set[str]]:
-    """Extra (or ``base``) → the packages that pyproject.toml declares for it."""
+    """Map each extra (and ``base``) to the packages that pyproject.toml declares for it."""
     project = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     groups = {"base": project["dependencies"], **project["optional-dependencies"]}
     return {name: {re.split(r"[<>=\[]", line)[0] for line in lines} for name, lines in groups.items()}
@@ -85,7 +85,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(project: Any,
 
 
 def test_the_base_builds_trains_and_predicts(fresh_project: Any, tmp_path: Path) -> None:
-    """All of the extras' modules hidden, and everything that needs none of them works."""
+    """Hide all modules of the extras: building, training, evaluating and predicting still work."""
     hidden = [module for modules in extras.MODULES.values() for module in modules]
     (tmp_path / "texts.txt").write_text("王小明在北京大学。\n", encoding="utf-8")
     code = f"""

@@ -1,4 +1,4 @@
-"""The label set's file: what is written is read, what is no label set is refused."""
+"""The label set file: a saved label set reads back unchanged, and anything else is refused."""
 
 from __future__ import annotations
 

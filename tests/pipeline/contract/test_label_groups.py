@@ -1,4 +1,4 @@
-"""Groups of entity types, as a data set's record declares them."""
+"""Groups of entity types, as declared in a data set's record."""
 
 from __future__ import annotations
 

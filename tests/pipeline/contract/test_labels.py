@@ -1,4 +1,4 @@
-"""Spans and tags, against regular expressions over the tags written as letters."""
+"""Spans and tags, compared with regular expressions over the tags written as letters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TYPES = ("LOC", "PER.NAM", "a-b")
 
 @st.composite
 def _annotated(draw: st.DrawFn) -> tuple[list[Span], int]:
-    """Spans that do not overlap, some side by side and of one type, in a sentence."""
+    """Draw non-overlapping spans, some adjacent and of the same type, and the length of their sentence."""
     spans, place = [], 0
     for length, label, gap in draw(
         st.lists(st.tuples(st.integers(1, 4), st.sampled_from(TYPES), st.integers(0, 2)), max_size=6)
@@ -94,7 +94,7 @@ def test_repair_keeps_every_marked_character_with_its_type(drawn: tuple[TagSchem
             labels[position] = span.label
     assert labels == [split_tag(tag)[1] for tag in tags]
     assert spans == sorted(spans)
-    # every B and S of the annotator begins an entity, every E and S ends one
+    # every annotated B and S begins an entity, and every E and S ends one
     starts, ends = {span.start for span in spans}, {span.end for span in spans}
     assert {place for place, tag in enumerate(tags) if tag[0] in "BS"} <= starts
     assert {place + 1 for place, tag in enumerate(tags) if tag[0] in "ES"} <= ends
@@ -113,13 +113,13 @@ def test_well_formed_gold_needs_no_repair_and_means_what_it_says(drawn: tuple[Ta
 @pytest.mark.parametrize(
     ("tags", "spans"),
     [
-        ("I-X I-X O", [(0, 2, "X")]),  # nobody opened it
+        ("I-X I-X O", [(0, 2, "X")]),  # never opened
         ("B-X I-Y I-Y", [(0, 1, "X"), (1, 3, "Y")]),
-        ("B-X M-X O S-X", [(0, 2, "X"), (3, 4, "X")]),  # nobody closed it
+        ("B-X M-X O S-X", [(0, 2, "X"), (3, 4, "X")]),  # never closed
         ("B-X B-X E-X", [(0, 1, "X"), (1, 3, "X")]),
         ("B-X E-X E-X", [(0, 2, "X"), (2, 3, "X")]),
         ("M-X S-Y", [(0, 1, "X"), (1, 2, "Y")]),  # neither opened nor closed
-        ("B-X B-X I-X", [(0, 1, "X"), (1, 3, "X")]),  # BIO's ordinary ending
+        ("B-X B-X I-X", [(0, 1, "X"), (1, 3, "X")]),  # the usual end of an entity in BIO
         ("", []),
     ],
 )
@@ -131,7 +131,10 @@ def test_repairs_by_hand(tags: str, spans: list[tuple[int, int, str]]) -> None:
 
 
 def _strictly(tags: list[str], scheme: TagScheme) -> tuple[list[Span], int]:
-    """Tags as letters, one a tag: upper case for the first type, lower case for the second; ``I`` written as M."""
+    """Read strictly by a regular expression over one letter per tag.
+
+    Upper case is the first type, lower case the second; ``I`` is written as M.
+    """
     first = TYPES[0]
     text = ""
     for tag in tags:

@@ -1,4 +1,4 @@
-"""Manifests: read back as written, and a changed folder is seen."""
+"""Manifests: they read back as written, and changes to their folder are detected."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORDS = [{"boundary_id": 1, "word": "中国"}, {"boundary_id": 2, "word": "人�
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """A stage folder ``artifacts/pmi/weibo``, finished."""
+    """A finished stage folder, ``artifacts/pmi/weibo``."""
     folder = tmp_path / "artifacts" / "pmi" / "weibo"
     tables.write_rows(folder / "train" / "part-00000.parquet", schema.VOCABULARY, WORDS)
     (folder / "labels.json").write_text("{}", encoding="utf-8")
@@ -44,7 +44,7 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _write(folder: Path, body: dict[str, object]) -> None:
-    """A manifest as this program would write it, whatever it says."""
+    """Write any body as a manifest, sealed as the program seals it."""
     content = {key: value for key, value in body.items() if key != SEAL}
     (folder / MANIFEST_NAME).write_text(json.dumps(seal(content)), encoding="utf-8")
 
@@ -58,7 +58,7 @@ def test_what_is_read_at_once_belongs_together(folder: Path) -> None:
 
 
 def test_a_manifest_that_was_changed_is_refused(folder: Path) -> None:
-    """Every single byte of it: found, or not a part of what it says."""
+    """Change each byte in turn: the manifest is refused, or its contents are unaffected."""
     path = folder / MANIFEST_NAME
     whole, manifest = path.read_bytes(), manifests.load(folder)
     n_found = 0
@@ -75,7 +75,7 @@ def test_a_manifest_that_was_changed_is_refused(folder: Path) -> None:
 def test_a_folder_is_examined_by_name_and_by_byte(folder: Path) -> None:
     manifest = manifests.load(folder)
     part, labels = "train/part-00000.parquet", folder / "labels.json"
-    labels.write_text("[]", encoding="utf-8")  # as long as before
+    labels.write_text("[]", encoding="utf-8")  # same length as before
     (folder / "new.txt").write_text("", encoding="utf-8")
     (folder / part).unlink()
     states = {"labels.json": FileState.CHANGED, "new.txt": FileState.FOREIGN, part: FileState.MISSING}

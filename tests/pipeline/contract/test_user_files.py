@@ -1,4 +1,4 @@
-"""A file that a user names: there or not, a file or not, and left unopened until it is read."""
+"""Files that a user names: checked for existence and kind, and not opened before they are read."""
 
 from __future__ import annotations
 
@@ -63,14 +63,14 @@ def test_a_file_that_breaks_while_it_is_read() -> None:
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    require_file(pipe, pipes=True)  # opening it would wait for a writer for ever
+    require_file(pipe, pipes=True)  # opening the pipe would block until a writer comes
     for call in (require_file, read_bytes):
         with pytest.raises(InputDataError, match=r"a pipe, where a file is expected that can be read twice"):
             call(pipe)
 
 
 def test_a_socket_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # the name of a socket must be short
+    monkeypatch.chdir(tmp_path)  # socket paths must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
         with pytest.raises(InputDataError, match="socket: a socket, where a file is expected"):
@@ -86,7 +86,7 @@ def test_a_file_needs_no_waiting(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"a" * 200_000])
 def test_a_pipe_is_waited_for_and_read_to_its_end(tmp_path: Path, content: bytes) -> None:
-    """Whoever writes begins only when the reader has said that it waits."""
+    """The writer starts only after the reader has reported that it is waiting."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     notes: list[str] = []

@@ -1,4 +1,4 @@
-"""The map from BERT's space to the vocabulary's, against normal equations written out anew."""
+"""The map from BERT's space to the vocabulary's, compared with an independent solution of the normal equations."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_a_useless_map_is_seen(rng: np.random.Generator) -> None:
 
 
 def _ridge_with_constant(x: Doubles, y: Doubles, *, ridge: float) -> Doubles:
-    """Minimise |y - [x 1] w|^2 + ridge n |w|^2, the constant unpunished, by its normal equations."""
+    """Minimise |y - [x 1] w|^2 + ridge n |w|^2 by its normal equations, without a penalty on the constant."""
     n, width = x.shape
     with_constant = np.hstack([x, np.ones((n, 1))])
     penalty = np.diag([ridge * n] * width + [0.0])
@@ -58,7 +58,7 @@ def test_it_is_the_ridge_solution_on_nine_tenths_of_the_rows(rng: np.random.Gene
     targets = _unit(sources @ rng.normal(size=(4, 3)) + rng.normal(size=(n, 3))).astype(np.float32)
     alignment = fit_alignment(sources, targets, ridge=ridge, seed=2)
     x, y = sources.astype(np.float64), targets.astype(np.float64)
-    # which two rows were held out is told by the mean of the others
+    # the mean of the fitted rows identifies the two that were held out
     held_out = [
         pair for pair in combinations(range(n), 2) if np.allclose(np.delete(x, pair, 0).mean(0), alignment.mean)
     ]
@@ -107,7 +107,7 @@ def test_a_constant_dimension_does_no_harm(rng: np.random.Generator) -> None:
 
 
 def test_a_row_has_the_same_bits_alone_and_among_others(rng: np.random.Generator) -> None:
-    """At the widths of real encoders, where a product of matrices rounds otherwise than one of a vector."""
+    """At the widths of real encoders, a matrix-matrix product rounds differently from a matrix-vector product."""
     sources, targets = rng.normal(size=(500, 384)), rng.normal(size=(500, 100))
     alignment = fit_alignment(sources.astype(np.float32), targets.astype(np.float32), ridge=1.0, seed=1)
     states = rng.normal(size=(70, 384)).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The columns of shards and the row of a text, field by field."""
+"""The columns of the shards and the row of a text, field by field."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_every_field_of_a_row() -> None:
         "negative_ids": [[1], [2, 3], [], [], []],
         "local_ids": [7, 11, 0, 0, 0],
         "segment_starts": [0, 2, 3],
-        "window_starts": [0, 3],  # behind the full stop
+        "window_starts": [0, 3],  # after the full stop
         "match_starts": None,
         "match_ends": None,
         "match_ids": None,
@@ -76,7 +76,7 @@ def test_every_field_of_a_row() -> None:
 
 @st.composite
 def _entities(draw: st.DrawFn) -> tuple[int, list[Span]]:
-    """A length and entities that do not overlap, in any order."""
+    """Draw non-overlapping entities in any order, and the length of their sentence."""
     cuts = sorted(draw(st.sets(st.integers(0, 30), max_size=14)))
     pairs = list(zip(cuts[::2], cuts[1::2], strict=False))
     spans = [Span(start, end, draw(st.sampled_from(TYPES))) for start, end in pairs]

@@ -1,4 +1,4 @@
-"""Selection of best, set and negatives against plain loops over all candidates."""
+"""Selection of the best boundary, the set and the negatives, compared with plain loops over all candidates."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_many_segments_at_once_equal_one_at_a_time(matrices: list[list[list[floa
 @pytest.mark.parametrize("threshold", [-1.0, -0.1, 0.1, 0.5])
 @pytest.mark.parametrize("grid", [None, 32])
 def test_long_rows_equal_plain_loops(threshold: float, grid: int | None, rng: np.random.Generator) -> None:
-    # Long enough for limits to leave most of a row out; on a grid many are equal to the last one that is chosen.
+    # Long enough that the limits leave out most of a row; on a grid, many values tie with the last chosen one.
     params = SelectionParams(threshold=threshold, max_set=3, n_negatives=4)
     matrices = [rng.uniform(-1, 1, (n_segments, width)) for n_segments, width in ((3, 500), (1, 9), (2, 15), (4, 90))]
     if grid:

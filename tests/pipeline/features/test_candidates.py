@@ -1,4 +1,4 @@
-"""What each character asks and the answers, against plain loops over the whole vocabulary."""
+"""The query of each character and its answer, compared with plain loops over the whole vocabulary."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
 
 WORDS = ["中国", "国人", "中国人", "人民", "人人", "民国", "大中国", "人中", "𠀀国", "国a"]
 SEGMENTS = ["中国", "人民", "国人民", "外", "中国人", "无"]
-"""The first, second and fifth lie in the vocabulary; the last has no vector."""
+"""The first, second and fifth are in the vocabulary; the last has a zero vector."""
 D, WIDTH = 6, 11
 
 Vectors = tuple[Vocabulary, SegmentVectors]
@@ -122,7 +122,7 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
         selection, cosines = selector.answer(query)
         assert cosines.tolist() == pytest.approx(list(expected.values()), abs=1e-6)
         assert selection.n_candidates == len(expected)
-        # ranked by the figures found, so that a rounding of the last place cannot tip the comparison
+        # ranked by the cosines that were returned, so that rounding in the last place cannot change the order
         exact = dict(zip(expected, cosines.tolist(), strict=True))
         best_first = sorted(exact, key=lambda number: (-exact[number], number))
         chosen = [number for number in best_first if exact[number] > threshold][:2]

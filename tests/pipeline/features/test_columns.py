@@ -1,4 +1,4 @@
-"""Sentences on end, stretches and the order of matches, against plain loops."""
+"""Concatenated sentences, stretches and the order of matches, compared with plain loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""PMI against events listed one by one, and by hand."""
+"""PMI, compared with events listed one by one and with values computed by hand."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _scored(events: Counter[tuple[str, int]], estimator: Estimator) -> dict[tupl
 
 
 def _events_one_by_one(sentences: list[list[str]]) -> list[tuple[str, int]]:
-    """Every (position, boundary) pair of which some occurrence of the boundary lies over the position."""
+    """List the (character, boundary) pair of every position that an occurrence of the boundary covers."""
     events = []
     for characters in sentences:
         for position, character in enumerate(characters):

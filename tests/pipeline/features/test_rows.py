@@ -1,4 +1,4 @@
-"""Rows in one array against plain lists of lists."""
+"""Rows in one array, compared with plain lists of lists."""
 
 from __future__ import annotations
 

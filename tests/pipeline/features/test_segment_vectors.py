@@ -1,4 +1,4 @@
-"""Which of its two matrices a segment is looked up in."""
+"""Segment vectors: which of the two matrices a segment is looked up in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The trie against a search that tries every stretch of the sentence."""
+"""The trie, compared with a search that tries every stretch of the sentence."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.trie import Trie
 
-# Few symbols, so that words are met often: Han, ASCII, emoji, astral Han, private use, a combining mark, wide space.
+# Few symbols, so that words occur often: Han, ASCII, emoji, astral Han, private use, a combining mark, wide space.
 SYMBOLS = "中国人aB1😀𠀀\ue000\u0301\u3000"
 WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), min_size=1, max_size=25, unique=True)
 

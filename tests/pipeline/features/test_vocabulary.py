@@ -24,7 +24,7 @@ def test_rows_become_unit_and_zero_rows_stay(rows: list[list[float]]) -> None:
     unit = normalised(matrix)
     assert unit.dtype == np.float32
     for row, unit_row in zip(matrix.tolist(), unit.tolist(), strict=True):
-        # math.hypot scales its numbers, so neither very small nor very large rows are lost in squaring
+        # math.hypot scales its arguments, so squaring neither underflows nor overflows
         length = math.hypot(*row)
         if length == 0:
             assert unit_row == [0, 0, 0]

@@ -1,4 +1,4 @@
-"""The file of the map from BERT's space to the vocabulary's."""
+"""The file that stores the map from BERT's space to the vocabulary's."""
 
 from __future__ import annotations
 

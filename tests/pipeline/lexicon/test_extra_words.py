@@ -1,4 +1,4 @@
-"""The list of extra words: its lines, and which of them join."""
+"""The list of extra words: how its lines are read, and which words join the vocabulary."""
 
 from __future__ import annotations
 

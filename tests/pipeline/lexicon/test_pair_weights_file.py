@@ -1,4 +1,4 @@
-"""Weights of pairs, from the table that the pmi stage writes."""
+"""Pair weights, read from the table that the pmi stage writes."""
 
 from __future__ import annotations
 

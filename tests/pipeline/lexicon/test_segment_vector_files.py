@@ -1,4 +1,4 @@
-"""Vectors of segments, from the folder that the embed stage writes."""
+"""Segment vectors, read from the folder that the embed stage writes."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_segments_outside_the_vocabulary_are_found_without_holding_all(tmp_path:
     used = matrices[BERT_SEGMENTS_FILE if by_bert else VECTORS_FILE]
     for row in (0, 2):
         assert vectors.of(SEGMENTS[row]).tobytes() == used[row].tobytes()
-    # One that the vocabulary has, one that there is not, and one that was not asked for.
+    # A segment of the vocabulary, one that does not exist, and one that was not asked for.
     assert not any(segment in vectors for segment in ("的", "没有", "a b"))
 
 

@@ -1,4 +1,4 @@
-"""Opening the segmenters: user dictionaries, that no cache is believed, and what happens without rjieba."""
+"""Opening the segmenters: with user dictionaries, without jieba's cache, and without rjieba."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_user_dictionaries_that_cannot_be_used(tmp_path: Path) -> None:
 
 
 def test_jieba_says_nothing_and_neither_writes_nor_believes_a_cache(tmp_path: Path) -> None:
-    """A dictionary that somebody put where jieba keeps its own, which would cut nothing, is not read."""
+    """A cache planted where jieba keeps its own, with a dictionary that would not cut the text, is not read."""
     shared, home = tmp_path / "shared", tmp_path / "home"
     places = [shared / "jieba.cache", home / "jieba.cache", home / "ssmi" / "jieba" / "jieba.cache"]
     planted = marshal.dumps(({"来到北京": 1_000_000}, 1_000_000))
@@ -63,7 +63,7 @@ def test_jieba_says_nothing_and_neither_writes_nor_believes_a_cache(tmp_path: Pa
     )
     environment = os.environ | {name: str(shared) for name in ("TMPDIR", "TEMP", "TMP")}
     environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home)}
-    # bytecode compilation of jieba's old regular expressions warns once; that is not jieba speaking
+    # compiling jieba's old regular expressions to bytecode warns once; that warning is not jieba's own output
     command = [sys.executable, "-W", "ignore", "-c", program]
     root = Path(__file__).parents[3]
     done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
@@ -90,5 +90,5 @@ def test_both_segmenters_or_none_of_them(monkeypatch: pytest.MonkeyPatch) -> Non
     assert pair is not None
     assert [segment_sentence(list("来到北京"), cut)[0] for cut in pair] == [["来到", "北京"]] * 2
     open_segmenter.cache_clear()
-    monkeypatch.setitem(sys.modules, "rjieba", None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, "rjieba", None)  # as if rjieba were not installed
     assert open_both_segmenters(hmm=True) is None

@@ -1,4 +1,4 @@
-"""The trie's file: equal words give equal bytes, a damaged one is refused."""
+"""The trie file: equal words give equal bytes, and a damaged file is refused."""
 
 from __future__ import annotations
 

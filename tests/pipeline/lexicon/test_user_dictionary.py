@@ -1,4 +1,4 @@
-"""User dictionaries: every line is a word that jieba can find, or is named with what is wrong with it."""
+"""User dictionaries: every line is a word that jieba can find, or is reported with its fault."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_line_of_another_form_is_named(line: str, why: str, tmp_path) -> None:
 
 
 def test_a_word_has_at_most_a_thousand_characters(tmp_path) -> None:
-    """jieba keeps all beginnings of a word: of one of 10 MB they would fill any memory."""
+    """jieba stores every prefix of a word; those of a 10 MB word would exhaust any memory."""
     assert len(read_user_dictionary(_write(tmp_path, "甲" * LONGEST_WORD))) == 1
     with pytest.raises(InputDataError, match=r"words\.txt:1: '甲{40}': a word of over 1000 characters"):
         read_user_dictionary(_write(tmp_path, "甲" * (10 << 20) + " 5\n"))
@@ -77,7 +77,7 @@ def test_another_encoding_is_refused_with_its_line(tmp_path) -> None:
 
 
 def test_what_is_said_never_to_match_does_not_and_the_rest_is_found(tmp_path) -> None:
-    """Words of two letters of each kind; jieba chooses the count of those without one so that they are found."""
+    """Try every pair of characters of all kinds; jieba gives words without a count one that lets them match."""
     letters = "央視a1·，《Ａ𠮷-+#.é"
     words = [f"{left}{right}" for left in letters for right in letters]
     path = _write(tmp_path, "\n".join(words))

@@ -1,4 +1,4 @@
-"""A vocabulary that grows block by block: the blocks leave no trace, and it can be read while it grows."""
+"""A vocabulary built block by block: its bytes do not depend on the blocks, and it is readable while it grows."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_the_file_of_vectors_is_what_numpy_itself_would_write(rows: list[tuple[s
 
 
 def test_a_vocabulary_of_many_words_has_room_for_their_number(tmp_path: Path) -> None:
-    """The header is written when there are none, and again when there are more than four digits tell."""
+    """The header, written while the vocabulary is empty, is rewritten for a count of more than four digits."""
     words = [f"中{chr(0x4E00 + n // 128)}{chr(0x4E00 + n % 128)}" for n in range(12_000)]
     with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=LONGEST) as builder:
         for start in range(0, len(words), 1000):

@@ -1,4 +1,4 @@
-"""Which words become the vocabulary, its character index, and the files between."""
+"""The vocabulary: which words it keeps, its character index, and its files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, VECTORS_FILE, WORD
 def keep_words(
     words: list[str], matrix: FloatMatrix, *, max_word_len: int, max_words: int | None, min_word_len: int = 2
 ) -> tuple[list[str], dict[str, int]]:
-    """What a builder keeps of one block, and what it drops."""
+    """Return the words that a builder keeps of one block, and how many it drops for each reason."""
     with (
         TemporaryDirectory() as folder,
         VocabularyBuilder(
@@ -33,7 +33,7 @@ def keep_words(
 
 
 def save_vocabulary(folder: Path, *, words: list[str], matrix: FloatMatrix) -> None:
-    """Row by row, so that every file is one that grew."""
+    """Save a vocabulary row by row, so that every file is written in several steps."""
     with VocabularyBuilder(folder, min_word_len=2, max_word_len=10) as builder:
         for word, vector in zip(words, matrix, strict=True):
             builder.add([word], vector[None])
@@ -93,7 +93,7 @@ def test_the_first_good_duplicate_wins(tmp_path: Path) -> None:
         builder.finish()
     vocabulary = _open(save_folder)
     assert vocabulary.words == ["人民", "中国"]
-    assert vocabulary.vectors[2].tolist() == [1, 0]  # row 0 has no vector, so row 2 is the first that can stand for it
+    assert vocabulary.vectors[2].tolist() == [1, 0]  # row 0 is a zero vector, so row 2 is the first usable one
 
 
 def test_max_words_keeps_the_first_in_the_files_order() -> None:

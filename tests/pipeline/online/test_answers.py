@@ -1,4 +1,4 @@
-"""Answers on line: what is kept, what is computed again, and that neither changes an answer."""
+"""Online answers: which are kept and which are recomputed, and that neither changes an answer."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def encoders(encoder_folder: Path) -> OnlineEncoders:
 
 
 class Opened:
-    """Answers with an embedder of their own, and what both cost."""
+    """Answers with their own embedder, and the costs of both."""
 
     def __init__(
         self,

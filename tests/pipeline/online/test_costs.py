@@ -1,4 +1,4 @@
-"""Costs add up, and what was reported before stays as it was."""
+"""Costs add up, and costs that were already reported do not change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""New segments through a real (tiny, random) BERT, against the plain model run sentence by sentence."""
+"""New segments through a real (tiny, random) BERT, compared with the plain model run sentence by sentence."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def encoders(encoder_folder: Path) -> OnlineEncoders:
 
 @pytest.fixture(scope="module")
 def plain_states(encoder_folder: Path) -> Callable[[str], FloatMatrix]:
-    """A text → its states, by the model alone."""
+    """Return a function from a text to its hidden states, computed by the model alone."""
     model = BertModel.from_pretrained(encoder_folder, add_pooling_layer=False).eval()
     ids = encoder_vocabulary(encoder_folder)
 
@@ -158,7 +158,7 @@ def test_a_segment_that_comes_again_and_again_keeps_no_others_in_memory(
     embedder = Opened(encoders, vocabulary, stored=None, max_vectors=most).embedder
     often = [f"上{character}上" for character in CHARACTERS[:20]]
     once = iter([first + second + "下" for first in CHARACTERS for second in CHARACTERS])
-    embedder.embed_alone(["上"])  # the encoder is opened, which allocates too
+    embedder.embed_alone(["上"])  # opens the encoder, which also allocates
     tracemalloc.start()
     try:
         for n, segment in enumerate(often):

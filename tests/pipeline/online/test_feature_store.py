@@ -1,4 +1,4 @@
-"""Which files features are made of, and whether they are those that the shards were built from."""
+"""The files that features are made from, and whether the shards were built from the same files."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def built(built_once: Any, tmp_path: Path) -> tuple[FeatureStore, Manifest]:
 
 
 def _with_user_dict(store: FeatureStore, shards: Manifest, text: str) -> tuple[FeatureStore, Manifest]:
-    """Store and manifest as if the shards had been built with a user dictionary."""
+    """Return the store and the manifest as if the shards had been built with a user dictionary."""
     path = store.vocab.parent / "user_dict.txt"
     path.write_text(text, encoding="utf-8")
     statistics = {**shards.report.statistics, "user_dict_digest": digest_file(path)}
@@ -36,7 +36,7 @@ def _with_user_dict(store: FeatureStore, shards: Manifest, text: str) -> tuple[F
 
 
 def _spoil_manifest(folder: Path) -> str:
-    """Change a manifest so that it still reads; its new digest."""
+    """Change a manifest so that it can still be read, and return its new digest."""
     path = folder / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     return digest_file(path)

@@ -1,4 +1,4 @@
-"""Text met on line gets the very rows that the shards hold: same functions, same bits, wherever the files lie."""
+"""Online features equal the rows of the shards bit for bit, wherever the files are stored."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def opened(root: Path, dataset: str = "tiny", **options: Any) -> OnlineFeatures:
 
 
 def shard_rows(root: Path, dataset: str = "tiny", *, splits: Iterable[str] = tables.SPLITS) -> list[Row]:
-    """The shards' rows without what only an annotator knows."""
+    """Return the rows of the shards without the gold columns."""
     parts = [path for split in splits for path in tables.list_parts(root / "artifacts" / "shards" / dataset, split)]
     rows = [row for path in parts for row in tables.read_rows(path, schema.SHARDS)]
     return [{name: value for name, value in row.items() if name not in GOLD} for row in rows]
 
 
 def assert_equal(on_line: Sequence[Row], expected: Sequence[Row]) -> None:
-    """Row by row and field by field, floats exactly."""
+    """Compare row by row and field by field, floats exactly."""
     for one, other in zip(on_line, expected, strict=True):
         assert one.keys() == other.keys() == set(schema.SHARDS.names) - GOLD
         for name, value in other.items():
@@ -122,7 +122,7 @@ def test_with_every_switch(project: Any, switches: tuple[str, ...]) -> None:
 
 
 def test_in_sentence_context_new_segments_are_embedded_in_their_own_sentence(project: Any) -> None:
-    """Where a segment occurs in one sentence of the data set only, that is what the stage did."""
+    """The stage does the same if a segment occurs in only one sentence of the data set."""
     sentences = ["熊，在公司。熊", "猫，南京市", "在北京。桥"]
     lone = "熊猫桥"
     blocks = ["".join(f"{character} O\n" for character in text) for text in sentences]
@@ -145,14 +145,14 @@ def test_in_sentence_context_new_segments_are_embedded_in_their_own_sentence(pro
                     assert other["best_ids"][place]
                     for name in ("best_ids", "best_cosines", "set_ids", "negative_ids"):
                         assert row[name][place] == other[name][place]
-    assert fresh.statistics().encoder_calls == 2  # once a call, for all three
-    # in another sentence another vector: nothing is carried over from one to the other
+    assert fresh.statistics().encoder_calls == 2  # one per call, for all three sentences
+    # another sentence gives another vector: nothing carries over between sentences
     assert fresh.rows(["猫，在北京"])[0]["best_cosines"][0] != expected[1]["best_cosines"][0]
 
 
 @pytest.fixture(scope="module")
 def mixed(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project of one's own for data sets of random text."""
+    """A separate project for data sets of random text."""
     return copy_project(pristine_project, tmp_path_factory.mktemp("mixed"))
 
 
@@ -183,7 +183,7 @@ def test_random_mixtures_built_by_the_stages_equal_those_on_line(mixed: Any, tex
 def test_a_row_depends_on_its_text_alone(
     built_once: Any, features: OnlineFeatures, texts: list[str], seen: list[str]
 ) -> None:
-    """Not on what else is asked, on what was asked before, or on what has been forgotten."""
+    """The other texts of the call, earlier calls and forgotten entries have no effect."""
     forgetful = opened(built_once.root, max_pairs=2)
     forgetful.rows(seen)
     together = features.rows(texts)
@@ -219,7 +219,7 @@ def test_vectors_and_words_of_boundaries_are_those_of_the_shards(built_once: Any
     assert features.n_boundaries > len(ids)
 
 
-# --- text as people bring it ------------------------------------------------------------------------------------------
+# --- arbitrary text ---------------------------------------------------------------------------------------------------
 
 
 def test_an_empty_text_has_an_empty_row(features: OnlineFeatures) -> None:
@@ -262,7 +262,7 @@ def test_what_was_met_before_is_not_computed_again(built_once: Any) -> None:
     assert counts.answered == len(
         {"公公司", "司公司", "董董事长", "事董事长", "长董事长", "的", *"\ue000\ue001\ue002\ue003"}
     )
-    assert counts.encoder_calls == 1  # all unmet segments at once
+    assert counts.encoder_calls == 1  # all new segments at once
     assert features.rows(texts[::-1]) == first[::-1]
     again = features.statistics()
     assert (again.answered, again.embedded, again.encoder_calls) == (counts.answered, counts.embedded, 1)

@@ -1,4 +1,4 @@
-"""Vectors computed just now and stored ones serve a selector alike."""
+"""A selector gives the same answers with freshly computed vectors as with stored ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def vocabulary(make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary]) 
 def test_answers_do_not_depend_on_where_a_vector_comes_from(
     vocabulary: Vocabulary, fresh: set[str], by_bert: bool
 ) -> None:
-    """In either space: with all vectors stored, and with some of them computed and the rest stored."""
+    """In either space, compare all vectors stored with some computed and the rest stored."""
     rng = np.random.default_rng(2)
     vectors = normalised(rng.normal(size=(len(SEGMENTS), WIDTH)).astype(np.float32))
     bert = normalised(rng.normal(size=(len(SEGMENTS), BERT_WIDTH)).astype(np.float32)) if by_bert else None

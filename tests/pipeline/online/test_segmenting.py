@@ -1,4 +1,4 @@
-"""Any text has segments that tile it, with positions that are those of the text."""
+"""Segments tile any text, and their positions are those of the text."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_text_without_a_surrogate_is_not_copied() -> None:
 
 
 def test_two_halves_of_a_pair_are_two_characters_not_one() -> None:
-    """A list of UTF-16 units as some programs hand them over: positions must stay theirs."""
+    """Some programs pass a list of UTF-16 code units, whose positions must be kept."""
     assert without_surrogates(["\ud83d", "\ude00", "国"]) == ["\ufffd", "\ufffd", "国"]
 
 

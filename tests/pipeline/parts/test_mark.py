@@ -1,4 +1,4 @@
-"""A part's mark: written last, believed only for the same task and while the files are as the part left them."""
+"""A part's mark: written last, and valid only for the same task and while the part's files are unchanged."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Summary:
 
 
 def copy(task: Copy) -> Summary:
-    """Write the source several times, and one more file of the part's stem."""
+    """Write the texts several times, another file with the part's stem, and a file of another part."""
     text = task.source.read_text(encoding="utf-8") + task.read.read_text(encoding="utf-8")
     task.target.parent.mkdir(parents=True, exist_ok=True)
     task.target.write_text(text * task.times, encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Which parts a share is."""
+"""Shares: which parts belong to each."""
 
 from __future__ import annotations
 

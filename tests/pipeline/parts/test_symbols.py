@@ -1,4 +1,4 @@
-"""Tasks mean the same wherever the project lies: their paths are replaced by what they mean, and back."""
+"""Tasks are independent of the project's location: their paths are replaced by symbolic ones, and back."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stage that is stopped goes on with the parts that are missing, and shares make what one process makes."""
+"""A stopped stage continues with its missing parts, and shares give the same output as a single process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ N_PARTS = 5
 
 
 class Killed(BaseException):
-    """As a signal: no code of a stage handles it."""
+    """Stands for a signal: no code of a stage handles it."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Square:
     target: Path
     log: Path
     fatal: Path
-    """Names the part that kills its process, once."""
+    """File that names the parts whose process is killed; deleted at the first kill."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def add(task: Sum) -> None:
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Squares in the scratch folder, then several files of their sum: the second needs all of the first."""
+    """Write squares to the scratch folder, then several files of their sum; each sum needs all squares."""
     log, fatal, scratch = context.root / "log", context.root / "fatal", context.scratch()
     squares = [Square(n, scratch / f"square-{n}.txt", log, fatal) for n in range(N_PARTS)]
     total = sum(context.map_tasks(square, squares, sizes=[1] * N_PARTS, label="square numbers", unit="numbers"))
@@ -112,7 +112,7 @@ def _visits(context: StageContext) -> list[str]:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a run gives that nobody stops."""
+    """Digests of the files of an uninterrupted run, by path."""
     context = _context(tmp_path_factory.mktemp("whole"))
     run(STAGE, context)
     assert _visits(context) == NAMES
@@ -174,7 +174,7 @@ def test_what_a_killed_process_was_writing_is_not_in_the_output(tmp_path: Path, 
 def test_shares_in_any_order_give_the_same_bytes(
     n: int, seed: int, whole: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Two rounds, for the second half of the stage needs all of the first; the join computes nothing."""
+    """Two rounds, because the second half of the stage needs all of the first; the join computes nothing."""
     context = _context(tmp_path_factory.mktemp("shares"))
     order = random.Random(seed)
     for _ in range(2):
@@ -237,7 +237,7 @@ def test_two_runs_at_once_do_not_meet(tmp_path: Path, whole: dict[str, str]) -> 
     assert not failed and _output(tmp_path) == whole
 
 
-# A process for each kill, forked from one that has imported everything: `os._exit` runs no code of Python's.
+# One process per kill, forked from one that has imported everything: `os._exit` skips Python's cleanup.
 FATAL = """
 import os, sys
 from pathlib import Path
@@ -265,7 +265,7 @@ def test_a_process_that_dies_at_every_part_in_turn(tmp_path: Path, whole: dict[s
 
 
 def test_no_scratch_folder_is_needed_to_run_parts_alone(tmp_path: Path) -> None:
-    """Tests and other callers run tasks without a stage under way."""
+    """Tests and other callers run tasks outside a stage."""
     context = _context(tmp_path)
     task = Square(3, tmp_path / "square-3.txt", tmp_path / "log", tmp_path / "fatal")
     assert list(context.map_tasks(square, [task], sizes=[1], label="x", unit="numbers")) == [9]

@@ -1,4 +1,4 @@
-"""A worker that shares no folder with the build: what it fetches, where that lies, and what it sends."""
+"""A worker that shares no folder with the build: what it fetches, where it stores that, and what it sends."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Seen:
 
 
 def look(task: Task) -> Seen:
-    """Read all that the task names, and say which files are there at all."""
+    """Read every file that the task names, and list all files in the worker's folder."""
     read = [task.sentences, task.vocabulary / "words.txt", task.encoder / "deep" / "weights.bin", task.files.first()]
     read += [task.stem.with_suffix(".arrow"), *([] if task.dictionary is None else [task.dictionary])]
     text = " ".join(path.read_text(encoding="utf-8") for path in read)
@@ -58,7 +58,7 @@ def look(task: Task) -> Seen:
 
 @dataclass(frozen=True)
 class Build:
-    """The process that builds, with its project."""
+    """The building process and its project."""
 
     root: Path
     remote: RemoteFolder
@@ -86,7 +86,7 @@ def _finish(folder: Path, stage: str, dataset: str | None) -> None:
 
 @pytest.fixture
 def build(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[Build]:
-    """A project with two finished stages, an encoder from elsewhere, and a stage under way; a worker's own cache."""
+    """A project with two finished stages, one in progress and an external encoder, and a worker with its own cache."""
     root = tmp_path / "builder" / "project"
     artifacts, unfinished = root / "artifacts", root / ".ssmi" / "scratch" / "stages" / "embed+tiny" / KEY
     for number in range(2):
@@ -146,7 +146,7 @@ def test_the_builder_takes_the_part_as_if_it_had_made_it(build: Build) -> None:
 
 
 def test_files_are_sent_once(build: Build) -> None:
-    """What is in the storage already, by digest, is not sent again: the encoder of the next stage is the same."""
+    """A file already in the storage, by digest, is not sent again: the next stage uses the same encoder."""
     build.send()
     versions = {name: one for name, one in build.remote.versions().items() if not name.startswith("unfinished/")}
     build.send()
