@@ -1,4 +1,4 @@
-"""Fixtures of the features room: random text, saved vocabularies, a tiny random BERT."""
+"""Fixtures for the pipeline tests: a random generator, saved vocabularies, and tiny random BERTs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ENCODER_POSITIONS = 42
 
 @pytest.fixture(scope="session")
 def make_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> MakeVocabulary:
-    """Words and vectors → the vocabulary saved and opened again."""
+    """A function from words and vectors to the vocabulary, saved and opened again."""
     numbers = itertools.count()
 
     def make(words: Sequence[str], matrix: FloatMatrix) -> Vocabulary:
@@ -39,13 +39,13 @@ def make_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> MakeVocabulary:
 
 @pytest.fixture(scope="session")
 def encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A random BERT of two layers."""
+    """A random BERT with two layers."""
     return _save_bert(tmp_path_factory.mktemp("encoder"), width=32, layers=2, heads=4)
 
 
 @pytest.fixture(scope="session")
 def wide_encoder_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One layer as wide as those of real encoders, where small matrices go through other kernels than large ones."""
+    """One layer as wide as in a real encoder, where small and large matrices use different kernels."""
     return _save_bert(tmp_path_factory.mktemp("wide_encoder"), width=384, layers=1, heads=12)
 
 
@@ -63,7 +63,7 @@ def _save_bert(folder: Path, *, width: int, layers: int, heads: int) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():
             if parameter.ndim > 1:
-                parameter.normal_(std=0.3, generator=generator)  # large, so that every input matters
+                parameter.normal_(std=0.3, generator=generator)  # large enough for every input to matter
     model.save_pretrained(folder)
     (folder / "vocab.txt").write_text("\n".join(ENCODER_VOCABULARY) + "\n", encoding="utf-8")
     return folder

@@ -1,4 +1,4 @@
-"""The frozen encoder beside transformers' own class, for every type; wrong weights are refused where opened."""
+"""The frozen encoder against transformers' own class for every type; wrong weights are refused when opened."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_the_first_layers_alone(folder: Path, encoder_type: str, write_typed_enc
 def test_the_first_layers_without_the_norm_behind_the_last(
     folder: Path, encoder_type: str, write_typed_encoder: Write
 ) -> None:
-    """What the third layer reads; of a type without such a norm, the same as with it."""
+    """The states are the third layer's input; for a type without a final norm they equal the states with it."""
     own = write_typed_encoder(folder, encoder_type, VOCABULARY)
     text = _texts(12)[0]
     states = _opened(folder, layers=2, last_norm=False).stored_states([text])[0]
@@ -178,7 +178,7 @@ def test_weights_that_are_not_the_models_are_refused(
 
 
 def test_a_roberta_read_as_a_bert_is_another_encoder(folder: Path, write_typed_encoder: Write) -> None:
-    """The weights fit into either: only the type tells that the positions are counted otherwise."""
+    """The weights fit both types; only the type determines how positions are numbered."""
     write_typed_encoder(folder, "roberta", VOCABULARY)
     text = _texts(12)[0]
     (states,) = _opened(folder).states([text])

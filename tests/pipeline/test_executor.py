@@ -1,4 +1,4 @@
-"""Who does the work never shows in the bytes: serial, local processes, a Dask cluster, and one that loses workers."""
+"""The bytes never depend on the executor: serial, local processes, a Dask cluster, and one that loses workers."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import MAX_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
 from tests.dask_scheduler import address_in
 
-# Several parts, and every kind of work on them: also the encoder's, over sentences.
+# Several parts and every kind of work on them, including the encoder over sentences.
 BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
 BUILD = (*BUILD, "-S", "embed.context=sentence")
 
@@ -35,7 +35,7 @@ def _wait_until(happened: Callable[[], bool], what: str, *, seconds: float = 600
 
 @dataclass
 class Daemon:
-    """A dask process with children of its own (a worker has a nanny), all of which can be killed at once."""
+    """A dask process and its children (a worker has a nanny), all of which can be killed at once."""
 
     process: subprocess.Popen[bytes]
     log: Path
@@ -50,7 +50,7 @@ class Daemon:
 
 @dataclass
 class DaskCluster:
-    """``dask scheduler`` and ``dask worker`` as the README tells to start them, on loopback."""
+    """``dask scheduler`` and ``dask worker``, started on loopback as the README describes."""
 
     folder: Path
     environment: dict[str, str]
@@ -97,7 +97,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str
 def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
     fresh_project: Any, tmp_path: Path, environment: dict[str, str], serial_bytes: dict[str, str]
 ) -> None:
-    """The scheduler of its own dies once parts of the embed stage are there; the next run makes those that are not."""
+    """Kill a separate scheduler once parts of the embed stage are finished; the next run makes the missing parts."""
     cluster = DaskCluster(tmp_path, environment, [])
     try:
         scheduler = cluster.start_scheduler()
@@ -156,7 +156,7 @@ def test_a_dask_cluster_gives_the_same_bytes(
 
 
 def test_a_killed_worker_costs_no_byte(fresh_project: Any, cluster: DaskCluster, serial_bytes: dict[str, str]) -> None:
-    """The victim is new, so it is still importing torch when it dies, with its share of the parts in its queue."""
+    """The killed worker is new: it is still importing torch, with its share of the parts in its queue."""
     victim = cluster.start_worker()
     _wait_until(victim.says("Registered to"), "a third worker")
     with fresh_project.start(*BUILD, "--scheduler", cluster.address) as process:
@@ -285,7 +285,7 @@ started = threading.Event()
 
 
 def wait_for_all(task: Numbered) -> str:
-    """Ends when as many workers run such a task as there will be: more than the first one's window."""
+    """Return once all joining workers run such a task at the same time: more tasks than the first worker's window."""
     started.set()
     all_there.wait(timeout=600)
     return "met"

@@ -14,7 +14,7 @@ from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.text.windows import window_starts
 from ssmi.pipeline.frozen_encoder import MAX_TOKENS, FrozenEncoder
 
-POSITIONS = 42  # of the encoder that conftest makes
+POSITIONS = 42  # positions of the encoder made by conftest.py
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def encoder(encoder_folder: Path, tokens: CharacterTokens) -> FrozenEncoder:
 
 
 def _text(rng: random.Random, length: int) -> list[str]:
-    return [chr(0x4E00 + rng.randrange(55)) for _ in range(length)]  # the last five are unknown to the encoder
+    return [chr(0x4E00 + rng.randrange(55)) for _ in range(length)]  # the encoder lacks the last five characters
 
 
 def test_sizes_come_from_the_encoder(encoder: FrozenEncoder) -> None:

@@ -1,4 +1,4 @@
-"""Worker processes without ports: order, lost workers, interrupts, an end with their parent, and nobody let in."""
+"""Worker processes without ports: order, lost workers, interrupts, exit with their parent, and no outside access."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import pytest
 
-# In scripts of their own: a spawned worker imports the program that it was started from.
+# A separate script, because a spawned worker imports the program that started it.
 VISITS = '''
 import os, signal, sys, time
 from pathlib import Path
@@ -82,7 +82,7 @@ def _wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> N
     [
         ("nothing", "True"),
         ("once", "True"),
-        ("always", "SsmiError visits: part "),  # which part is chance: others die with it
+        ("always", "SsmiError visits: part "),  # which part is named varies, as other parts die with it
         ("refuses", "InputDataError a.txt:7: no | correct it"),
     ],
 )
@@ -93,7 +93,7 @@ def test_what_becomes_of_tasks(script: Any, tmp_path: Path, what: str, said: str
 
 
 def _waiting(script: Any, tmp_path: Path) -> tuple[subprocess.Popen[str], list[psutil.Process]]:
-    """The script with a worker in its endless task, and its workers."""
+    """Start the script, wait until a worker is in its endless task, and return the process and its children."""
     process = script("waits")
     mark = tmp_path / "marks" / "3"
     _wait_for(lambda: mark.exists() and bool(mark.read_text()), process)
@@ -104,7 +104,7 @@ def _waiting(script: Any, tmp_path: Path) -> tuple[subprocess.Popen[str], list[p
 
 def test_ctrl_c_ends_the_workers_at_once(script: Any, tmp_path: Path) -> None:
     process, children = _waiting(script, tmp_path)
-    os.killpg(process.pid, signal.SIGINT)  # as a terminal sends it: to all of them
+    os.killpg(process.pid, signal.SIGINT)  # to the whole process group, as a terminal sends it
     stdout, stderr = process.communicate()
     assert (stdout, stderr) == ("interrupted\n", "")
     gone, alive = psutil.wait_procs(children, timeout=60)
@@ -114,14 +114,14 @@ def test_ctrl_c_ends_the_workers_at_once(script: Any, tmp_path: Path) -> None:
 def test_workers_end_with_a_parent_that_is_killed(script: Any, tmp_path: Path) -> None:
     process, children = _waiting(script, tmp_path)
     process.kill()
-    # Its end is that of the process which removes the semaphores: to be killed is no fault to warn of.
+    # Output ends when the process that removes the semaphores exits; it must not warn, as a kill is not a fault.
     assert process.communicate() == ("", "")
     gone, alive = psutil.wait_procs(children, timeout=60)
     assert len(gone) >= 2 and not alive
 
 
 def test_nobody_can_reach_the_workers(script: Any, tmp_path: Path) -> None:
-    """None of the processes listens on a port, nor on a socket of the system that has a name."""
+    """No process listens on a port or on a named Unix socket."""
     process, children = _waiting(script, tmp_path)
     sockets = [each for one in (psutil.Process(process.pid), *children) for each in one.net_connections("all")]
     os.killpg(process.pid, signal.SIGINT)

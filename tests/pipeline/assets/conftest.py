@@ -1,4 +1,4 @@
-"""Fixtures of the assets room: an empty cache, a listening reporter, an http server that can misbehave."""
+"""Fixtures for the assets tests: an empty cache, a recording reporter, and an HTTP server that can misbehave."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 @dataclass
 class Listener:
-    """A reporter that keeps what it was told."""
+    """A reporter that records every message."""
 
     notes: list[str] = field(default_factory=list)
     done: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -34,7 +34,7 @@ class Listener:
 
 @dataclass
 class Served:
-    """Address of a local server and what it serves: path → (status, bytes, declared length)."""
+    """A local server's address and its pages: path → (status, bytes, declared length)."""
 
     url: str
     pages: dict[str, tuple[int, bytes, int]] = field(default_factory=dict)
@@ -52,7 +52,7 @@ def listener() -> Listener:
 
 @pytest.fixture
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and no data folder of this machine."""
+    """An empty cache, with ``SSMI_DATA`` unset."""
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("SSMI_DATA", raising=False)
     return tmp_path / "cache"

@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 
 
 class Maker:
-    """Makes an entry of two files and counts how often it was asked."""
+    """Makes an entry of two files and counts its calls."""
 
     def __init__(self, body: bytes = b"vectors") -> None:
         self.body = body
@@ -129,4 +129,4 @@ def test_a_new_cache_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.Mon
     shared.mkdir(mode=0o755)
     monkeypatch.setenv("SSMI_CACHE", str(shared))
     cache.obtain("kind", "name", "recipe", Maker(), reporter=listener)
-    assert stat.S_IMODE(shared.stat().st_mode) == 0o755  # one that is there stays as somebody made it
+    assert stat.S_IMODE(shared.stat().st_mode) == 0o755  # an existing folder keeps its permissions

@@ -1,4 +1,4 @@
-"""Where a corpus is looked for, what it is called, and which of its files are read."""
+"""Where a corpus is searched for, how it is named, and which of its files are read."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_listed_corpus_is_found_by_name_and_a_file_is_one(root: Path) -> None:
     laws = find_corpus("laws", root=root, listed=listed)
     assert (laws.name, dict(laws.files)) == ("laws", {"laws.txt.gz": root / "texts" / "laws.txt.gz"})
     assert find_corpus(str(root / "texts" / "laws.txt.gz"), root=root, listed=()) == laws
-    # A file that is named is read, whatever it is called.
+    # A file given explicitly is read, whatever its name.
     assert open_corpus(root / "texts" / "news" / "README.md", name="readme").files
 
 
@@ -69,7 +69,7 @@ def test_what_is_not_there_is_told_with_the_nearest_name(root: Path) -> None:
 def test_a_path_stands_for_the_name_that_was_built(root: Path) -> None:
     assert corpus_name("news", root=root) == corpus_name("texts/news", root=root) == "news"
     assert corpus_name("texts/laws.txt.gz", root=root) == "laws"
-    assert corpus_name("elsewhere", root=root) == "elsewhere"  # its files may be gone, what was built is read
+    assert corpus_name("elsewhere", root=root) == "elsewhere"  # its files may be gone; the built corpus is read
     with pytest.raises(MissingResourceError, match=r"gone/elsewhere\.txt: no such file or folder"):
         corpus_name("gone/elsewhere.txt", root=root)
     with pytest.raises(ParameterError, match="not a plain name"):
@@ -95,7 +95,7 @@ def test_where_a_corpus_lies_is_said_without_the_machine(
     _write(tmp_path / "elsewhere" / "own" / "b.txt")
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "elsewhere"))
     assert find_corpus("own", root=root, listed=()).source == "$SSMI_DATA/own"
-    # What was given as a path of the machine is one.
+    # A corpus given by an absolute path keeps that path as its source.
     given = str(tmp_path / "elsewhere" / "own")
     assert find_corpus(given, root=root, listed=()).source == given
     assert source_path("$SSMI_DATA/own", root=root) == source_path(given, root=root) == Path(given).resolve()
@@ -110,7 +110,7 @@ def test_a_name_of_two_places_is_refused_and_a_path_means_one(root: Path) -> Non
     assert str(root / "data" / "own") in refused.value.next_step and "./own" in refused.value.next_step
     assert dict(find_corpus("./own", root=root, listed=()).files) == {"b.txt": here}
     assert find_corpus("data/own", root=root, listed=()).source == "data/own"
-    assert find_corpus("own", root=root, listed=("own",)).source == "own"  # what params.yaml lists was chosen
+    assert find_corpus("own", root=root, listed=("own",)).source == "own"  # the corpus in params.yaml is preferred
 
 
 def test_without_listed_corpora_none_is_proposed(root: Path) -> None:

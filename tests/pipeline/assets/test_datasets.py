@@ -1,4 +1,4 @@
-"""Which folder a data set is read from, and what is known of it."""
+"""Which folder a data set is read from, and the metadata known about it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoder folders: what their digest depends on, and what is said of one without fetching anything."""
+"""Encoder folders: what their digest depends on, and what is reported about an encoder without fetching anything."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which files of a folder are its splits, and what its dataset.yaml says."""
+"""Which files of a folder are its splits, and how its dataset.yaml is read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A model of the hub, from a hub of our own: what is asked for, in which order, and what comes of a pickle."""
+"""A hub model fetched from a local hub: which files are requested, in what order, and how a pickle is handled."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Hub:
         self.url = ""
 
     def content(self, address: str, *, with_body: bool) -> tuple[bytes, str]:
-        """What lies at an address: the list of files, what is said of the model, or one of its files; and its tag."""
+        """Content of an address (the list of files, the model's metadata, or one of its files) and its ETag."""
         files = sorted(self.folder.iterdir())
         if "/tree/" in address:
             tree = [
@@ -102,7 +102,7 @@ def hub(tmp_path: Path, write_typed_encoder: Callable[..., Any]) -> Iterator[Hub
 
 
 def _find(hub: Hub, tmp_path: Path, **environment: str) -> list[str]:
-    """In a process of its own, because the hub's library reads its settings once."""
+    """Find the model in a separate process, because the hub's library reads its settings only once."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     of_hub = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "SSMI_CACHE": str(tmp_path / "cache")}
     env = {**kept, **of_hub, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **environment}

@@ -1,4 +1,4 @@
-"""What names of params.yaml mean, whoever wrote them."""
+"""How names in params.yaml are interpreted."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def _put(folder: Path, *names: str) -> Path:
 
 @pytest.fixture
 def registry(server) -> dict[str, Asset]:
-    """A registry whose one data set a local server gives."""
+    """A registry whose only data set is served by a local server."""
     files = tuple(
         RemoteFile(
             split, f"{split}.char.bmes", server.put(f"/{split}", TRAIN), Checksum("sha256", _sha(TRAIN)), 1 << 20

@@ -1,4 +1,4 @@
-"""Folders of files in formats that are no lines of text, as data sets."""
+"""Folders of files in formats other than lines of text, as data sets."""
 
 from __future__ import annotations
 

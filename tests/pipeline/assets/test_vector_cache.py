@@ -1,4 +1,4 @@
-"""Vectors kept by content: exactly what was put in, or nothing."""
+"""The vector cache, keyed by content: it returns exactly what was added, or nothing."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def test_the_oldest_go_where_there_is_no_more_room(tmp_path: Path) -> None:
 
 
 def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
-    """Threads of several processes add the same words and their own."""
+    """Threads of several processes add both shared words and words of their own."""
     script = (
         "import sys, threading, numpy as np\n"
         "from pathlib import Path\n"

@@ -1,4 +1,4 @@
-"""The digest of word vectors covers all that is read of them and nothing else."""
+"""The digest of word vectors covers everything that is read from their file and nothing else."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the data check finds, on small files made to have it and on the published ones."""
+"""The data check's findings, on small files with known faults and on the published files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def check(
 
 
 def find(*words: str) -> Callable[[str], list[tuple[int, int]]]:
-    """Every occurrence of every word, as the vocabulary's trie finds them."""
+    """Find every occurrence of every word, as the vocabulary's trie does."""
 
     def inner(text: str) -> list[tuple[int, int]]:
         return [
@@ -181,8 +181,8 @@ def test_broken_files_are_told_with_their_line(write: Write) -> None:
         check(train=write("train.bmes", "甲 O\n\n"), dev=write("dev.bmes", "甲 O\n乙\n"))
 
 
-# SOURCE.md of each data set, "Duplicates and overlap": duplicates and texts tagged two ways by split;
-# then (sentences, with other tags) of dev in train, test in train, test in dev
+# SOURCE.md of each data set, "Duplicates and overlap": duplicates per split, texts tagged two ways per split,
+# then (sentences, with other tags) for dev in train, test in train, test in dev
 PUBLISHED = {
     "resume": ((18, 0, 1), (0, 0, 0), ((1, 0), (5, 1), (1, 0))),
     "weibo": ((101, 7, 8), (35, 0, 1), ((42, 13), (40, 11), (8, 2))),

@@ -1,4 +1,4 @@
-"""Views and reports against figures counted by hand, strange paths, missing stages, and the fence around free SQL."""
+"""Views and reports against figures counted by hand, unusual paths, missing stages, and the limits on free SQL."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.inspect import named_reports, warehouse
 
-WORDS = ["", "南京", "南京市", "长江", "大桥", "北京"]  # a word's place is its boundary id
+WORDS = ["", "南京", "南京市", "长江", "大桥", "北京"]  # a word's index is its boundary id
 TRAIN = [
     ("南京市长江", [(0, 3, "LOC"), (3, 5, "LOC")], ["南京市", "长江"], [0, 1, 2, 3, 4], [1, 1, 2, 3, 3]),
     ("李明在北京", [(0, 2, "PER"), (3, 5, "LOC")], ["李明", "在", "北京"], [7, 8, 9, 5, 6], [0, 0, 0, 5, 5]),
     ("好", [], ["好"], [10], [0]),
 ]
 TEST = [("北京大桥", [(0, 2, "LOC"), (2, 4, "LOC")], ["北京", "大桥"], [5, 6, 11, 12], [5, 5, 0, 4])]
-# character, segment, candidates, best, its cosine, set
+# character, segment, number of candidates, best, cosine of best, set
 SELECTIONS: list[tuple[str, str, int, int, float | None, list[int]]] = [
     ("南", "南京市", 2, 2, 1.0, [2, 1]),
     ("京", "南京市", 3, 2, 1.0, [2, 1]),
@@ -96,7 +96,7 @@ def _split_rows(sentences: Sequence[tuple[Any, ...]]) -> dict[str, tuple[pa.Sche
 def build(
     artifacts: Path, *, stages: Sequence[str] = ("prepare", "segment", "embed", "selection", "pmi", "shards")
 ) -> None:
-    """A data set ``tiny`` with two parts of train, no dev and one sentence of test."""
+    """Build a data set ``tiny`` with two parts of train, no dev, and one sentence of test."""
     words = [{"boundary_id": index, "word": word} for index, word in enumerate(WORDS) if index]
     tables.write_rows(artifacts / "vocab" / "words.parquet", schema.VOCABULARY, words)
     _finish(artifacts / "vocab")
@@ -269,7 +269,7 @@ def test_coverage_of_gold_entities(artifacts: Path) -> None:
     shares = ("share_in_vocabulary", "share_in_a_set", "share_best_of_one", "share_best_of_all")
     rows = [figures(row, "split", "type", "entities", *shares) for row in report(artifacts, "coverage")]
     assert rows == [
-        ["train", "LOC", 3, 1.0, 1.0, 1.0, pytest.approx(2 / 3)],  # 京 of 北京 chose 南京
+        ["train", "LOC", 3, 1.0, 1.0, 1.0, pytest.approx(2 / 3)],  # 京 of 北京 selected 南京
         ["train", "PER", 1, 0.0, 0.0, 0.0, 0.0],
         ["train", "all", 4, 0.75, 0.75, 0.75, 0.5],
         ["test", "LOC", 2, 1.0, 1.0, 1.0, 0.5],
@@ -317,7 +317,7 @@ def test_a_printed_report_runs_in_a_plain_shell(artifacts: Path) -> None:
 
 @pytest.mark.parametrize("name", ["it's", 'a "b" c', "a b [xy]*?", "split=dev", "{x}", "南 京"])
 def test_strange_paths(tmp_path: Path, name: str) -> None:
-    build(tmp_path / "a b xyz" / "artifacts", stages=["prepare"])  # what "a b [xy]*?" would match as a pattern
+    build(tmp_path / "a b xyz" / "artifacts", stages=["prepare"])  # "a b [xy]*?" would match this folder as a pattern
     folder = tmp_path / name / "artifacts"
     build(folder, stages=["prepare", "segment"])
     joined = "SELECT split, count(*) AS n FROM sentences JOIN segments USING (split, sentence_id) GROUP BY split"
@@ -386,7 +386,8 @@ def test_limit_counts_what_it_leaves_out(artifacts: Path) -> None:
         cut = opened.run("SELECT boundary_id FROM vocabulary ORDER BY 1; -- a comment", limit=2)
         assert (cut.rows, cut.n_left_out, cut.types) == ([(1,), (2,)], 3, ["INTEGER"])
         assert opened.run("FROM vocabulary", limit=5).n_left_out == 0
-        assert opened.run("SHOW TABLES", limit=1).n_left_out == len(warehouse.VIEWS) - 2  # sources is of a corpus
+        # One view is shown; the view sources exists only for a corpus.
+        assert opened.run("SHOW TABLES", limit=1).n_left_out == len(warehouse.VIEWS) - 2
 
 
 OTHER = "other.parquet"

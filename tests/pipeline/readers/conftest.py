@@ -1,4 +1,4 @@
-"""Where the published data sets are, and a way to write a raw file."""
+"""Fixtures for the readers tests: the folder of the published data sets, and a writer of raw files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def published() -> Path:
 
 @pytest.fixture
 def write(tmp_path: Path) -> Callable[..., Path]:
-    """Write text (or bytes) as UTF-8, exactly as given."""
+    """A function that writes bytes, or text as UTF-8, exactly as given."""
 
     def write(content: str | bytes, name: str = "raw.txt") -> Path:
         path = tmp_path / name

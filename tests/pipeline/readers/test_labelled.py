@@ -1,4 +1,4 @@
-"""Labelled files are told from texts by their lines."""
+"""Labelled files are distinguished from texts by their lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_rows_of_every_scheme_are_columns(scheme: TagScheme, separator: str) -> 
     [
         (["中 B-NS", "国 I-NS"], "columns"),  # no row without an entity
         (["Linux B-SOFT", "用 O", "Emacs B-SOFT", "写 O", "信 O"], "columns"),
-        ([f"{token} O" for token in "今天天气好" * 4], "columns"),  # no row with one
+        ([f"{token} O" for token in "今天天气好" * 4], "columns"),  # no row with an entity
         (["李/nr  建国/nr  在/p  [东海/ns  银行/n]nt"], "slash"),
         (["19980101-01-001-001/m  李/nr  建国/nr  在/p"], "slash"),
     ],

@@ -1,4 +1,4 @@
-"""Options as people write them: all mistakes at once, and what is meant where several spellings are usual."""
+"""Options as people write them: all mistakes reported at once, and the usual spellings of each value."""
 
 from __future__ import annotations
 

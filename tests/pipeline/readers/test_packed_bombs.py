@@ -1,4 +1,4 @@
-"""A packed file of a few kilobytes that holds an endless line or sentence: refused by line, in bounded memory."""
+"""A small packed file that holds a huge line or sentence is refused with its line number, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.readers import read_sentences
 
 HUGE = 1 << 26
-"""Bytes of the unpacked files."""
+"""Size of the unpacked files in bytes."""
 MAX_GROWTH = 420
-"""MiB that reading may take at its peak, over what a small file takes."""
+"""Maximum growth of the peak memory during reading, in MiB."""
 
 
 def _bomb(path: Path, beginning: str, repeated: str) -> Path:

@@ -1,4 +1,4 @@
-"""The figures of the published data sets, and Weibo's original form made from them."""
+"""The figures of the published data sets, and Weibo's original form reconstructed from them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_counts_of_the_published_files(published: Path, name: str) -> None:
     assert (n_sentences, n_characters, n_entities) == FIGURES[name]
     assert (report.n_sentences, report.n_characters, report.n_entities) == FIGURES[name]
     assert report.scheme == "BMES"
-    # SOURCE.md: "M-ORG>O x2, O>M-ORG x2" in Resume train, nothing elsewhere
+    # SOURCE.md: "M-ORG>O x2, O>M-ORG x2" in Resume train, no faults elsewhere
     cut = {"unclosed-entity": 2, "orphan-continuation": 2} if name == "resume/train.bmes" else {}
     assert report.repairs == cut
     assert report.skipped == {}
@@ -43,7 +43,7 @@ def test_counts_of_the_published_files(published: Path, name: str) -> None:
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 @pytest.mark.parametrize("separator", ["\t", " "], ids=["tab", "space"])
 def test_weibo_in_its_original_form(published: Path, tmp_path: Path, split: str, separator: str) -> None:
-    """Character and position, BIO, a destroyed emoji as two U+FFFD without position, LF."""
+    """The form: character and position, BIO, LF, and a destroyed emoji as two U+FFFD without a position."""
     known = list(read_sentences(published / "weibo" / f"{split}.bmes")[0])
     chance = random.Random(13)
     destroyed = 0

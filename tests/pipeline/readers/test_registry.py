@@ -1,4 +1,4 @@
-"""Which format a file is taken for, and what all formats share."""
+"""How a file's format is detected, and what all formats share."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_a_cut_gzip_file_is_refused(write: Write) -> None:
 
 
 def test_sentences_stream(write: Write) -> None:
-    """A row that breaks late does not stop the sentences before it."""
+    """A broken row near the end does not prevent reading the sentences before it."""
     path = write('{"text": "甲", "spans": []}\n' * 500 + "?\n", "raw.jsonl")
     sentences, report = read_sentences(path)
     assert next(sentences).line == 1

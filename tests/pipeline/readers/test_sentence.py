@@ -1,4 +1,4 @@
-"""Reports add up, and types that differ in case only are found."""
+"""Reports add up, and types that differ only in case are found."""
 
 from __future__ import annotations
 

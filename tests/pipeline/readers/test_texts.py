@@ -1,4 +1,4 @@
-"""Texts without labels from every kind of file: the same texts, in constant memory, and what is refused where."""
+"""Unlabelled texts from every kind of file: the same texts, in constant memory, with refusals at the right place."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_names_tell_what_is_read_of_a_folder() -> None:
 
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.zst", "a.jsonl", "a.parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
-    """Sixteen times the texts: of Python's own memory no more."""
+    """Sixteen times as many texts take no more of Python's own memory."""
     peaks = []
     for n in (2_000, 32_000):
         path = tmp_path / name

@@ -1,4 +1,4 @@
-"""Storage of several kinds: a folder, fsspec's memory, and an S3 server on loopback with a bucket a test."""
+"""Storage of several kinds: a folder, fsspec's memory, and an S3 server on loopback with one bucket per test."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ server.start()
 print("http://%s:%d" % server.get_host_and_port(), flush=True)
 sys.stdin.read()
 """
-"""It ends with the tests, however they end: its standard input is closed then."""
+"""Program of the S3 server. It exits when its standard input is closed, so it ends with the tests however they end."""
 
 
 @pytest.fixture(scope="session")
 def s3_environment() -> Iterator[dict[str, str]]:
-    """An S3 server, and the variables by which drivers find it: keys are told by the environment alone."""
+    """Environment variables with the address and keys of a running S3 server: drivers take keys only from there."""
     with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", _SERVER],
         stdin=subprocess.PIPE,
@@ -49,7 +49,7 @@ _NUMBERS = itertools.count()
 
 @pytest.fixture(scope="session")
 def make_bucket(s3_environment: dict[str, str]) -> Callable[[], str]:
-    """Make a bucket and give its URL."""
+    """A function that makes a bucket and returns its URL."""
 
     def make() -> str:
         import boto3
@@ -69,7 +69,7 @@ def make_bucket(s3_environment: dict[str, str]) -> Callable[[], str]:
 
 @pytest.fixture
 def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of this test's own."""
+    """A cache for one test only."""
     folder = tmp_path / "cache"
     monkeypatch.setenv("SSMI_CACHE", str(folder))
     return folder
@@ -77,7 +77,7 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(params=["file", "memory", "s3"])
 def url(request: pytest.FixtureRequest, tmp_path: Path, cache_folder: Path) -> str:
-    """A folder in storage, empty."""
+    """URL of an empty folder in storage."""
     if request.param == "file":
         return (tmp_path / "storage").as_uri()
     if request.param == "memory":
@@ -93,7 +93,7 @@ def s3_url(
     cache_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> str:
-    """A folder in a bucket, empty."""
+    """URL of an empty folder in a bucket."""
     for name, value in s3_environment.items():
         monkeypatch.setenv(name, value)
     return f"{make_bucket()}/some/project"

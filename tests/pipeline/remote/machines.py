@@ -1,4 +1,4 @@
-"""Dask processes on loopback as machines that share nothing: each in a folder of its own, with a cache of its own."""
+"""Dask processes on loopback as machines that share nothing: each has its own folder and its own cache."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def wait_until(happened: Callable[[], bool], what: str, *, seconds: float = 600)
 
 @dataclass
 class Machine:
-    """A dask process with a working folder and a cache of its own."""
+    """A dask process with its own working folder and cache."""
 
     folder: Path
     process: subprocess.Popen[bytes]
 
     def kill(self) -> None:
-        """SIGKILL to the process and its children: a worker has a nanny."""
+        """Send SIGKILL to the process and its children (a worker has a nanny)."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
@@ -41,7 +41,7 @@ class Machine:
 
 @dataclass
 class Machines:
-    """A scheduler and its workers, each in a folder of its own."""
+    """A scheduler and its workers, each in its own folder."""
 
     folder: Path
     environment: dict[str, str]

@@ -1,4 +1,4 @@
-"""What is a URL of storage, and which ones are refused before anything is opened."""
+"""What counts as a storage URL, and which URLs are refused before anything is opened."""
 
 from __future__ import annotations
 

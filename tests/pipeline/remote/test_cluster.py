@@ -1,4 +1,4 @@
-"""A Dask cluster whose workers share no folder with the build, nor with one another: an object store is between."""
+"""A Dask cluster whose workers share no folder with the build or with each other, only an object store."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def serial_bytes(pristine_project: Any, copy_project: Any, tmp_path_factory: pyt
 
 @pytest.fixture
 def builder(fresh_project: Any, tmp_path: Path, s3_environment: dict[str, str]) -> Any:
-    """The machine that builds: a project of which nothing is built, with a cache of its own."""
+    """The machine that builds: a project with nothing built and its own cache."""
     environment = {**fresh_project.environment, **s3_environment, "SSMI_CACHE": str(tmp_path / "cache")}
     return replace(fresh_project, environment=environment)
 
@@ -36,7 +36,7 @@ def builder(fresh_project: Any, tmp_path: Path, s3_environment: dict[str, str]) 
 def test_workers_of_other_folders_give_the_serial_bytes_whoever_is_killed(
     builder: Any, machines: Machines, make_bucket: Callable[[], str], serial_bytes: dict[str, str]
 ) -> None:
-    """A worker is killed in the middle, then the scheduler; the same command goes on with the parts that are there."""
+    """Kill a worker in mid-build, then the scheduler; the same command continues from the finished parts."""
     url = f"{make_bucket()}/project"
     command = ("--storage", url, *BUILD, "--scheduler")
     scheduler = machines.start_scheduler()

@@ -1,6 +1,6 @@
-"""A corpus tagged by workers that share no folder with the project: a run, its features and its parts go over storage.
+"""A corpus tagged by workers that share no folder with the project: the run, features and parts travel via storage.
 
-The bytes are those of a serial call, whoever is stopped meanwhile.
+The bytes equal those of a serial call, whichever process is stopped in between.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LINES = ["吴重阳先生毕业于北京大学，任公司董事长。", "我 �
 
 @pytest.fixture(scope="module")
 def tagged(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with a run, a corpus whose features are built, and its entities as a serial call finds them."""
+    """A project with a run, a corpus with built features, and the corpus's entities from a serial call."""
     project = copy_project(tagging_project, tmp_path_factory.mktemp("tagged"))
     (project.root / "news").mkdir()
     (project.root / "news" / "a.txt").write_text("\n".join(LINES), encoding="utf-8")
@@ -38,14 +38,14 @@ def tagged(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
 
 
 def _entities(project: Any) -> dict[str, str]:
-    """The digests of the parts and the manifest."""
+    """Digests of the parts and of the manifest."""
     found: dict[str, str] = project.artifacts("predict", "tiny", "news")
     return found
 
 
 @pytest.fixture
 def untagged(tagged: Any, copy_project: Any, tmp_path: Path) -> Any:
-    """The same without the entities, one's own."""
+    """A copy of the tagged project, without the entities."""
     return _untagged(tagged, copy_project, tmp_path)
 
 
@@ -84,7 +84,7 @@ def test_workers_of_other_folders_give_the_serial_bytes(
 
 
 class Elsewhere(Serial):
-    """Workers that are stopped after some parts. In this process, by the same way over the storage."""
+    """Workers that are stopped after ``n`` parts, run in this process but exchanging files through the storage."""
 
     is_local = False
 
@@ -92,7 +92,7 @@ class Elsewhere(Serial):
         self.n = n
 
     def map(self, work: Work[Task, Result], reporter: Reporter) -> Iterator[Result]:
-        """As a cluster."""
+        """Run the tasks as a cluster would, and interrupt after ``n`` results."""
         for number, result in enumerate(super().map(work, reporter)):
             if number == self.n:
                 raise KeyboardInterrupt
@@ -115,7 +115,7 @@ def test_the_parts_of_a_stopped_call_are_taken_on_another_machine(
     with pytest.raises(KeyboardInterrupt):
         ssmi.open_project(untagged.root, storage=storage).predict_shards("news", scheduler=address, device="cpu")
     assert not _entities(untagged)
-    # What one machine had here alone is in the storage now.
+    # Shards that existed only on the first machine have been sent to the storage.
     assert (tmp_path / "storage" / "shards" / "news" / "manifest.json").is_file()
     other = _untagged(tagged, copy_project, tmp_path / "other")
     executor.n = 99
@@ -130,18 +130,18 @@ def test_the_parts_of_a_stopped_call_are_taken_on_another_machine(
 
 
 class Notes(Silent):
-    """Keeps what is said."""
+    """Records the notes."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
 
     def note(self, text: str) -> None:
-        """Keep it."""
+        """Record the note."""
         self.said.append(text)
 
 
 def test_the_memory_of_this_process_serves_no_workers(untagged: Any) -> None:
-    """Refused before anything is done."""
+    """The call is refused before any work starts."""
     opened = ssmi.open_project(untagged.root, storage="memory://tagging/project")
     open_folder("memory://tagging/project").write("a", b"")
     with pytest.raises(ParameterError, match="exists only in this process's memory"):

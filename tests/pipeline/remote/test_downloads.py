@@ -1,4 +1,4 @@
-"""Corpora and word vectors by URL: the same as from a folder of this machine."""
+"""Corpora and word vectors by URL: the same as from a local folder."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_nothing_at_a_url_and_an_unknown_scheme_are_told_with_the_parameter(url:
 
 
 def test_a_key_that_leads_out_of_the_folder_is_refused(s3_url: str, cache_folder: Path) -> None:
-    """A bucket is no folder: a key may hold anything."""
+    """A bucket is not a file system: a key may hold anything."""
     remote = RemoteFolder(s3_url)
     remote.write("texts/../../../escaped.txt", b"x")
     with pytest.raises(InputDataError, match=r"\.\./escaped\.txt: no name for a file here"):

@@ -1,4 +1,4 @@
-"""One behaviour of a folder in storage, whatever driver of fsspec is under it."""
+"""A folder in storage behaves the same under every fsspec driver."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_a_driver_that_is_not_there_is_named_in_a_line(url: str, error: type[Exc
 
 @pytest.mark.parametrize("scheme", sorted(PACKAGES.keys() - {"http", "https"}))
 def test_the_package_of_a_driver_that_is_missing_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also on a machine that has it: a module that is None cannot be imported."""
+    """This also holds where the package is installed: an entry of None in ``sys.modules`` prevents its import."""
     monkeypatch.setitem(sys.modules, PACKAGES[scheme], None)
     with pytest.raises(MissingResourceError) as caught:
         open_folder(f"{scheme}://host/folder", what="--storage")
@@ -94,7 +94,7 @@ def test_the_package_of_a_driver_that_is_missing_is_named(scheme: str, monkeypat
 
 
 def test_the_guide_says_which_kinds_are_tested_and_what_the_others_need(repository: Path) -> None:
-    """The fixture ``url`` is what "tested" means: every kind of it, and no other."""
+    """The kinds of storage called "tested" in the guide are exactly those of the fixture ``url``."""
     guide = (repository / "docs" / "guides" / "storage.md").read_text(encoding="utf-8")
     rows = {
         row[0]: row[1:] for row in re.findall(r"^\| `(\w+)://\S*` \| (.+?) \| .* \| (.+?) \|$", guide, re.MULTILINE)
@@ -156,7 +156,7 @@ def test_what_is_not_there_is_no_empty_storage(url: str) -> None:
 
 
 def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
-    """Below the first one too: a name too long for the file system stands for any failure of it."""
+    """Also for nested folders; a name too long for the file system stands for any of its failures."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_bytes(b"1")
     assert RemoteFolder(tmp_path.as_uri()).sizes() == {"a/b/c": 1}

@@ -1,4 +1,4 @@
-"""Files by digest on this machine: checked, fetched once, shared by links, and tidied up."""
+"""Local files by digest: checked, fetched once, shared by hard links, and tidied up."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_a_file_is_fetched_where_the_one_here_is_another(url: str, tmp_path: Pat
         objects.fetch(remote, "a", _digest(b"content"), target)
         assert target.read_bytes() == b"content"
     remote.remove("a")
-    objects.fetch(remote, "a", _digest(b"content"), target)  # it is here, so nobody asks
+    objects.fetch(remote, "a", _digest(b"content"), target)  # a local copy exists, so the storage is not asked
 
 
 def test_another_content_and_a_missing_file_are_refused(url: str, tmp_path: Path) -> None:
@@ -41,7 +41,7 @@ def test_another_content_and_a_missing_file_are_refused(url: str, tmp_path: Path
 
 
 def test_two_folders_share_one_copy(url: str, cache_folder: Path) -> None:
-    """The second is linked though the storage has lost the file; a damaged object is fetched again."""
+    """The second folder gets a link even if the storage has lost the file; a damaged object is fetched again."""
     remote = RemoteFolder(url)
     remote.write("a", b"content")
     one, two = cache_folder / "workers" / "1" / "a", cache_folder / "workers" / "2" / "a"
@@ -59,7 +59,7 @@ def test_two_folders_share_one_copy(url: str, cache_folder: Path) -> None:
 
 def test_the_oldest_objects_that_nobody_uses_go(url: str, cache_folder: Path) -> None:
     remote = RemoteFolder(url)
-    objects.tidy(max_bytes=0)  # nothing is there yet
+    objects.tidy(max_bytes=0)  # the folder does not exist yet
     for number in range(4):
         content = bytes([number]) * 100
         remote.write("a", content)

@@ -1,4 +1,4 @@
-"""Projects on several machines with one storage, through the command line and Python: built here, used there."""
+"""Projects on several machines with one storage, through the command line and Python."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def bucket(make_bucket: Callable[[], str]) -> str:
 def machine(
     pristine_project: Any, copy_project: Any, s3_environment: dict[str, str], tmp_path: Path
 ) -> Callable[[str], Any]:
-    """A project of which nothing is built, with a cache of its own."""
+    """A function that makes a project with nothing built and its own cache."""
 
     def machine(name: str) -> Any:
         project = copy_project(pristine_project, tmp_path / name)
@@ -42,7 +42,7 @@ def _no_secret_below(root: Path) -> bool:
 def test_built_on_one_machine_and_used_on_another(
     machine: Callable[[str], Any], bucket: str, built_once: Any, tmp_path: Path
 ) -> None:
-    """The bytes are those without storage; the second machine computes nothing, queries, trains and verifies."""
+    """The bytes are those without storage; the second machine queries, trains and verifies but builds nothing."""
     one, two = machine("one"), machine("two")
     built = one.ssmi("--storage", bucket, "features", "build")
     assert built.code == 0 and set(built.states.values()) == {"built"}, built.stderr
@@ -86,7 +86,7 @@ def test_verify_takes_nothing_for_a_whole_storage(project: Any, tmp_path: Path) 
 
 
 def test_shares_on_machines_of_their_own(machine: Callable[[str], Any], bucket: str, built_once: Any) -> None:
-    """As a SLURM array does it: each job with a copy of the project, and a last one that joins."""
+    """As in a SLURM array: each job has a copy of the project, and a last job joins the shares."""
     environment = {"SSMI_STORAGE": bucket}
     machines = [machine(name) for name in ("one", "two", "join")]
     machines = [replace(one, environment={**one.environment, **environment}) for one in machines]

@@ -1,4 +1,4 @@
-"""One stage in several folders with storage between: what one has finished another takes; the bytes are the same."""
+"""One stage in several folders that share a storage: each takes the others' finished parts, with equal bytes."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from ssmi.pipeline.stages.up_to_date import StageShare, is_current, run, run_sha
 
 N_PARTS = 5
 visits: list[str] = []
-"""Parts that ran, since the test began."""
+"""Names of the parts that have run since the test began."""
 before_part: dict[str, Callable[[], None]] = {}
-"""What else happens, once, when a part begins."""
+"""Functions called once when a part begins, by the part's name."""
 
 
 class Killed(BaseException):
-    """As a signal: no code of a stage handles it."""
+    """Stands for a signal: no code of a stage handles it."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def add(task: Sum) -> None:
 
 
 def work(context: StageContext, folder: Path) -> StageReport:
-    """Squares in the scratch folder, then several files of their sum: the second needs all of the first."""
+    """Write squares into the scratch folder, then several files with their sum, each of which needs all squares."""
     squares = [Square(n, context.scratch() / f"square-{n}.txt") for n in range(N_PARTS)]
     total = sum(context.map_tasks(square, squares, sizes=[1] * N_PARTS, label="square numbers", unit="numbers"))
     (folder / "total.txt").write_text(str(total), encoding="utf-8")
@@ -79,7 +79,7 @@ NAMES = [f"{what}-{n}" for what in ("square", "add") for n in range(N_PARTS)]
 
 
 class Notes(Silent):
-    """Keeps what is said."""
+    """Records the notes."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -96,7 +96,7 @@ def nothing_has_run() -> None:
 
 @pytest.fixture
 def machine(url: str, tmp_path: Path) -> Callable[[str], StageContext]:
-    """A project in a folder of its own, with the storage."""
+    """A function that makes a project in its own folder, with the shared storage."""
 
     def machine(name: str) -> StageContext:
         root = tmp_path / name / "project"
@@ -111,7 +111,7 @@ Machine = Callable[[str], StageContext]
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What a run without storage gives."""
+    """Digests of the output of a run without storage."""
     context = StageContext(tmp_path_factory.mktemp("whole"), "tiny", Params(), Serial(), Silent())
     run(STAGE, context)
     return _output(context)
@@ -124,7 +124,7 @@ def _output(context: StageContext) -> dict[str, str]:
 
 
 def _build(context: StageContext) -> bool:
-    """As ``features build`` does a stage; whether it ran."""
+    """Build the stage as ``features build`` does, and return whether it ran."""
     if is_current_anywhere(STAGE, context):
         return False
     run(STAGE, context)
@@ -192,7 +192,7 @@ def test_a_part_that_was_damaged_here_is_not_sent(machine: Machine, url: str, wh
     _kill_at(replace(machine("one"), remote=None), "add-1")
     (path,) = (machine("one").root / ".ssmi").rglob("square-3.txt")
     path.write_bytes(b"8")
-    run_share(STAGE, machine("one"), Share(1, 2))  # square 3 is of the other share
+    run_share(STAGE, machine("one"), Share(1, 2))  # square 3 belongs to the other share
     names = open_folder(url).sizes()
     assert any(name.endswith("square-2.txt") for name in names) and not [
         name for name in names if name.endswith("square-3.txt") or "square-numbers/000003" in name
@@ -201,7 +201,7 @@ def test_a_part_that_was_damaged_here_is_not_sent(machine: Machine, url: str, wh
 
 
 def _damage(url: str, ending: str, content: bytes | None) -> str:
-    """Write another content to a file in storage, or remove it; gives its name."""
+    """Replace the content of a file in storage, or remove the file if None, and return its name."""
     remote = open_folder(url)
     (name,) = (name for name in remote.sizes() if name.endswith(ending))
     remote.remove(name)
@@ -212,7 +212,7 @@ def _damage(url: str, ending: str, content: bytes | None) -> str:
 
 @pytest.mark.parametrize("n", [1, 3, 7])
 def test_shares_of_other_folders_give_the_same_bytes(machine: Machine, whole: dict[str, str], n: int) -> None:
-    """Each share on a machine of its own; another one joins them and computes nothing."""
+    """Each share runs on its own machine; another machine joins them and computes nothing."""
     for _ in range(2):
         missing = [run_share(STAGE, machine(f"share-{index}"), Share(index, n)).missing for index in range(1, n + 1)]
     assert missing[-1] == 0
@@ -238,7 +238,7 @@ def test_a_share_of_a_finished_stage_does_nothing_without_storage_too(tmp_path: 
 
 
 def test_two_builders_at_once_end_with_one_whole_stage(machine: Machine, whole: dict[str, str]) -> None:
-    """The second begins and ends while the first is between two parts."""
+    """The second builder begins and ends while the first is between two parts."""
     before_part["add-1"] = lambda: None if _build(machine("two")) else pytest.fail("was current")
     assert _build(machine("one"))
     assert _output(machine("one")) == _output(machine("two")) == whole

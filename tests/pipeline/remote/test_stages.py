@@ -1,4 +1,4 @@
-"""Finished stages in storage: one version or the other, never some files of each."""
+"""Finished stages in storage: always one whole version, never a mixture of two."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Make = Callable[[str], Path]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    """A finished folder whose files hold a text."""
+    """A function that makes a finished folder whose files hold a given text."""
 
     def make(text: str) -> Path:
         folder = tmp_path / f"made-{text}"
@@ -60,7 +60,7 @@ def test_what_is_published_is_fetched_whole(stored: StoredStages, make: Make, tm
         assert _content(tmp_path / "here") == _content(folder)
         found = stored.manifest(PLACE)
         assert found is not None and found.digest == manifests.read(folder).digest
-        # The version before has gone.
+        # The previous version has been removed.
         assert set(stored.remote.sizes(PLACE)) == {
             f"{PLACE}/{MANIFEST_NAME}",
             *(f"{version_folder(PLACE, found.digest)}/{name}" for name in _content(folder)),
@@ -92,7 +92,7 @@ def test_stages_are_listed_and_looked_at(stored: StoredStages, make: Make) -> No
 
 
 def test_what_a_killed_process_has_sent_of_another_version_is_foreign(stored: StoredStages, make: Make) -> None:
-    """Nothing removes it, for the process may be alive on another machine; so it is at least told of."""
+    """Nothing removes these files, as the process may be alive on another machine, but they are reported."""
     folder, other = make("one"), make("two")
     other_digest = stored.publish_version(other, PLACE, reporter=Silent())
     _publish(stored, folder)
@@ -181,7 +181,7 @@ StoredStages(RemoteFolder("dying://" + sys.argv[1])).publish(Path(sys.argv[2]), 
 def test_killed_before_the_manifest_nothing_has_changed(
     at: str, before: str | None, make: Make, tmp_path: Path
 ) -> None:
-    """What is left of it is in nobody's way, and the next one goes on."""
+    """The files of the killed process do no harm, and the next publication succeeds."""
     home = tmp_path / "storage"
     stored = StoredStages(RemoteFolder(home.as_uri()))
     if before is not None:

@@ -1,4 +1,4 @@
-"""Every verb of a project with a storage that is not there: what only reads says so, what builds makes it."""
+"""Every verb of a project whose storage does not exist: verbs that read report it, verbs that build create it."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ READS: Mapping[str, Callable[[Project], object]] = {
     "train": lambda project: project.train(),
     "verify": lambda project: project.verify(),
 }
-"""Verbs that take features, or look at them: each asks the storage first."""
+"""Verbs that use or inspect features: each asks the storage first."""
 BUILDS = {"ablate", "build_features", "demo", "paper", "run_stage"}
 ASKS_NONE = {"check_data", "export", "open_run"}
-"""They read raw data, or what a run has kept of its features."""
+"""Verbs that read raw data, or the features that a run has stored."""
 RUN = "RUN"
-"""Stands for the run's folder."""
+"""Placeholder for the run's folder."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {
     "stats --print-sql": ("stats", "overview", "--print-sql"),
     "stats --sql": ("stats", "--sql", "SHOW TABLES"),
@@ -47,7 +47,7 @@ def _run(project: Project) -> Path:
 
 @pytest.fixture(scope="module")
 def trained(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with features and a run without counts of test. Read only."""
+    """A read-only project with features and a run without counts of the test split."""
     project = copy_project(tagging_project, tmp_path_factory.mktemp("verbs"))
     shutil.rmtree(_run(ssmi.open_project(project.root)) / COUNTS)
     return project

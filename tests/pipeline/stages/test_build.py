@@ -1,4 +1,4 @@
-"""``features build`` as a person runs it: what it builds, what it leaves alone, and what a failure costs."""
+"""``features build`` from the command line: what it builds, what it leaves alone, and what a failure costs."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_second_build_is_current_and_changes_no_byte(project: Any) -> None:
 
 
 def test_a_forced_build_elsewhere_gives_the_same_bytes(project: Any, built_once: Any) -> None:
-    """So no path, clock, host or order of anything gets into an output."""
+    """No output depends on a path, the clock, the host or any processing order."""
     outcome = project.build("--force")
     assert outcome.built == EVERYTHING
     assert project.artifacts() == built_once.artifacts()
@@ -225,7 +225,7 @@ def test_a_single_stage_always_runs(project: Any) -> None:
 
 
 def _break_raw(project: Any) -> None:
-    # Train and dev are written before test is found to be broken.
+    # Train and dev are written before the fault in test is found.
     with project.raw("test").open("a", encoding="utf-8") as stream:
         stream.write("\n好 X-ORG\n")
 

@@ -1,4 +1,4 @@
-"""Every shard row of the tiny project, computed again from raw text, vectors and encoder with plain loops."""
+"""Every shard row of the tiny project, recomputed from raw text, vectors and encoder with plain loops."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.parquet import schema, tables
 
 Vector = np.ndarray[Any, np.dtype[np.float64]]
 ROLES = "BMES"
-WINDOW = 62  # the encoder's 64 positions less [CLS] and [SEP]
+WINDOW = 62  # the encoder's 64 positions minus [CLS] and [SEP]
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Sentence:
     characters: list[str] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
     segments: list[str] = field(default_factory=list)
-    """The segment around each character."""
+    """For each character, the segment that contains it."""
     segment_starts: list[int] = field(default_factory=list)
     matches: list[tuple[int, int, str]] = field(default_factory=list)
 
@@ -43,7 +43,7 @@ def read_raw(path: Path) -> list[Sentence]:
 
 
 def without_blanks(sentence: Sentence) -> Sentence:
-    """A blank is seen between two Latin words only; here none stands at an end or beside another."""
+    """Keep a blank only between two ASCII characters; here no blank is at an end or next to another blank."""
     of = sentence.characters
     seen = [i for i, mark in enumerate(of) if not mark.isspace() or (of[i - 1] + of[i + 1]).isascii()]
     return Sentence([of[i] for i in seen], [sentence.tags[i] for i in seen])
@@ -66,7 +66,7 @@ def read_words(path: Path) -> dict[str, Vector]:
 
 
 class Recomputed:
-    """The whole of METHOD in the order of its stages."""
+    """All of METHOD, in the order of its stages."""
 
     def __init__(self, root: Path) -> None:
         self.splits = {split: read_raw(root / "data" / "tiny" / f"{split}.bmes") for split in ("train", "dev", "test")}
@@ -75,7 +75,7 @@ class Recomputed:
         self.id_of = {word: number for number, word in enumerate(self.words, start=1)}
         lines = (root / "encoder" / "vocab.txt").read_text(encoding="utf-8").split("\n")
         self.token_of = {token: number for number, token in enumerate(lines) if token}
-        torch.set_num_threads(1)  # threads that wait for each other cost more than they bring here
+        torch.set_num_threads(1)  # at these sizes, synchronising threads costs more than it gains
         self.bert = BertModel.from_pretrained(root / "encoder", add_pooling_layer=False, local_files_only=True).eval()
         cut = jieba.Tokenizer()
         jieba.setLogLevel("WARNING")
@@ -124,7 +124,7 @@ class Recomputed:
         return states.numpy().astype(np.float64)
 
     def _segment_vectors(self) -> dict[str, Vector]:
-        """In the vocabulary: its vector. Outside: BERT's mean state through a ridge map fitted on words with both."""
+        """A vocabulary word's own vector; else BERT's mean state through a ridge map fitted on vocabulary words."""
         train = Counter(
             sentence.segments[start] for sentence in self.splits["train"] for start in sentence.segment_starts
         )
@@ -132,7 +132,7 @@ class Recomputed:
         fit = [*fit, *(word for word in self.words if word not in fit)][:100]
         x = np.stack([self.states(list(word)).mean(axis=0) for word in fit])
         y = np.stack([self.words[word] for word in fit])
-        used = np.sort(np.random.default_rng(13).permutation(100)[10:])  # a tenth is held out
+        used = np.sort(np.random.default_rng(13).permutation(100)[10:])  # a tenth of the words is held out
         mean, scale = x[used].mean(axis=0), x[used].std(axis=0) + 1e-6
         z = (x[used] - mean) / scale
         offset = y[used].mean(axis=0)
@@ -172,7 +172,7 @@ class Recomputed:
         return best
 
     def choice(self, character: str, segment: str) -> tuple[int, float, list[int], list[int]]:
-        """Best, its cosine, set, negatives."""
+        """Return the best boundary id, its cosine, the set, and the negatives."""
         cosines = [
             (float(self.vector_of[segment] @ vector), self.id_of[word])
             for word, vector in self.words.items()
@@ -227,7 +227,7 @@ def test_every_shard_row_is_what_the_method_says(built_once: Any, by_hand: Recom
 
 
 def test_the_text_is_hard_enough_to_prove_something(by_hand: Recomputed) -> None:
-    """Full sets and negatives, windows, foreign segments and unknown tokens all occur."""
+    """Full sets and negatives, several windows, out-of-vocabulary segments and unknown tokens all occur."""
     sentences = by_hand.everything
     choices = [by_hand.choice(*pair) for one in sentences for pair in zip(one.characters, one.segments, strict=True)]
     assert max(len(chosen) for _, _, chosen, _ in choices) == 8

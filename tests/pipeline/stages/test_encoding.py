@@ -1,4 +1,4 @@
-"""Words through the frozen encoder in chunks, and those that were embedded before from the cache."""
+"""Words through the frozen encoder in chunks, with previously embedded words from the cache."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_a_word_is_the_mean_of_its_characters_states_in_the_order_that_was_asked
 def test_whatever_words_are_kept_the_vectors_are_the_same_to_the_last_bit(
     context: StageContext, known: set[str], seed: int, uncached: dict[str, bytes]
 ) -> None:
-    """Kept words come from other chunks than those that they would be computed in now."""
+    """Cached words were computed in chunks other than those that would compute them in this call."""
     _kept(context).path.unlink(missing_ok=True)
     encode_words(sorted(known), context, label="others")
     order = np.random.default_rng(seed).permutation(len(WORDS))[:60]
@@ -107,7 +107,7 @@ def test_vectors_of_another_encoder_are_not_taken(context: StageContext) -> None
     before = encode_words(CHARACTERS[:5], context, label="words")
     tokens = context.root / "models" / "bert" / "vocab.txt"
     lines = tokens.read_text(encoding="utf-8").split("\n")
-    lines[4], lines[5] = lines[5], lines[4]  # 一 and 丁 change places
+    lines[4], lines[5] = lines[5], lines[4]  # 一 and 丁 are swapped
     tokens.write_text("\n".join(lines), encoding="utf-8")
     after = encode_words(CHARACTERS[:5], context, label="words")
     np.testing.assert_allclose(after[[1, 0, 2, 3, 4]], before, atol=1e-5)
@@ -149,7 +149,7 @@ def test_an_encoder_is_opened_once_for_each_digest_number_of_layers_and_last_nor
 
 
 def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageContext) -> None:
-    """So that no path gets into a manifest."""
+    """This keeps paths out of manifests."""
     encoder = encoder_of(context)
     assert encoder_inputs(context) == {"encoder/bert": encoder.digest}
     absolute = check_params({"encoder": {"name": str(context.root / "models" / "bert")}}, source="x")

@@ -16,7 +16,7 @@ from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.encoding import open_encoder
 
 LISTED = "\ufeff# mine\n只有测试集见过\n\n上海人民\nabc\n疫苗\n上海人民\n单\n  测试集见  \n"
-"""Lines 2, 4 and 9 join; 疫苗 has a vector."""
+"""Lines 2, 4 and 9 join the vocabulary; 疫苗 already has a vector."""
 JOIN = ["只有测试集见过", "上海人民", "测试集见"]
 
 
@@ -27,7 +27,7 @@ def _manifest(project: Any) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def extended(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The tiny project built with extra words, and what the command said."""
+    """The tiny project built with extra words; the command's messages are checked here."""
     project = copy_project(pristine_project, tmp_path_factory.mktemp("extended"))
     (project.root / "own.txt").write_text(LISTED, encoding="utf-8")
     project.set("vocab", extra_words="own.txt")

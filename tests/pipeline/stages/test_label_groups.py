@@ -1,4 +1,4 @@
-"""Label groups on their way from a data set's record through the manifests into the scores."""
+"""Label groups, from a data set's record through the manifests into the scores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stopped runs leave of a stage goes once it is current; what a living process works on stays."""
+"""Leftovers of stopped runs are removed once a stage is current; a live process's files stay."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def _left(root: Path) -> list[Path]:
 
 def test_what_a_refused_run_left_goes_with_the_next_look_at_the_stage(tmp_path: Path) -> None:
     run(STAGE, _context(tmp_path, Params()))
-    sweep(STAGE, _context(tmp_path, Params()))  # there is nothing
+    sweep(STAGE, _context(tmp_path, Params()))  # there is nothing to remove
     with pytest.raises(InputDataError):
         run(STAGE, _context(tmp_path, OTHERS))
     assert len(_left(tmp_path)) == 1

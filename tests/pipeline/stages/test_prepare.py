@@ -1,4 +1,4 @@
-"""What the first stage writes of a data set that has no dev file."""
+"""Output of the prepare stage for a data set without a dev file."""
 
 from __future__ import annotations
 
@@ -33,5 +33,5 @@ def test_dev_that_is_cut_from_train_is_written_like_a_file_of_its_own(project: A
     assert len(lines["dev"]) <= round(len(sentences) * 0.3)
     assert lines["train"] == sorted(lines["train"]) and lines["dev"] == sorted(lines["dev"])
     assert sorted(lines["train"] + lines["dev"]) == [sentence.line for sentence in sentences]
-    # What waited in a file is gone.
+    # Temporary files are gone.
     assert {path.name for path in folder.iterdir()} == {"train", "dev", "test", "manifest.json"}

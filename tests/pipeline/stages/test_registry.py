@@ -55,7 +55,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest_name() -> None:
         get_stage("segmnt")
     assert caught.value.next_step == "did you mean 'segment'?"
     with pytest.raises(ParameterError) as caught:
-        get_stage("registry")  # a module beside the stages, and none of them
+        get_stage("registry")  # a module next to the stages, but not a stage
     assert "known: embed, pmi, prepare" in caught.value.next_step
 
 
@@ -69,7 +69,7 @@ def test_a_variant_builds_its_own_stages_in_the_order_of_all(names: set[str]) ->
 
 
 def test_names_of_stages_are_known_without_importing_any() -> None:
-    """The command line asks for them at every start."""
+    """The command line needs the names at every start."""
     program = (
         "import sys; from ssmi.pipeline.stages import registry; "
         "print(sorted(name for name in sys.modules if name.startswith('ssmi.pipeline.stages.')"

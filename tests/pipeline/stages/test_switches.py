@@ -1,4 +1,4 @@
-"""Every switch of the stages' parameters: what it means, seen in the tables it changes."""
+"""The effect of every switch among the stages' parameters, seen in the tables it changes."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def statistics(project: Any, stage: str) -> dict[str, Any]:
 
 
 def matches_over(characters: list[str], words: dict[str, int]) -> list[set[int]]:
-    """Ids of all vocabulary words over each position, by trying every stretch."""
+    """Ids of all vocabulary words over each position, found by trying every substring."""
     over: list[set[int]] = [set() for _ in characters]
     for start in range(len(characters)):
         for end in range(start + 1, min(start + 10, len(characters)) + 1):
@@ -62,7 +62,7 @@ def matches_over(characters: list[str], words: dict[str, int]) -> list[set[int]]
 
 
 class Encoder:
-    """The tiny BERT, used the plain way: one text at a time."""
+    """The tiny BERT, applied to one text at a time."""
 
     def __init__(self, root: Path) -> None:
         torch.set_num_threads(1)
@@ -71,12 +71,12 @@ class Encoder:
         self.token_of = {token: number for number, token in enumerate(lines)}
 
     def states(self, characters: list[str], *, layers: int = -1) -> Matrix:
-        """After so many layers; -1: after the last."""
+        """States after ``layers`` layers; -1 for the last layer."""
         states: Matrix = self.cells(characters, layers=layers)[1:-1]
         return states
 
     def cells(self, characters: list[str], *, layers: int) -> Matrix:
-        """The same with [CLS] in front and [SEP] at the end."""
+        """States as in ``states``, with those of [CLS] in front and [SEP] at the end."""
         ids = [self.token_of.get(one.lower(), self.token_of["[UNK]"]) for one in characters]
         with torch.no_grad():
             row = torch.tensor([[self.token_of["[CLS]"], *ids, self.token_of["[SEP]"]]])
@@ -266,7 +266,7 @@ def test_bert_space_holds_the_encoders_means(project: Any, encoder: Encoder, con
 
 
 def _in_sentences(project: Any, encoder: Encoder) -> dict[str, Matrix]:
-    """The unit mean, over all its occurrences, of each segment's mean state in its sentence."""
+    """For each segment, its mean state in a sentence, averaged over all occurrences and scaled to unit length."""
     occurrences: dict[str, list[Matrix]] = {}
     sentences = rows(project, "prepare", schema.SENTENCES)
     windows = rows(project, "shards", schema.SHARDS)
@@ -356,7 +356,7 @@ def test_a_random_choice_is_random_and_seeded(project: Any) -> None:
         assert row["set_ids"][:1] == ([row["best_id"]] if row["n_candidates"] else [])
     choosing = [row for row in drawn if row["n_candidates"] >= 5]
     n_itself = sum(row["best_id"] == words.get(row["segment"]) for row in choosing)
-    assert n_itself < len(choosing) / 2  # by cosine a segment of the vocabulary always chose itself
+    assert n_itself < len(choosing) / 2  # by cosine, a segment in the vocabulary always chooses itself
     project.build("-S", "selection.choice=random", "--force")
     assert project.artifacts("selection") == first
     project.build("-S", "selection.choice=random", "-S", "selection.seed=14")
@@ -482,7 +482,7 @@ def test_tags_of_each_scheme_hold_the_entities(project: Any, scheme: Any) -> Non
     project.build("-S", f"shards.tag_scheme={scheme}")
     labels = load_labels(folder(project, "shards") / "labels.json")
     assert labels.scheme == scheme
-    assert "TESTED" in labels.entity_types  # a type that only test holds is still scored
+    assert "TESTED" in labels.entity_types  # a type that occurs only in test is still scored
     n_entities = 0
     for row in rows(project, "shards", schema.SHARDS):
         spans, ill_formed = strict_spans([labels.tags[number] for number in row["tag_ids"]], scheme=scheme)

@@ -1,4 +1,4 @@
-"""When an output is taken as it is, and what a run leaves where it fails: on a small stage of its own."""
+"""When an output is current, and what a failed run leaves behind, on small stages defined here."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def _nothing(context: StageContext) -> Mapping[str, str]:
 
 
 def _copy_lines(context: StageContext, folder: Path) -> StageReport:
-    """One sentence a line of raw.txt."""
+    """Write one sentence per line of raw.txt."""
     lines = (context.root / "raw.txt").read_text(encoding="utf-8").split()
     rows = [{"sentence_id": n, "line": n + 1, "characters": list(line), "entities": []} for n, line in enumerate(lines)]
     tables.write_rows(tables.part_path(folder, "train", 0), schema.SENTENCES, rows)

@@ -1,8 +1,8 @@
-"""What every stage writes, as git holds it: another output needs another ``Stage.version``.
+"""The output of every stage, compared with a golden file: changed output requires a new ``Stage.version``.
 
-Two tiny projects are built, one as params.yaml says and one with the switches thrown. What is the same on every
-processor (words, ids, counts, texts) is compared by digest, floats by a few sums with a tolerance. `make golden` writes
-the file anew, and refuses where a version was forgotten.
+Three variants of the tiny project are built: one with the defaults of params.yaml, one with the switches thrown, and
+one with random choices. Values that are equal on every processor (words, ids, counts, texts) are compared by digest,
+floats by a few sums with a tolerance. `make golden` rewrites the file, and refuses if a version was forgotten.
 """
 
 from __future__ import annotations
@@ -47,26 +47,26 @@ SWITCHED = (
 RANDOM = ("selection.choice=random", "shards.tag_scheme=BIOES", "segment.hmm=false")
 VARIANTS: Mapping[str, tuple[str, ...]] = {"defaults": (), "switched": SWITCHED, "random": RANDOM}
 FROM_FLOATS = {"selection/cosines.parquet"}
-"""Counts that another processor may shift from one bin to the next."""
+"""Files of counts that another processor may shift from one bin to the next."""
 ENCODING = "encoding"
-"""Not a stage: the vectors of words that lie in the scratch folder."""
+"""Name of an output that is not a stage's: the cached vectors of words."""
 
 Output = dict[str, dict[str, Any]]
-"""File → digest of what is exact in it, and sums of each of its float columns."""
+"""File → digest of its exact content, and sums of each of its float columns."""
 
 
-# --- what a stage wrote ---------------------------------------------------------------------------------------------
+# --- output of a stage ----------------------------------------------------------------------------------------------
 
 
 def _sums(values: np.ndarray[Any, np.dtype[Any]]) -> list[float]:
-    """Their number, and sums that no swap and no change of sign leaves alone."""
+    """Return the number of values, and sums that change with any swap or change of sign."""
     flat = values.astype(np.float64).ravel()
     weights = np.cos(np.arange(flat.size))
     return [flat.size, float(np.abs(flat).sum()), float((flat * weights).sum())]
 
 
 def _column(column: pa.ChunkedArray) -> list[float] | None:
-    """Sums of a column of floats, or of lists of floats; None for any other."""
+    """Sums of a column of floats or of lists of floats; None for any other column."""
     flat = column.combine_chunks()
     while pa.types.is_list(flat.type) or pa.types.is_fixed_size_list(flat.type):
         flat = flat.flatten()
@@ -97,7 +97,7 @@ def _array(path: Path) -> dict[str, Any]:
 
 
 def _manifest(path: Path) -> dict[str, Any]:
-    """The report alone: parameters are compared by the build itself, and digests of floats differ by processor."""
+    """Only the report: the build itself compares parameters, and digests of floats differ between processors."""
     floats: dict[str, list[float]] = {}
 
     def without_floats(value: Any, name: str) -> Any:
@@ -142,7 +142,7 @@ def _output(folder: Path, stage: str) -> Output:
 
 
 def _encoding(project: Any) -> Output:
-    """The kept vectors of words together: the name of their file depends on the encoder's bytes."""
+    """All cached word vectors under one fixed name, as the name of their file depends on the encoder's bytes."""
     (path,) = (Path(project.environment["SSMI_CACHE"]) / "word-vectors").glob("*.sqlite")
     with closing(sqlite3.connect(path)) as database:
         kept = np.array([np.frombuffer(row, np.float32) for (row,) in database.execute("SELECT vector FROM vectors")])
@@ -151,19 +151,19 @@ def _encoding(project: Any) -> Output:
 
 
 def _given(project: Any, overrides: tuple[str, ...]) -> str:
-    """Digest of what the tiny project is: raw files, word vectors and the parameters of features."""
+    """Digest of the tiny project's inputs: raw files, word vectors, extra words and feature parameters."""
     files = [*sorted((project.root / "data").rglob("*.*")), project.root / "vectors.txt", project.root / "extra.txt"]
     params = parameters.load(project.root / "params.yaml", overrides=overrides)
     sections = {name: params.section(name) for name in ("encoder", *STAGE_NAMES)}
     return _digest([*(hashlib.sha256(path.read_bytes()).hexdigest() for path in files), sections])
 
 
-# --- golden and now -------------------------------------------------------------------------------------------------
+# --- golden and current output --------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: Any) -> dict[str, Any]:
-    """What this program writes, in the form of the golden file."""
+    """The current output, in the form of the golden file."""
     written: dict[str, Any] = {
         "versions": {**{name: get_stage(name).version for name in STAGE_NAMES}, ENCODING: ENCODING_VERSION},
         "schema_version": SCHEMA_VERSION,
@@ -172,7 +172,7 @@ def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factor
     }
     for variant, overrides in VARIANTS.items():
         project = copy_project(pristine_project, tmp_path_factory.mktemp(variant))
-        # A cache of its own: what is kept in it are then the vectors of this build.
+        # A separate cache, so that it holds only the vectors of this build.
         project = replace(project, environment={**project.environment, "SSMI_CACHE": str(project.root / "cache")})
         (project.root / "extra.txt").write_text("只有测试集见过\n上海人民\n", encoding="utf-8")
         project.build(*(word for override in overrides for word in ("-S", override)))
@@ -184,7 +184,7 @@ def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factor
 
 
 def _is_same(golden: Output, written: Output) -> bool:
-    """Floats may differ as they do between processors."""
+    """Compare two outputs; floats may differ by as much as they do between processors."""
     if golden.keys() != written.keys():
         return False
     return all(
@@ -199,16 +199,16 @@ def _is_same(golden: Output, written: Output) -> bool:
 
 
 def _upstream(stage: str) -> set[str]:
-    """All stages before a stage whose output it reads, or what it reads follows from."""
+    """All stages on whose output a stage depends, directly or indirectly."""
     direct = () if stage == ENCODING else get_stage(stage).upstream
     return {*direct, *(name for each in direct for name in _upstream(each))}
 
 
 def forgotten(golden: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, list[str]]:
-    """Stage → its files that are others, for those of the same version in which nothing that they read changed.
+    """Stage → its changed files, for stages with an unchanged version and unchanged upstream stages.
 
-    What only follows from an earlier stage is not named: that stage's new version builds it again. Another
-    ``SCHEMA_VERSION`` builds everything again.
+    A change that follows from an earlier stage is not reported, as that stage's new version rebuilds the later stages.
+    A new ``SCHEMA_VERSION`` rebuilds everything.
     """
     if golden["schema_version"] != written["schema_version"]:
         return {}

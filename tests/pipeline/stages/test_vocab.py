@@ -1,4 +1,4 @@
-"""The vocab stage says what it read, and of what it did not read says nothing."""
+"""The vocab stage reports what it read, and nothing about what it did not read."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_what_was_read_is_told_and_recorded(fresh_project: Any) -> None:
 
 def test_with_max_words_reading_stops_and_that_is_said(fresh_project: Any) -> None:
     rows = [f"{chr(0x4E00 + n // 100)}{chr(0x4E00 + n % 100)} {n + 1} 1" for n in range(5000)]
-    rows[4000:] = ["not a row of numbers at all"] * 1000  # never met
+    rows[4000:] = ["not a row of numbers at all"] * 1000  # never reached
     (fresh_project.root / "own.txt").write_text("\n".join(["5000 2", *rows]), encoding="utf-8")
     outcome = fresh_project.ssmi("features", "vocab", "-S", "vocab.vectors=own.txt", "-S", "vocab.max_words=1500")
     assert outcome.code == 0, outcome.stderr

@@ -1,4 +1,4 @@
-"""Files from one format into another and back."""
+"""Files converted from one format into another and back."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_each_format_is_written_as_it_should_be(tmp_path: Path, to: str) -> None
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted((source.name, target.name))
 
 
-# A file of little but NUL bytes is taken for UTF-16 without its mark, and refused.
+# A file of mostly NUL bytes is taken for UTF-16 without a byte order mark, and refused.
 ANY = st.characters(exclude_categories=("Cs",), exclude_characters="\0")
 MARKS = ANY | st.sampled_from(" \t\u3000[]|\\/#\"',;{}😀\ufeff0O")
 TEXTS = st.text(MARKS, min_size=1, max_size=12)
@@ -62,7 +62,7 @@ TEXTS = st.text(MARKS, min_size=1, max_size=12)
 
 @st.composite
 def sentences(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> list[Sentence]:
-    """Some texts with entities, two of which may touch, of types that may hold a dash or a slash."""
+    """Texts with entities that may be adjacent, of types that may hold dashes, slashes, commas or quotes."""
     drawn = []
     for text in draw(st.lists(texts, min_size=1, max_size=4)):
         bounds = sorted(draw(st.sets(st.integers(0, len(text)), max_size=6)))
@@ -88,7 +88,7 @@ def round_trip(folder: Path, rows: list[Sentence], *, to: str, scheme: TagScheme
         )
     )
     convert(source, target, to=to, scheme=scheme, options=ReadOptions(offsets="code-points"))
-    # a file of brackets without an entity does not say what it is
+    # without an entity, a file in bracket notation cannot be recognised
     given = ReadOptions(format=to) if to == "bracket" else ReadOptions()
     read, report = read_sentences(target, options=given)
     assert same(list(read), rows)
@@ -180,7 +180,7 @@ def test_every_format_is_read_in_every_encoding(tmp_path: Path, to: str, encodin
     source.write_text(LINES, encoding="utf-8")
     convert(source, target, to=to)
     expected = list(read_sentences(target)[0])
-    target.write_bytes(WRITTEN[to].encode(encoding))  # "utf-16" puts a byte order mark, which is enough
+    target.write_bytes(WRITTEN[to].encode(encoding))  # "utf-16" writes a byte order mark, which is enough
     given = ReadOptions() if encoding == "utf-16" else ReadOptions(encoding=encoding)
     read, report = read_sentences(target, options=given)
     assert list(read) == expected

@@ -1,4 +1,4 @@
-"""What formats say besides texts and entities: scores, fields, models; and texts that are hard to write."""
+"""What formats hold besides texts and entities (scores, fields, models), and texts that are hard to write."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def bodies(name: str, given_rows: Sequence[LabelledText], style: Style | None = 
 @pytest.mark.parametrize("name", JSON_LINES + JSON_ARRAYS)
 @given(given_rows=st.lists(rows(), max_size=4))
 def test_json_holds_any_text_and_the_fields_that_came_with_it(name: str, given_rows: list[LabelledText]) -> None:
-    """Also halves of surrogate pairs, which UTF-8 cannot hold and JSON can spell."""
+    """Including lone surrogates, which UTF-8 cannot hold but JSON can escape."""
     written = bodies(name, given_rows)
     assert len(written) == len(given_rows)
     for body, row in zip(written, given_rows, strict=True):
         inner = body["data"] if name == "label-studio" else body
         text = "".join(inner["sentence"]) if name == "w2ner" else inner["text"]
-        # two halves side by side are read back as the one character that they spell
+        # two adjacent surrogates read back as the one character that they encode
         assert text.encode("utf-16", "surrogatepass") == row.text.encode("utf-16", "surrogatepass")
         for key, value in row.fields.items():
             if isinstance(value, str):

@@ -1,4 +1,4 @@
-"""The conversion, on a tiny model written here byte by byte, and on the real one (marked ``assets``)."""
+"""The conversion, tested on a tiny model written here byte by byte and on the real model (marked ``assets``)."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _shapes() -> dict[str, tuple[int, ...]]:
 
 
 def _quantised(weights: np.ndarray, scale: float) -> bytes:
-    """Integers -8..7 as blocks of 32 in 18 bytes, written the slow and plain way."""
+    """Pack integers -8..7 in blocks of 32, 18 bytes per block, with a plain loop."""
     out = bytearray()
     for block in weights.reshape(-1, 32):
         out += np.float16(scale).tobytes()
@@ -68,7 +68,7 @@ def _quantised(weights: np.ndarray, scale: float) -> bytes:
 
 
 def write_model(path: Path, *, pieces: list[str] = PIECES) -> dict[str, np.ndarray]:
-    """Write an E5S1 file; returns the weights it holds."""
+    """Write an E5S1 file and return the weights it holds."""
     random = np.random.default_rng(7)
     weights, kinds, contents = {}, {}, {}
     for number, (name, shape) in enumerate(_shapes().items()):
@@ -209,7 +209,7 @@ def test_damage_never_ends_in_a_traceback(cut: int, flip: int, value: int, tmp_p
         assert error.message.startswith("model.bin: ")
 
 
-# --- the real one -----------------------------------------------------------------------------------------------------
+# --- the real model ---------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

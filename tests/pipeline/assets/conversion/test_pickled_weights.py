@@ -1,4 +1,4 @@
-"""``pytorch_model.bin`` alone: converted once, found again by its content, never more than tensors unpickled."""
+"""``pytorch_model.bin`` alone: converted once, cached by content, and only tensors are ever unpickled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXT = VOCABULARY[4:14]
 
 @pytest.fixture
 def folder(tmp_path: Path, cache_folder: Path, write_typed_encoder: Callable[..., Any]) -> Path:
-    """An encoder with safetensors, beside which a pickle is put by the tests."""
+    """An encoder with safetensors weights, next to which the tests write a pickle."""
     write_typed_encoder(tmp_path / "hfl", "bert", VOCABULARY)
     return tmp_path / "hfl"
 
@@ -38,7 +38,7 @@ def _states(folder: Path) -> np.ndarray[Any, Any]:
 
 
 def _take_weights(folder: Path) -> dict[str, torch.Tensor]:
-    """The weights as published BERTs name them, with a tied head; the safetensors file goes."""
+    """Return the weights under the names of published BERTs, with a tied head, and remove the safetensors file."""
     path = folder / "model.safetensors"
     tensors = {f"bert.{name}": tensor for name, tensor in load_file(path).items()}
     path.unlink()

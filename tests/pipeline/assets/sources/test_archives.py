@@ -45,7 +45,7 @@ def test_a_zip_link_is_refused(tmp_path) -> None:
         _read(tmp_path / "a.whl")
 
 
-@pytest.mark.parametrize("nth", [0, 1])  # beside the member, in the list at the end
+@pytest.mark.parametrize("nth", [0, 1])  # name in the member's local header, name in the central directory
 def test_a_name_that_is_said_to_be_utf_8_and_is_not_is_refused(nth: int, tmp_path) -> None:
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as bundle:
         bundle.writestr("pkg/词", BODY)

@@ -22,7 +22,7 @@ except InputDataError as error:
 
 
 def _ask_hub(name: str, home: Path) -> str:
-    """In a process of its own, because the hub's library reads its settings once."""
+    """Ask the hub in a separate process, because its library reads its settings only once."""
     env = {**os.environ, "HF_HOME": str(home), "HF_HUB_OFFLINE": "1"}
     command = [sys.executable, "-W", "error", "-c", _ASK_HUB, name]
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=True).stdout

@@ -1,4 +1,4 @@
-"""Tokens of several characters, through the doorway: training sees what raw text will be."""
+"""Tokens of several characters, read with ``read_sentences``: training sees the same text as prediction."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def test_every_scheme_is_cut_alike(write: Write, name: str, scheme: TagScheme) -
         ([("in", "O"), ("Paris", "B-LOC"), ("2024", "B-X")], "in Paris 2024", ["Paris/LOC", "2024/X"]),
         ([("Plan", "O"), ("B", "B-X")], "Plan B", ["B/X"]),
         ([("José", "B-P"), ("Ángel", "I-P")], "José Ángel", ["José Ángel/P"]),
-        # letters that stand alone are those of a word
+        # consecutive single letters form one word
         ([("A", "B-X"), ("I", "I-X"), ("研", "O")], "AI研", ["AI/X"]),
         ([("C", "B-X"), ("++", "I-X"), ("语言", "O")], "C++语言", ["C++/X"]),
         ([("GPT", "B-X"), ("-", "I-X"), ("4", "I-X")], "GPT-4", ["GPT-4/X"]),
         ([("3.5", "O"), ("亿", "O"), ("USD", "O")], "3.5亿USD", []),
-        # a file that has rows for its blanks has them all
+        # a file with rows for its blanks has a row for every blank
         ([("New", "B-L"), (" ", "I-L"), ("York", "I-L"), ("MH", "B-X"), ("370", "I-X")], "New YorkMH370", None),
     ],
 )
@@ -96,13 +96,13 @@ def test_between_words_stands_a_blank(
 @pytest.mark.parametrize(
     ("tokens", "joined"),
     [
-        # a file that has rows for its blanks has them all
+        # a file with rows for its blanks has a row for every blank
         (["New", " ", "York", "的", "MH", "370"], 1),
         (["Нью", "Йорк"], 1),
         (["뉴욕", "시장"], 1),
         (["U.S.", "Army", ",", "Inc", ".", "said"], 3),
         (["Ａｐｐｌｅ", "Ｉｎｃ"], 1),
-        (["New", "York"], 0),  # gets its blank, which is counted
+        (["New", "York"], 0),  # a blank is inserted and counted
         (["在", "New", "的", "3.5", "亿", "USD", "。"], 0),
         (["GPT", "-", "4", "C", "++", "A", "I"], 0),
         (["2023", "-", "05", ":", "30"], 0),
@@ -131,7 +131,7 @@ def test_word_pieces_are_joined(write: Write, name: str) -> None:
     "token",
     [
         "货车倒车碰到石墩，已报警。",
-        "车辆直行时撞上路边护栏",  # no mark in it, but the file's tokens are too long on the whole
+        "车辆直行时撞上路边护栏",  # no punctuation, but the file's tokens are too long on average
         "在 北京",
         "中国 OK",
         "一" * 16,
@@ -187,7 +187,7 @@ def test_the_text_is_that_of_the_tokens_and_entities_stay_on_theirs(
         text = sentence.text[span.start : span.end]
         assert text.replace(" ", "") == "".join(tokens[written.start : written.end])
         assert text == text.strip()
-    # what is read back from the text itself, a character a row, is the same sentence
+    # the text itself, written with one character per row, reads back as the same sentence
     again = path.with_name("again.bio")
     tags = spans_to_tags(sentence.entities, n_characters=len(sentence.characters), scheme="BIO")
     again.write_text(as_rows(list(zip(sentence.characters, tags, strict=True))), encoding="utf-8")

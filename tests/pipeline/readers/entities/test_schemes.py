@@ -1,4 +1,4 @@
-"""Scheme detection, mixtures and ill-formed gold tags, through the doorway."""
+"""Scheme detection, mixed schemes and ill-formed gold tags, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Write = Callable[..., Path]
 
 
 def rows(*tags: str) -> str:
-    """A file of sentences, one for each argument: tags separated by spaces."""
+    """A file with one sentence per argument: its tags, separated by spaces."""
     return "\n".join("".join(f"字 {tag}\n" for tag in sentence.split(" ")) for sentence in tags) + "\n"
 
 
@@ -167,7 +167,7 @@ def test_types_may_be_lower_case_and_hold_dashes(write: Write) -> None:
             {"unclosed-entity": 1, "orphan-continuation": 1},
             {"unclosed-entity": [2], "orphan-continuation": [4]},
         ),
-        # nothing but a B- in the sentence: unclosed all the same
+        # only a B- in the sentence: still unclosed
         (
             ("B-X O", "B-X E-X"),
             [[Span(0, 1, "X")], [Span(0, 2, "X")]],
@@ -176,7 +176,7 @@ def test_types_may_be_lower_case_and_hold_dashes(write: Write) -> None:
         ),
         # BIO needs no closing; a type that changes without B- opens an entity
         (("B-X I-Y I-Y", "B-X B-X"), None, {"orphan-continuation": 1}, {"orphan-continuation": [2]}),
-        # BIOES: both at once where the type changes inside
+        # BIOES: a type that changes inside an entity is both faults at once
         (
             ("B-X I-X E-Y", "S-X"),
             [[Span(0, 2, "X"), Span(2, 3, "Y")], [Span(0, 1, "X")]],
@@ -211,7 +211,7 @@ def test_ill_formed_gold_tags_are_repaired_and_counted(
     ],
 )
 def test_iob1_is_told_and_breaks_nothing(write: Write, tags: str, spans: list[Span]) -> None:
-    # a sentence's last tag does not stand before the next one's first
+    # the last tag of a sentence does not precede the first tag of the next sentence
     sentences, report = read(write(rows(tags, "I-X", "I-X O")))
     assert list(sentences[0].entities) == spans
     assert (report.scheme, report.repairs) == ("BIO", {})

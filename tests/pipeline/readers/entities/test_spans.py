@@ -1,4 +1,4 @@
-"""Offsets: their unit, and whether the text agrees with them."""
+"""Entity offsets: their unit, and whether they agree with the text."""
 
 from __future__ import annotations
 

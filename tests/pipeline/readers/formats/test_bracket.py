@@ -1,4 +1,4 @@
-"""The bracket notation, through the doorway and back."""
+"""The bracket notation, read with ``read_sentences`` and shown again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""brat's pairs of files, through the doorway."""
+"""brat's pairs of files, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def test_what_is_lost_is_counted_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("split", [False, True])
 def test_an_entity_across_lines_joins_them(tmp_path: Path, end: str, split: bool) -> None:
-    """brat itself writes such an entity in pieces."""
+    """brat itself writes an entity across lines in several fragments."""
     text = f"在东海{end}银行工作{end}好{end}"
     after = 3 + len(end)
     line = f"T1\tORG 1 3;{after} {after + 2}\t东海 银行" if split else f"T1\tORG 1 {after + 2}"

@@ -1,4 +1,4 @@
-"""CLUENER's rows, through the doorway."""
+"""CLUENER's rows, read with ``read_sentences``."""
 
 from __future__ import annotations
 

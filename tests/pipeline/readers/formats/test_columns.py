@@ -1,4 +1,4 @@
-"""Character-per-line files, through the doorway."""
+"""Character-per-line files, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def sentences(draw: st.DrawFn) -> tuple[tuple[str, ...], tuple[Span, ...]]:
 def as_rows(
     content: list[tuple[tuple[str, ...], tuple[Span, ...]]], *, scheme: TagScheme, separator: str, end: str
 ) -> str:
-    """Rows with a blank line between sentences and none behind the last."""
+    """Rows with a blank line between sentences but not after the last sentence."""
     blocks = []
     for characters, spans in content:
         tags = spans_to_tags(spans, n_characters=len(characters), scheme=scheme)
@@ -96,7 +96,7 @@ def test_what_was_written_is_read_back(
 
 
 def without_blanks(text: str) -> str:
-    """Between words of several characters a reader may put a blank."""
+    """Remove blanks: a reader may insert one between words of several characters."""
     return text.replace(" ", "")
 
 
@@ -164,7 +164,7 @@ ORIGINAL = "科0\tB-ORG.NAM\n技1\tI-ORG.NAM\n50\tO\n\ufffd\ufffd\tO\n\ufffd0\tO
 
 
 def test_positions_of_the_weibo_form_are_dropped(write: Write) -> None:
-    # twenty plain rows, so that the one destroyed emoji is the exception that it is in the published file
+    # twenty plain rows, so that the destroyed emoji is an exception, as in the published file
     sentences, report = read_sentences(write(ORIGINAL + "好0\tO\n" * 20))
     first, second = sentences
     assert first == Sentence(("科", "技", "5", "\ufffd", "\ufffd", "2"), (Span(0, 2, "ORG.NAM"),), 1)

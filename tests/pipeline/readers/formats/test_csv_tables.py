@@ -1,4 +1,4 @@
-"""CSV and TSV with a header, through the doorway."""
+"""CSV and TSV with a header, read with ``read_sentences``."""
 
 from __future__ import annotations
 

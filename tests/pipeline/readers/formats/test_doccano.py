@@ -1,4 +1,4 @@
-"""doccano's exports, which are rows of JSON, through the doorway."""
+"""doccano's exports, which are rows of JSON, read with ``read_sentences``."""
 
 from __future__ import annotations
 

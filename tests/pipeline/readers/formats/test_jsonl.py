@@ -1,4 +1,4 @@
-"""JSON lines, through the doorway."""
+"""JSON lines, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_blank_lines_and_empty_texts_are_counted(write: Write) -> None:
         ([[2, 4, "B"], [1, 3, "A"]], [Span(1, 3, "A")], 1),
         ([[0, 2, "B"], [0, 2, "A"]], [Span(0, 2, "B")], 1),
         ([[0, 2, "A"], [2, 4, "B"]], [Span(0, 2, "A"), Span(2, 4, "B")], 0),
-        # the longest goes first even where two short ones would have fitted
+        # the longest is kept even where two shorter entities would fit
         ([[0, 2, "A"], [1, 4, "B"], [3, 5, "C"]], [Span(1, 4, "B")], 2),
     ],
 )
@@ -141,7 +141,7 @@ def test_tokens_with_tags(write: Write, scheme: TagScheme, key: str) -> None:
     tokens = ["New", " ", "York", "的", "李"]
     row = {"tokens": tokens, key: spans_to_tags(spans, n_characters=5, scheme=scheme)}
     sentences, report = read_sentences(write(lines_of(row, {"tokens": [], key: []}), "raw.jsonl"))
-    # the row has its blank as a token, so none is put in
+    # the row has its blank as a token, so no blank is inserted
     assert list(sentences) == [Sentence(tuple("New York的李"), (Span(0, 8, "LOC"), Span(9, 10, "PER")), 1)]
     assert report.repairs == {"token-of-several-characters": 2}
     assert report.scheme == scheme

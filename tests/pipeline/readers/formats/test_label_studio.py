@@ -1,4 +1,4 @@
-"""Label Studio's exports, through the doorway."""
+"""Label Studio's exports, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_what_is_no_entity_is_counted_by_name(write: Write) -> None:
 
 
 def test_predictions_stand_in_where_there_is_no_list_of_annotations(write: Write) -> None:
-    """So ``predict --format label-studio`` writes its tasks."""
+    """``predict --format label-studio`` writes such tasks."""
     predicted = {"data": {"text": TEXT}, "predictions": [{"model_version": "1", "result": [region(0, 3, "PER")]}]}
     sentences, report = read(write(json.dumps([predicted, task(GOOD)]), "train.json"))
     assert [one.entities for one in sentences] == [(PER,), (PER, LOC)]

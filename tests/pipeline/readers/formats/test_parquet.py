@@ -1,4 +1,4 @@
-"""Parquet files, through the doorway."""
+"""Parquet files, read with ``read_sentences``."""
 
 from __future__ import annotations
 

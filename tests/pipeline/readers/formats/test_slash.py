@@ -1,4 +1,4 @@
-"""Segmented and tagged text, through the doorway."""
+"""Segmented and tagged text, read with ``read_sentences``."""
 
 from __future__ import annotations
 

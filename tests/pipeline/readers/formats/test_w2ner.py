@@ -1,4 +1,4 @@
-"""W2NER's rows, through the doorway."""
+"""W2NER's rows, read with ``read_sentences``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Lines of any encoding, against splitting the whole text."""
+"""Lines in any encoding, compared with splitting the whole text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ssmi.pipeline.readers.raw import decoding
 from ssmi.pipeline.readers.raw.decoding import LONGEST_LINE, BadBytes, byte_order_mark, decoded_blocks, decoded_lines
 
-# Some letters hold the byte of a line end in UTF-16 or UTF-32, and U+0085 and U+2028 end no line.
+# In UTF-16 and UTF-32 some letters contain a line-end byte; U+0085 and U+2028 do not end a line.
 TEXT = st.text("京a\u0a0d\u0d0a\u0a0a\u0d0d\u010a\u0a01\r\n\x85\u2028😀", max_size=40)
 CODECS = ["utf-8", "utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"]
 
@@ -30,7 +30,7 @@ def too_long(number: int) -> Exception:
 @settings(max_examples=30, deadline=None)
 @given(text=TEXT, times=st.sampled_from([1, 2000]))
 def test_lines_are_those_of_the_whole_text(codec: str, end: Literal["\n", "\r"], text: str, times: int) -> None:
-    text *= times  # longer than what is read at once
+    text *= times  # longer than one read
     raw = text.encode(codec)
     lines = list(decoded_lines(io.BytesIO(raw), codec=codec, end=end, refuse=refuse, too_long=too_long))
     *whole, rest = text.split(end)
@@ -88,7 +88,7 @@ def test_many_lines_at_once_are_those_that_come_one_by_one(raw: bytes, block: in
 
 
 class Endless(io.RawIOBase):
-    """A stream that goes on and on; counts what was read of it."""
+    """An endless stream that counts the bytes read from it."""
 
     def __init__(self, beginning: bytes, block: bytes) -> None:
         self.rest, self.block, self.n_read = beginning, block, 0

@@ -1,4 +1,4 @@
-"""JSON values of a file, one at a time."""
+"""JSON values of a file, read one at a time."""
 
 from __future__ import annotations
 

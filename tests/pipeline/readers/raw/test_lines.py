@@ -1,4 +1,4 @@
-"""Lines and whole texts of files in any encoding."""
+"""Lines and whole texts of files in any encoding, plain or packed."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_byte_order_mark_names_the_encoding(write: Write, codec: str, packed: 
     raw = (mark if isinstance(mark, bytes) else b"") + TEXT.replace("\n", end).encode(codec)
     path = write(gzip.compress(raw) if packed else raw)
     assert lines(path) == LINES
-    assert lines(path, "gb18030") == LINES  # what is marked needs no guess
+    assert lines(path, "gb18030") == LINES  # the byte order mark takes precedence
     assert read_text(path) == TEXT
     assert read_text(path, keep_ends=True) == TEXT.replace("\n", end)
 
@@ -63,7 +63,7 @@ def test_other_encodings_are_said(write: Write, codec: str, end: str) -> None:
 
 
 def test_big5(write: Write) -> None:
-    path = write("陳 B-PER\n許 O\n\n".encode("big5"))  # 許 ends in 0x5C, a backslash to others
+    path = write("陳 B-PER\n許 O\n\n".encode("big5"))  # 許 ends in 0x5C, a backslash in ASCII
     assert lines(path, "big5") == ["陳 B-PER", "許 O", ""]
 
 
@@ -171,13 +171,13 @@ def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, plac
     broken = (EOFError, OSError, zlib.error)
     with pytest.raises(broken), io.BufferedReader(gzip.open(path, "rb")) as stream:  # type: ignore[type-var]
         with suppress(*broken):
-            stream.read(1 << 16)  # the head, which is read before the lines
+            stream.read(1 << 16)  # the head of the file, which is read before the lines
         stream.seek(0)
         for line in stream:
             try:
                 expected.append(line.decode().removesuffix("\n").removesuffix("\r"))
             except UnicodeDecodeError:
-                reject()  # a line before the break is refused for another reason
+                reject()  # a line before the break would be refused for another reason
     given = []
     with pytest.raises(InputDataError, match=rf"raw\.txt\.gz:{len(expected) + 1}: broken gzip data"):
         for _, text in numbered_lines(path):

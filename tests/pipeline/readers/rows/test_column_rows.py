@@ -1,4 +1,4 @@
-"""Lines of a character-per-line file; what a file of them says is told in ``readers/formats/test_columns.py``."""
+"""Lines of a character-per-line file; ``readers/formats/test_columns.py`` tests whole files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sentences of known rows against the same file read row by row."""
+"""Sentences read as known rows, compared with the same file read row by row."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ODD_LINES = st.sampled_from(
 
 
 def rows(tags: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-    """A sentence of plain rows; now and then a row or a line that is not."""
+    """A sentence of plain rows, occasionally with an unusual row or line."""
     row = st.builds("{}{}{}".format, TOKENS, st.sampled_from(" \t"), tags)
     odd = st.one_of(ODD_LINES, st.builds("{} {}".format, ODD_TOKENS, tags), st.builds("{} {}".format, TOKENS, ODD_TAGS),
                     st.builds("{} {} {}".format, TOKENS, TOKENS, tags))  # fmt: skip
@@ -47,7 +47,7 @@ FILES = st.builds(
 
 
 def read(path: Path, options: ReadOptions) -> tuple[list[Sentence], ReadReport | None, str]:
-    """What is read before an error, the report if there is none, and the error."""
+    """The sentences read before any error, the report if there is no error, and the error's message."""
     found: list[Sentence] = []
     sentences, report = read_sentences(path, options=options)
     try:

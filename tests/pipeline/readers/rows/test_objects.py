@@ -1,4 +1,4 @@
-"""Rows as objects, whatever file they come from: here from none."""
+"""Rows as objects, independent of the file format: here without a file."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TEXT = "李明在北京😀。"
 
 
 class Source:
-    """Rows in memory; knows how often it was read and whether each reading was ended."""
+    """Rows in memory, with counts of the reads begun and ended."""
 
     def __init__(self, bodies: Sequence[Any], *, in_array: bool = False) -> None:
         self.bodies = bodies

@@ -22,13 +22,13 @@ ROWS = ["李明在北京\n\n人民公司董事长", "半个\ud800代理"]
 
 @pytest.fixture(scope="session")
 def texts() -> list[str]:
-    """The texts of the corpus, in their order."""
+    """The texts of the corpus, in order."""
     return [*LINES, *ROWS]
 
 
 @pytest.fixture(scope="session")
 def write_corpus() -> Callable[[Path], None]:
-    """Write it into a folder, as lines and as JSON lines."""
+    """A function that writes the corpus into a folder, as lines and as JSON lines."""
 
     def write(folder: Path) -> None:
         folder.mkdir(parents=True)
@@ -41,6 +41,6 @@ def write_corpus() -> Callable[[Path], None]:
 
 @pytest.fixture
 def with_corpus(project: Any, write_corpus: Callable[[Path], None]) -> Any:
-    """A built project of one's own with a corpus ``news``, of which nothing is built."""
+    """A built project with a corpus ``news`` of which nothing is built."""
     write_corpus(project.root / "data" / "news")
     return project

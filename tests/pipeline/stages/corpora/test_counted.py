@@ -1,4 +1,4 @@
-"""PMI counted on text without labels: files, folders and prepared corpora give the same counts as their sentences."""
+"""PMI counted on unlabelled text: files, folders and prepared corpora give the same counts as their sentences."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_corpus_that_was_prepared_anew_is_seen(project: Any) -> None:
     project.set("pmi", unlabelled=["more"])
     assert project.build().built == {"pmi", "shards"}
     text.write_text("长江大桥\n南京市\n", encoding="utf-8")
-    assert project.build().built == set()  # the corpus as it was prepared is what is counted
+    assert project.build().built == set()  # the prepared corpus is counted, not the raw file
     assert project.ssmi("features", "prepare", "--corpus", "more").code == 0
     assert project.build().built == {"pmi", "shards"}
     part = project.root / "artifacts" / "prepare" / "more" / "text" / "part-00000.parquet"

@@ -1,4 +1,4 @@
-"""What a corpus takes from a data set: exactly what it has fitted, and only where the parameters are the same."""
+"""What a corpus takes from a data set: exactly what was fitted on it, and only if the parameters are equal."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_map_and_the_weights_are_the_data_sets(with_corpus: Any) -> None:
     artifacts = with_corpus.root / "artifacts"
     pairs = [(artifacts / "pmi" / name / "pairs.parquet").read_bytes() for name in ("tiny", "news")]
     assert pairs[0] == pairs[1]
-    # A segment outside the vocabulary that both hold has the same vector in both, to the bit.
+    # A segment outside the vocabulary that occurs in both has bit-identical vectors.
     vectors: list[dict[str, bytes]] = []
     for name in ("tiny", "news"):
         table = tables.read_rows(artifacts / "embed" / name / "segments.parquet", schema.DISTINCT_SEGMENTS)

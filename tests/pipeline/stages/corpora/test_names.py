@@ -1,4 +1,4 @@
-"""One name, one corpus: other texts of the same name are refused, moved and changed ones are not."""
+"""One name, one corpus: other texts under the same name are refused; moved or changed texts are not."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write(folder: Path, text: str) -> None:
 
 @pytest.fixture
 def project(pristine_project: Any, copy_project: Any, tmp_path: Path) -> ssmi.Project:
-    """Two corpora of one name, of which the first is prepared."""
+    """A project with two corpora of one name, the first of which is prepared."""
     root = copy_project(pristine_project, tmp_path).root
     write(root / "a" / "laws", "吴重阳先生毕业于北京大学。\n")
     write(root / "b" / "laws", "陈思远任公司董事长。\n")
@@ -91,7 +91,7 @@ def test_the_place_is_in_the_manifest_of_a_corpus_alone(project: ssmi.Project) -
 
 
 def test_features_without_a_place_are_those_of_the_name(project: ssmi.Project) -> None:
-    """As version 0.1 left them: nothing says where they are from, so nothing is refused."""
+    """Version 0.1 did not record the place of a corpus, so nothing is refused."""
     from ssmi.pipeline.contract import manifest as manifests
 
     folder = project.paths.stage("prepare", "laws")
@@ -113,7 +113,7 @@ def test_features_without_a_place_are_those_of_the_name(project: ssmi.Project) -
 
 
 def test_a_data_set_does_not_replace_a_corpus(project: ssmi.Project) -> None:
-    """A folder of data that comes after the corpus, under its name."""
+    """The data set's folder is added after the corpus, under the same name."""
     before = _bytes(project)
     train = project.root / "data" / "laws" / "train.bmes"
     train.parent.mkdir(parents=True)
@@ -131,7 +131,7 @@ def test_a_data_set_does_not_replace_a_corpus(project: ssmi.Project) -> None:
 
 @pytest.mark.parametrize("name", ["own", "weibo"])
 def test_a_corpus_does_not_take_the_name_of_a_data_set_that_is_not_built(project: ssmi.Project, name: str) -> None:
-    """In a folder of data or listed by the program, and not in params.yaml."""
+    """The data set is in a data folder or listed by the program, but not named in params.yaml."""
     train = project.root / "data" / "own" / "train.bmes"
     train.parent.mkdir(parents=True)
     train.write_text("北 B-LOC\n京 E-LOC\n", encoding="utf-8")

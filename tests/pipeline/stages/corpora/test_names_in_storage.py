@@ -1,4 +1,4 @@
-"""A corpus that lies in the storage alone, built on another machine, has its name there as one has it here."""
+"""A corpus that was built on another machine and exists only in the storage owns its name like a local corpus."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Machine = Callable[[str], ssmi.Project]
 
 @pytest.fixture
 def machine(pristine_project: Any, copy_project: Any, tmp_path: Path) -> Machine:
-    """A project of its own on each, nothing built, with one storage."""
+    """A function that makes a project with nothing built; all projects share one storage."""
 
     def machine(name: str) -> ssmi.Project:
         root = copy_project(pristine_project, tmp_path / name).root
@@ -37,7 +37,7 @@ def _stored(project: ssmi.Project) -> dict[str, bytes]:
 
 @pytest.fixture
 def one(machine: Machine) -> ssmi.Project:
-    """The machine that has built the corpus ``laws`` and sent it."""
+    """The machine that has built the corpus ``laws`` and sent it to the storage."""
     project = machine("one")
     _write(project, "data/laws", "吴重阳先生毕业于北京大学。\n")
     project.run_stage("prepare", corpus="laws")
@@ -48,7 +48,7 @@ def one(machine: Machine) -> ssmi.Project:
 def test_other_texts_of_its_name_are_refused_unless_they_are_to_replace_it(
     one: ssmi.Project, machine: Machine, place: str
 ) -> None:
-    """Also where they lie in a place of the same name: that is another place on another machine."""
+    """This holds even for an equal path, which on another machine is another place."""
     before, two = _stored(one), machine("two")
     _write(two, place, "陈思远任公司董事长。\n")
     for build in (
@@ -61,7 +61,7 @@ def test_other_texts_of_its_name_are_refused_unless_they_are_to_replace_it(
         message = f"/storage/prepare/laws were built from data/laws, and {place} holds other texts"
         assert message in refused.value.message and "--force" in refused.value.next_step
     assert _stored(one) == before and not two.paths.stage("prepare", "laws").exists()
-    # Past the names, what is missing is another thing: the features of the data set that it is to be like.
+    # With force the name is accepted; then the features of the data set to build like are missing.
     with pytest.raises(MissingResourceError, match="not built"):
         two.build_features(corpus=f"./{place}", force=True)
 
@@ -112,7 +112,7 @@ def test_features_here_are_not_fetched_over_by_those_of_another_corpus(
     assert "laws: the features here are those of the corpus texts/laws, and those in file:" in refused.value.message
     assert refused.value.message.endswith("of the corpus data/laws") and prepared.read_bytes() == before
     assert "remove artifacts/prepare/laws to take what the storage holds" in refused.value.next_step
-    # One that it took from there, and that was built anew meanwhile, is the same.
+    # A corpus fetched from the storage and since built anew is still the same corpus.
     (two.root / "artifacts").rename(tmp_path / "artifacts")
     two.fetch_features("laws")
     _write(one, "data/laws", "王小明在北京。\n")

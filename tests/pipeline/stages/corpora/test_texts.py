@@ -1,4 +1,4 @@
-"""The texts of a corpus as sentences: nothing lost, every character at its place, and features as on line."""
+"""The texts of a corpus as sentences: nothing lost, every character at its place, and features as made online."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_shards_hold_the_rows_that_are_made_on_line(
         assert row["tag_ids"] is None and row["entities"] is None
         assert {name: value for name, value in row.items() if name not in GOLD} == other
     assert not (artifacts / "shards" / "news" / "labels.json").exists()
-    # Current until a file, or what the data set has fitted, is another.
+    # Current until a file, or what was fitted on the data set, changes.
     assert set(build(with_corpus, *given, *SMALL).states.values()) == {"current"}
 
 
@@ -87,7 +87,7 @@ def test_every_stage_follows_from_the_files_and_the_parameters(with_corpus: Any)
     more.write_text("公司董事长\n", encoding="utf-8")
     assert build(with_corpus).built == set(STAGES) - {"vocab"}
     assert build(with_corpus, "-S", "selection.threshold=0.6").built == {"selection", "shards"}
-    # A field that is read is an input; what data sets alone read of prepare is too, as the section is one.
+    # The text field is an input. So are prepare's parameters for data sets, as the section counts as a whole.
     outcome = with_corpus.ssmi("features", "build", "--corpus", "news", "-S", "prepare.text_field=body")
     assert outcome.code == 3 and "b.jsonl:1: no text in 'body' (there are 'text')" in outcome.stderr
     assert build(with_corpus).built == {"selection", "shards"}

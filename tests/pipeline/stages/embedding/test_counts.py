@@ -1,4 +1,4 @@
-"""Distinct segments with their counts, beside a plain count of the same lists."""
+"""Distinct segments with their counts, compared with a plain count of the same lists."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def encoder(tmp_path: Path, encoder_folder: Path) -> EncoderFolder:
 def test_an_encoder_is_judged_by_the_share_of_characters_that_it_knows(
     tmp_path: Path, encoder: EncoderFolder, n_unknown: int, n_known: int, said: str | None
 ) -> None:
-    # Latin letters and signs do not count.
+    # Latin letters and punctuation do not count.
     segments = ["龘x"] * n_unknown + ["一y。"] * n_known
     context = _context(tmp_path / "project", {"train": [[segments]]})
     reporter = _Noting()

@@ -1,4 +1,4 @@
-"""Means over occurrences, added up from files of parts: beside one plain loop over all sentences."""
+"""Means over occurrences, summed from the files of the parts, compared with a plain loop over all sentences."""
 
 from __future__ import annotations
 

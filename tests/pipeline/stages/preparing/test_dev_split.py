@@ -1,4 +1,4 @@
-"""How dev is cut from a train file that comes without one."""
+"""How dev is cut from train if the data set has no dev file."""
 
 from __future__ import annotations
 
