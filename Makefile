@@ -1,6 +1,6 @@
-# Two commands for a newcomer, each from nothing but Python 3.11+, git and make:
-#   make demo   environment, then the whole path on the embedded data set (dvc repro)
-#   make test   environment, then checks and tests
+# Two commands to start with; each needs only Python 3.11+, git and make:
+#   make demo   create the environment, then run the whole pipeline on the embedded data set (dvc repro)
+#   make test   create the environment, then run checks and tests
 PYTHON ?= python3
 BIN := .venv/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
@@ -11,33 +11,33 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 demo: env
 	$(BIN)/ssmi-cli demo
 
-# Each process takes whole files, so that the fixtures of a file are made once; a process needs up to 3 GB.
+# Each process runs whole test files, so that the fixtures of a file are created once; a process needs up to 3 GB.
 TEST_PROCESSES ?= 2
 test: check
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile -m "not heavy"
 
-# Minutes of work on real data: needs SSMI_DATA.
+# Tests on real data, which take minutes; needs SSMI_DATA.
 test-heavy: env
 	$(BIN)/pytest -m heavy
 
-# What people reported of tools and data like these, on this project after `make demo`; CASES="heavy" for the slow ones.
+# Problems reported for similar tools and data, tested on this project after `make demo`; CASES="heavy" runs slow cases.
 CASES ?= not heavy
 field: env
 	SSMI_FIELD_PROJECT=$${SSMI_FIELD_PROJECT:-$(CURDIR)} OMP_NUM_THREADS=1 $(BIN)/pytest tests/field -m "$(CASES)"
 
-# Broken and hostile files for everything that reads files, for so many seconds; another SEED makes other ones.
+# Feed broken and hostile files to everything that reads files, for SECONDS_OF_FUZZ; another SEED gives other files.
 SECONDS_OF_FUZZ ?= 300
 SEED ?= 1
 fuzz: env
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz --seconds $(SECONDS_OF_FUZZ) --seed $(SEED)
 
-# The same led by which code an input reaches, for so many seconds a target; Linux on x86-64.
+# The same, guided by code coverage, for SECONDS_A_TARGET per target. Linux on x86-64 only.
 SECONDS_A_TARGET ?= 30
 fuzz-guided: env
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz.guided --seconds $(SECONDS_A_TARGET) --seed $(SEED)
 
-# Sentences of text files through one predict and through one Python program with two threads: memory and answers; at most
-# SECONDS_OF_SOAK each where given, and PLOT=FILE.svg draws memory. Linux.
+# Tag sentences of text files with one predict command and with one Python program of two threads, and check memory and
+# answers; each runs for at most SECONDS_OF_SOAK if given, and PLOT=FILE.svg draws memory. Linux only.
 SENTENCES ?= 100000
 SECONDS_OF_SOAK ?=
 PLOT ?=
@@ -45,36 +45,37 @@ soak: env
 	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.soak --run $(RUN) --sentences $(SENTENCES) \
 	  $(if $(SECONDS_OF_SOAK),--seconds $(SECONDS_OF_SOAK)) $(if $(PLOT),--plot $(PLOT)) $(FILES)
 
-# Write the golden losses and the golden outputs of stages anew, after a change that is meant to change them.
+# Rewrite the golden losses and the golden outputs of the stages, after a change that is meant to change them.
 golden: env
 	OMP_NUM_THREADS=1 $(BIN)/pytest tests/test_golden.py tests/pipeline/stages/test_versions.py --write-golden
 
-# Ratios of training steps; DATASET=resume with SSMI_DATA for the real one.
+# Speed ratios of training steps; DATASET=resume with SSMI_DATA measures the real data set.
 DATASET ?= sample
 bench: env
 	$(BIN)/python -m tests.bench.training.speed --dataset $(DATASET)
 
-# What the feature stages cost and their inner loops' ratios, on a data set that is built in PROJECT; THAN=DIR beside
-# another version of the program.
+# Cost of the feature stages and ratios of their inner loops, on a data set that is built in PROJECT; THAN=DIR compares
+# with another version of the program.
 PROJECT ?= .
 THAN ?=
 bench-features: env
 	$(BIN)/python -m tests.bench.stages.cpu --project $(PROJECT) --dataset $(DATASET) $(if $(THAN),--than $(THAN))
 
-# Whether memory and time a line grow with a corpus: pieces of LINES, twice and eight times as many lines of TEXT, built
-# like DATASET, which is built in PROJECT, in parts of PART sentences; and what two workers gain. Linux.
+# Growth of memory and of time per line with a corpus: LINES, twice and eight times as many lines of TEXT are built like
+# DATASET, which is built in PROJECT, in parts of PART sentences; also the gain of two workers. Linux only.
 TEXT ?= README.md
 LINES ?= 3000
 PART ?= 512
 bench-memory: env
 	$(BIN)/python -m tests.bench.stages.memory --project $(PROJECT) --dataset $(DATASET) --text $(TEXT) --lines $(LINES) --part $(PART)
 
-# Memory and waiting of train.stream, on a data set that is built in PROJECT and on ten times its train split.
+# Memory and waiting time of train.stream, on a data set that is built in PROJECT and on ten times its train split.
 bench-stream: env
 	$(BIN)/python -m tests.bench.training.stream --project $(PROJECT) --dataset $(DATASET)
 
-# What a build of any size takes, simulated from measured figures (docs/scale.md; BUILD="--sentences 100000000"); and those figures, measured on a CORPUS
-# of some hundred thousand lines, like a data set that is built in PROJECT; the words of the data sets ALSO are counted too.
+# simulate-scale: cost of a build of any size, from measured figures (docs/scale.md; BUILD="--sentences 100000000").
+# measure-scale: measure these figures on a CORPUS of several hundred thousand lines, built like the data set LIKE, which is
+# built in PROJECT; the words of the data sets ALSO are counted too.
 LIKE ?= sample
 CORPUS ?= data/corpus
 ALSO ?=
@@ -85,35 +86,35 @@ simulate-scale: env
 measure-scale: env
 	$(BIN)/python -m tests.bench.scale measure --project $(PROJECT) --corpus $(CORPUS) --like $(LIKE) $(if $(ALSO),--also $(ALSO))
 
-# Tagging text against its encoder alone; on a run and text files of your own.
+# Cost of tagging relative to the encoder alone, on any run and text files.
 RUN ?= artifacts/train/sample
 FILES ?= README.md
 bench-predict: env
 	$(BIN)/python -m tests.bench.prediction.against_encoder --run $(RUN) $(FILES)
 
-# How fast several runs tag the same text, the first being what the others are told in; RUNS="RUN RUN ...".
+# Tagging speed of several runs on the same text, relative to the first run; RUNS="RUN RUN ...".
 RUNS ?= $(RUN)
 bench-tagging: env
 	$(BIN)/python -m tests.bench.prediction.between_runs --runs $(RUNS) -- $(FILES)
 
-# What each reading of the selection tells a linear tagger, over folds of train and dev: on a data set that is built in
-# PROJECT with -S shards.hidden=true; CHANGED="NAME=DIR ..." beside projects that have it with other features, and
-# ONLY='"base + " paper' for some rows alone.
+# Value of each reading of the selection to a linear tagger, over folds of train and dev, on a data set that is built in
+# PROJECT with -S shards.hidden=true; CHANGED="NAME=DIR ..." compares with projects that built it with other features, and
+# ONLY='"base + " paper' restricts the rows.
 CHANGED ?=
 ONLY ?=
 probe: env
 	$(BIN)/python -m tests.bench.probing.probe --project $(PROJECT) --dataset $(DATASET) $(if $(CHANGED),--changed $(CHANGED)) \
 	  $(if $(ONLY),--only $(ONLY))
 
-# The curve of F1 against encoder layers and speed, from docs/results/curve.csv. ADD="--add DATASET --counts FILE ...
-# --speeds FILE" adds the rows of ablations over folds first.
+# Draw F1 against encoder layers and speed, from docs/results/curve.csv. ADD="--add DATASET --counts FILE ...
+# --speeds FILE" first adds the rows of ablations over folds.
 ADD ?=
 curve: env
 	$(BIN)/python -m tests.bench.results.curve $(ADD)
 
-# F1 of every row that was trained over folds of a DATASET, and its gain OVER one of them, from the counts that are kept
-# in docs/results/counts; COUNTS=FILE takes up the rows of an ablation's counts.parquet first, RUNS_OF="ROW=RUN ..." the
-# test scores of runs without folds.
+# F1 of every row that was trained over folds of a DATASET, and its gain OVER one of them, from the counts stored in
+# docs/results/counts; COUNTS=FILE first adds the rows of an ablation's counts.parquet, RUNS_OF="ROW=RUN ..." the test
+# scores of runs without folds.
 OVER ?=
 COUNTS ?=
 RUNS_OF ?=
@@ -121,21 +122,22 @@ gains: env
 	$(BIN)/python -m tests.bench.results.gains --dataset $(DATASET) $(if $(OVER),--over $(OVER)) $(if $(COUNTS),--add $(COUNTS)) \
 	  $(foreach one,$(RUNS_OF),--run $(one))
 
-# N sentences of a DATASET's train and DEV more as a data set of its own in FOLDER, the same ones everywhere; test whole.
+# Write N sentences of a DATASET's train as train, DEV others as dev, and the whole test, as a separate data set in FOLDER;
+# the choice is the same on every machine.
 N ?= 10000
 DEV ?= 2000
 FOLDER ?= data/msra10k
 subset: env
 	$(BIN)/python -m tests.bench.results.subset --dataset $(DATASET) --train $(N) --dev $(DEV) $(FOLDER)
 
-# The paper's tables with an encoder of one's own (a hub name or a folder), on every data set of it that is found; hours
-# on a GPU. What is finished is kept, so the same command goes on. PAPER takes more options: PAPER="--seeds 3".
+# The paper's tables with your own encoder (a hub name or a folder), on each of the paper's data sets that is found; takes
+# hours on a GPU. Finished work is kept, so the same command resumes. PAPER takes more options: PAPER="--seeds 3".
 ENCODER ?=
 PAPER ?=
 paper: env
 	$(BIN)/ssmi-cli paper $(if $(ENCODER),--encoder $(ENCODER)) $(PAPER)
 
-# The documentation as a site in site/: strict, and without a network.
+# Build the documentation as a site in site/, in strict mode and without network access.
 docs: env
 	NO_MKDOCS_2_WARNING=1 HF_HUB_OFFLINE=1 $(BIN)/mkdocs build --strict
 
@@ -147,10 +149,10 @@ check: env
 
 env: .venv/installed
 
-# Nothing but files whose digests the locks hold is installed, wheels but for three packages that have none; --no-deps,
-# since the locks hold everything, which pip check confirms. Where pip is told of no torch for CPUs, it is the one of the
-# package index, which on Linux needs CUDA's libraries. What is built here is not taken from pip's cache, where a wheel may
-# lie that was built with other tools.
+# Only files whose digests are in the lock files are installed: wheels, except for three packages that have none. --no-deps
+# is safe because the lock files name every package, which pip check confirms. If pip finds no torch for CPUs, the torch of
+# the package index is installed, which on Linux needs CUDA's libraries. Packages that are built here are not taken from
+# pip's cache, which may contain a wheel that was built with other tools.
 LOCKED := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes
 LOCKS := $(wildcard requirements*.lock)
 .venv/installed: pyproject.toml $(LOCKS)
@@ -167,15 +169,15 @@ LOCKS := $(wildcard requirements*.lock)
 	$(BIN)/python -m pip check
 	@touch $@
 
-# The lock files anew, after pyproject.toml or constraints.txt changed; needs the package index.
+# Rewrite the lock files after a change of pyproject.toml or constraints.txt; needs the package index.
 lock: env
 	$(BIN)/python -m tests.supply.lock
 
-# The licence of everything that is locked: docs/licences.md.
+# Write the licences of all locked packages to docs/licences.md.
 licences: env
 	$(BIN)/python -m tests.supply.licences
 
-# The parts of this environment as CycloneDX, the same bytes for the same environment.
+# Write the packages of this environment as CycloneDX; the same environment gives the same bytes.
 sbom: env
 	mkdir -p dist
 	$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --of JSON -o dist/sbom.json $(BIN)/python

@@ -1,4 +1,4 @@
-"""A pipe in the place of a file below ``artifacts/``: refused in one line, found or made again; nothing waits."""
+"""A pipe in place of a file below ``artifacts/``: commands refuse it in one line, report or replace it; none hangs."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ READERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
         (f"{CHECKPOINT}/checkpoint.json", "train/tiny/files.json"),
     ),
 }
-"""A command that reads artifacts, and files that it needs."""
+"""Commands that read artifacts, each with some of the files that it needs."""
 CASES = [(reader, place) for reader, (_, places) in READERS.items() for place in places]
 
 
@@ -62,9 +62,10 @@ def shared(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
 
 @contextmanager
 def _pipe_instead(path: Path, aside: Path) -> Iterator[list[Path]]:
-    """Put a pipe in the place of a file for as long as the block lasts.
+    """Replace a file with a pipe until the block ends.
 
-    Who opens it is put on the list that is given, and then reads an end, so that the test ends too.
+    The yielded list records every reader that opens the pipe; the reader then gets the end of the file, so that the
+    test cannot hang.
     """
     shutil.move(path, aside)
     os.mkfifo(path)
@@ -75,11 +76,11 @@ def _pipe_instead(path: Path, aside: Path) -> Iterator[list[Path]]:
         while not is_over.wait(0.005):
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
-                if stat.S_ISFIFO(os.fstat(descriptor).st_mode):  # and not the file that was made in its place
+                if stat.S_ISFIFO(os.fstat(descriptor).st_mode):  # not the file that was built in its place
                     opened.append(path)
                 os.close(descriptor)
             except OSError as error:
-                if error.errno != errno.ENXIO:  # nobody reads it
+                if error.errno != errno.ENXIO:  # ENXIO: there is no reader
                     return
 
     watching = threading.Thread(target=watch)
@@ -117,13 +118,13 @@ def test_verify_finds_it(shared: Any, tmp_path: Path, place: str, options: tuple
         outcome = shared.ssmi("verify", "--json", *options)
     assert not opened and outcome.code == 5, outcome.stderr
     found = [finding["file"] for finding in json.loads(outcome.stdout)["findings"]]
-    # Of a checkpoint whose list is gone, the list is told.
+    # If the list of a checkpoint is missing, the report names the list.
     assert any(file in (f"artifacts/{place}", f"artifacts/{place.rpartition('/')[0]}/files.json") for file in found)
 
 
 @pytest.mark.parametrize("place", ["manifest.json", PART])
 def test_what_a_run_found_in_a_corpus_is_made_again(shared: Any, tmp_path: Path, place: str) -> None:
-    assert shared.ssmi("predict", "--shards", "news").code == 0  # whatever was refused before
+    assert shared.ssmi("predict", "--shards", "news").code == 0  # whatever earlier tests refused
     folder = shared.root / "artifacts" / "predict" / "tiny" / "news"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with _pipe_instead(folder / place, tmp_path / "aside") as opened:

@@ -1,6 +1,6 @@
-"""Broken input, by kind, to every command that reads: refused in one line that names it, or read; nothing waits.
+"""Kinds of broken input, given to every command that reads: each is refused in one line or read; no command hangs.
 
-What is not there, not permitted or of another encoding is in ``test_exit_codes.py``.
+``test_exit_codes.py`` covers files that are missing, unreadable or in another encoding.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ TEXTS = "王小明在北京大学任教授。\n疫苗在上海\n"
 
 @dataclass(frozen=True)
 class Reader:
-    """A command line that reads a file: ``{file}``, or where a project has it."""
+    """A command line that reads a file, either as ``{file}`` or from a fixed path in the project."""
 
     command: tuple[str, ...]
     place: str = "given.txt"
-    """Below the project's folder."""
+    """Path of the file, relative to the project's folder."""
 
 
 READERS: Mapping[str, Reader] = {
@@ -54,7 +54,7 @@ def _invalid(path: Path) -> None:
 
 
 def _utf_16(path: Path) -> None:
-    path.write_bytes("京 S-LOC\n北 O\n".encode("utf-16-le"))  # without a mark
+    path.write_bytes("京 S-LOC\n北 O\n".encode("utf-16-le"))  # without a byte order mark
 
 
 def _endless(path: Path) -> None:
@@ -80,7 +80,7 @@ READ = {
     ("a split, built", "a folder"): "it is none of a data set's files; test_exit_codes.py has one that is named",
     ("a split, checked", "a folder"): "the same",
 }
-"""What is no error."""
+"""Combinations that are not errors, with the reason."""
 CASES = [(reader, kind) for reader in READERS for kind in KINDS if (reader, kind) not in READ]
 
 
@@ -96,7 +96,7 @@ def _refused(outcome: Any, name: str) -> None:
 
 @pytest.fixture(scope="module")
 def shared(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with a run, whose commands all end before they write."""
+    """A project with a run; tests may share it because every command fails before it writes."""
     return copy_project(tagging_project, tmp_path_factory.mktemp("shared"))
 
 

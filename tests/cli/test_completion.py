@@ -1,4 +1,4 @@
-"""What the shell offers behind an option, asked as the shell asks."""
+"""Completions of option values, requested in the same way as by a shell."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``data check`` with a user dictionary: how often each line matched; ``features segment`` names odd lines."""
+"""``data check`` counts the matches of each user dictionary line; ``features segment`` names malformed lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Encoders at the command line: what they are is said, what is not read is refused by whoever opens it first."""
+"""Encoders on the command line: their type is printed, and the first command to open an unsupported type refuses it."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_an_encoder_that_hardly_knows_the_text_is_refused_and_one_that_lacks_som
 def test_a_run_on_narrow_embeddings_and_fewer_layers_trains_and_opens_again(
     project: Any, write_typed_encoder: Callable[..., Any]
 ) -> None:
-    """An ELECTRA with model.fusion: input, from raw text to entities; nothing of it asks for a BERT."""
+    """An ELECTRA with model.fusion: input, from raw text to entities; no step requires a BERT."""
     vocabulary = _vocabulary(project)
     shutil.rmtree(project.root / "encoder")
     write_typed_encoder(project.root / "encoder", "electra", vocabulary)
@@ -86,7 +86,7 @@ def test_a_run_on_stored_states_of_a_roberta(project: Any, write_typed_encoder: 
 
 @pytest.mark.parametrize("kind", ["bert", "modernbert"])
 def test_a_run_of_upper_layers(project: Any, write_typed_encoder: Callable[..., Any], kind: str) -> None:
-    """It tags text as it tags the split; a modernbert's states must lack the norm behind its last layer."""
+    """Text is tagged like the split; stored states of a ModernBERT must not include the norm after its last layer."""
     vocabulary = _vocabulary(project)
     shutil.rmtree(project.root / "encoder")
     write_typed_encoder(project.root / "encoder", kind, vocabulary)

@@ -1,4 +1,4 @@
-"""A file that cannot be had ends every command alike: 4 where there is none, 3 where it cannot be read as text."""
+"""Every command has the same exit codes for bad files: 4 if the file is missing, 3 if it cannot be read as text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 
 from ssmi.cli.main import COMMANDS, cli
 
-# --- the files that a command line names --------------------------------------------------------------------------
+# --- files named on the command line ------------------------------------------------------------------------------
 
 GIVEN: dict[str, list[str]] = {
     "predict files": ["predict", "{file}"],
@@ -25,13 +25,13 @@ GIVEN: dict[str, list[str]] = {
     "init files": ["init", "{out}", "{file}"],
     "init data": ["init", "{out}", "--data", "{file}"],
 }
-"""Command and parameter → a command line that reads a file there."""
+"""Mapping from command and parameter to a command line that reads a file through that parameter."""
 WRITTEN_OR_FOLDER = {"out", "picture", "target", "run", "base", "folder", "project"}
-"""Parameters that name what is written, or a folder."""
+"""Parameters that name an output or a folder."""
 
 
 def _path_parameters() -> Iterator[str]:
-    """``predict entities``: every parameter of every command that takes a path."""
+    """Yield every parameter that takes a path, after its command: ``predict entities``."""
 
     def walk(name: str, command: click.Command) -> Iterator[str]:
         if isinstance(command, click.Group):
@@ -48,10 +48,10 @@ def _path_parameters() -> Iterator[str]:
 def test_every_parameter_that_takes_a_file_is_tried() -> None:
     reading = {name for name in _path_parameters() if name.rpartition(" ")[2] not in WRITTEN_OR_FOLDER}
     assert len(reading) > 5
-    assert reading | {"data convert tag_map"} == set(GIVEN)  # whose text may also be pairs of types
+    assert reading | {"data convert tag_map"} == set(GIVEN)  # its value may also be a list of type pairs
 
 
-# --- what may be wrong with one -----------------------------------------------------------------------------------
+# --- kinds of bad files -------------------------------------------------------------------------------------------
 
 
 def _nothing(path: Path) -> None:
@@ -59,7 +59,7 @@ def _nothing(path: Path) -> None:
 
 
 def _below_a_file(path: Path) -> None:
-    """The name goes through a file as if that were a folder."""
+    """Make the parent of the path a file instead of a folder."""
     path.parent.rmdir()
     path.parent.write_text("", encoding="utf-8")
 
@@ -128,7 +128,7 @@ def test_a_name_through_a_file(tagging_project: Any, tmp_path: Path, reader: str
     _assert_refused(outcome, "not there", path)
 
 
-# --- the files that a project names -------------------------------------------------------------------------------
+# --- files named by a project -------------------------------------------------------------------------------------
 
 
 @kinds
@@ -155,7 +155,7 @@ def test_word_vectors(project: Any, kind: str) -> None:
 @pytest.mark.parametrize("command", [["data", "check"], ["features", "build"]])
 def test_a_split_of_a_data_set(project: Any, command: list[str], kind: str) -> None:
     path = project.raw("dev")
-    description = "splits: {train: train.bmes, dev: dev.bmes}\n"  # else a split that is not there is merely not there
+    description = "splits: {train: train.bmes, dev: dev.bmes}\n"  # without this, a missing split is not an error
     (path.parent / "dataset.yaml").write_text(description, encoding="utf-8")
     damage, code, _ = KINDS[kind]
     path.unlink()

@@ -1,4 +1,4 @@
-"""What a person reads when a command fails: one line, the next step, and the exit code."""
+"""Output of a failed command: one line with the error, one with the next step, and the exit code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Captured = pytest.CaptureFixture[str]
 
 
 def _said(error: BaseException, capsys: Captured) -> tuple[int, str, str]:
-    """Exit code, what is wrong, and the next step: just two lines."""
+    """Return the exit code, the error and the next step; fail unless exactly two lines were printed."""
     code = explain(error)
     wrong, advice = capsys.readouterr().err.splitlines()
     assert wrong.startswith("error: ") and advice.startswith("  next: ")
@@ -42,7 +42,7 @@ def test_an_error_of_ours(capsys: Captured) -> None:
     ],
 )
 def test_the_system_refuses(number: int, wrong: str, advice: str, capsys: Captured) -> None:
-    """The place by its own name, not by the temporary one."""
+    """The message names the final path, not the temporary one."""
     place = "/p/artifacts/.shards.0123456789abcdef.ssmi.tmp/train/.part-00000.parquet.fedcba9876543210.ssmi.tmp"
     code, said, then = _said(OSError(number, os.strerror(number), place), capsys)
     assert (code, said) == (1, f"/p/artifacts/shards/train/part-00000.parquet: {wrong}")
@@ -52,7 +52,7 @@ def test_the_system_refuses(number: int, wrong: str, advice: str, capsys: Captur
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_numpy_on_a_full_disk(capsys: Captured) -> None:
-    """It says how much it has not written, and not why."""
+    """NumPy's own error gives the number of items that were not written, but no reason."""
     with pytest.raises(OSError, match="requested") as raised, Path("/dev/full").open("wb") as stream:
         np.arange(100_000).tofile(stream)
     assert _said(raised.value, capsys)[1:] == ("No space left on device", "make room, or name another place")

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: quick help, exit codes, and one clear answer to everything that goes wrong."""
+"""The command line from a user's point of view: quick help, exit codes, and a clear message for every error."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def test_help_is_quick_and_loads_nothing_heavy(environment: dict[str, str]) -> N
         name: min(_cpu_seconds(arguments, environment) for _ in range(5))
         for name, arguments in {"help": ["-m", "ssmi.cli.main", "--help"], "python": ["-c", "pass"]}.items()
     }
-    assert quickest["help"] < 9 * quickest["python"]  # about four times; importing numpy alone takes eight
+    assert quickest["help"] < 9 * quickest["python"]  # usually about four times; importing numpy alone makes it eight
 
 
 @pytest.mark.parametrize("command", sorted(COMMANDS))
@@ -119,7 +119,7 @@ def test_a_group_without_a_command_is_answered_with_its_help(project: Any) -> No
     assert outcome.code == 2 and "Usage: ssmi-cli data" in outcome.stderr and "Commands:" in outcome.stderr
 
 
-# --- what can be wrong with params.yaml, data, vectors and encoders ---------------------------------------------------
+# --- errors in params.yaml, data, vectors and encoders ----------------------------------------------------------------
 
 
 def _edit(name: str, change: Callable[[str], str]) -> Callable[[Any], None]:
@@ -143,7 +143,7 @@ def _mix_schemes(project: Any) -> None:
 
 
 def _wrong_width(project: Any) -> None:
-    """Every twentieth row: a single one would be dropped and counted."""
+    """Shorten every twentieth row; a single bad row would only be dropped and counted."""
     path = project.root / "vectors.txt"
     lines = path.read_text(encoding="utf-8").split("\n")
     lines[2::20] = [line.rpartition(" ")[0] for line in lines[2::20]]
@@ -246,7 +246,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
 
 
 def _assert_clear(outcome: Any, code: int, said: list[str]) -> None:
-    """One line that says what and where, one that says what to do; nothing of Python's."""
+    """Check for one line with the error and its place, one with the next step, and no traceback."""
     assert outcome.code == code, outcome.stderr
     assert "Traceback" not in outcome.stderr and "Error:" not in outcome.stderr
     *_, message, advice = outcome.stderr.splitlines()
@@ -390,7 +390,7 @@ def test_shards_of_another_schema(trained: Any, damage: Callable[[Path], None], 
     before = trained.artifacts("train")
     _assert_clear(trained.ssmi("train"), 5, said)
     assert trained.artifacts("train") == before
-    # Building mends it.
+    # Building repairs the shards.
     assert trained.build().built == {"shards"}
     assert trained.ssmi("evaluate", "--split", "dev").code == 0
 
@@ -400,7 +400,7 @@ def test_shards_of_another_schema(trained: Any, damage: Callable[[Path], None], 
 
 @pytest.mark.parametrize("how", [(), ("--workers", "2")])
 def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tuple[str, ...]) -> None:
-    """Ctrl-C, which reaches every process, while the prepare stage writes its third of thousands of parts."""
+    """Press Ctrl-C, which reaches every process, once prepare has written part-00003 of thousands of parts."""
     project.set("prepare", sentences_per_part=1)
     project.raw("train").write_text("好 O\n\n" * 20_000, encoding="utf-8")
     before = project.artifacts()

@@ -1,4 +1,4 @@
-"""Options mean the same on every command; what needs no project works without one."""
+"""An option means the same on every command, and commands that need no project work outside one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TABLES = {
     *("train", "ablate", "compare", "evaluate", "explain", "stats", "report", "export", "doctor", "params", "paper"),
     *("encoder adapt", "verify"),
 }
-"""Commands that print something to read, and that print JSON with --json."""
+"""Commands that print text for people, and JSON with ``--json``."""
 COMPUTING = {"train", "ablate", "compare", "encoder", "evaluate", "report", "predict", "paper"}
 
 
@@ -32,7 +32,7 @@ def commands() -> Iterator[tuple[str, click.Command]]:
 
 
 def options(flag: str) -> dict[str, dict[str, Any]]:
-    """Command → what ``--help`` knows of one of its options."""
+    """Map each command that has an option to the information that ``--help`` shows about it."""
     return {
         name: option.to_info_dict()
         for name, command in commands()

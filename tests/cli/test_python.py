@@ -1,4 +1,4 @@
-"""What the command line can do, Python can do: every option of a verb is an argument of its method."""
+"""Python can do everything that the command line can: every option of a command is an argument of its function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ ON_A_TERMINAL = {
     "interactive": "a person types",
     "out": "the caller writes what predict_files yields",
 }
-"""Options that are no argument, and why."""
+"""Options without a corresponding argument, each with the reason."""
 RENAMED = {
     "config": "configuration",
     "resamples": "n_resamples",
@@ -58,7 +58,7 @@ DOORS: dict[str, tuple[Callable[..., Any], ...]] = {
     "verify": (PROJECT.verify,),
 }
 ELSEWHERE = {"data list", "demo", "doctor", "dvc write", "init", "params"}
-"""Without options that Python would take, or of another module."""
+"""Commands without options that Python needs, or whose Python counterpart is in another module."""
 
 
 def _verbs(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -77,7 +77,7 @@ VERBS = dict(_verbs(cli))
 
 def test_every_verb_has_its_door() -> None:
     stages = {name for name in VERBS if name.startswith("features ")} - {"features build", "features run"}
-    assert len(stages) == 7  # each is `features run` of one stage
+    assert len(stages) == 7  # each is `features run` for one stage
     assert VERBS.keys() - stages == DOORS.keys() | ELSEWHERE
 
 

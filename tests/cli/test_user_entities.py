@@ -48,7 +48,7 @@ def test_own_entities_in_every_format(predict: Callable[..., Any], entities_file
     forced = {"start": 5, "end": 10, "label": "EVENT", "text": "毕业于北京", "score": 0.0, "source": "file"}
     assert forced in rows[0]["entities"]
     assert [one["text"] for one in rows[1]["entities"]] == ["毕业于 北京"]
-    for one in plain[0]["entities"]:  # what does not touch it is still there
+    for one in plain[0]["entities"]:  # entities that do not touch it are kept
         if one["end"] <= 5 or one["start"] >= 10:
             assert {**one, "source": "model"} in rows[0]["entities"]
     assert "毕\tB-EVENT" in predict("--entities", entities_file, "--format", "conll").stdout

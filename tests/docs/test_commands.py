@@ -1,8 +1,8 @@
-"""Every command line and every line of Python in the documentation is run here, or at least understood.
+"""Run, or at least parse, every command line and every line of Python in the documentation.
 
-All lines of ssmi-cli, those of blocks marked ``<!-- not run: ... -->`` too, must be ones that the command line takes,
-with parameters, configurations and reports that exist. Blocks without that mark are run, on a tiny project in the place
-of the documentation's data sets; of these only what trains or builds is not.
+Every ssmi-cli command line, including those in blocks marked ``<!-- not run: ... -->``, must parse, with parameters,
+configurations and reports that exist. Blocks without that mark are run, on a tiny project in place of the
+documentation's data sets, except commands that train or build.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Block:
     """A fenced block of a page.
 
     Attributes:
-        page: Its path from the repository.
-        line: Of its first line of code, from 1.
-        reason: Why it is not run; None where it is.
+        page: Path of the page, relative to the repository.
+        line: Number of the first line of code, from 1.
+        reason: Why the block is not run; None if it is run.
 
     """
 
@@ -62,11 +62,11 @@ class Block:
 
 @dataclass(frozen=True)
 class Command:
-    """One command of a block, without the pipe that it stands in.
+    """One command of a block, separated from the rest of its pipeline.
 
     Attributes:
         words: The program and its arguments.
-        runs: Whether its block is to be run.
+        runs: Whether the block is run.
 
     """
 
@@ -79,7 +79,7 @@ class Command:
 
 
 def blocks(language: str) -> Iterator[Block]:
-    """Every block of a language on every page."""
+    """Yield every block of a language, on every page."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
         for match in _BLOCK.finditer(text):
@@ -90,14 +90,14 @@ def blocks(language: str) -> Iterator[Block]:
 
 
 def commands() -> Iterator[Command]:
-    """Every command of every ``sh`` block."""
+    """Yield every command of every ``sh`` block."""
     for block in blocks("sh"):
         for number, line in enumerate(block.code.splitlines()):
             yield from _split(line, where=f"{block.page}:{block.line + number}", runs=block.reason is None)
 
 
 def mentions() -> Iterator[Command]:
-    """Every command line of ssmi-cli that stands in a sentence, but those that stand for many: a verb in capitals."""
+    """Yield every ssmi-cli command line in running text, except those whose verb is a placeholder in capitals."""
     for page in PAGES:
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
             for match in _INLINE.finditer(line):
@@ -118,7 +118,7 @@ def _split(line: str, *, where: str, runs: bool) -> Iterator[Command]:
             words = []
 
 
-# --- what stands for what -------------------------------------------------------------------------------------------
+# --- substitutions --------------------------------------------------------------------------------------------------
 
 COMMANDS = sorted({(one.words, one.runs): one for one in commands()}.values(), key=str)
 OURS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
@@ -127,14 +127,14 @@ OTHERS |= {"export", "grep", "helm", "kubectl", "sbatch"}
 MARKED = OTHERS - {"cd", "cat", "echo", "zcat"}
 """Programs whose blocks must be marked as not run."""
 LONG = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}
-"""Verbs that build or train: other tests run them, on parameters and data that are there."""
+"""Verbs that build or train; other tests run them, with parameters and data that exist."""
 DATASETS = re.compile(r"^(sample|resume|weibo|msra|later|NAME)$")
 RUN = re.compile(r"^artifacts/(train|ablate)/(sample|resume|weibo|DATASET)\b.*$")
 TEXT = "陈思远，男，任东海科技公司经理。\n云计算平台在南北高架旁。\n"
 
 
 def _parse(words: tuple[str, ...]) -> list[click.Context]:
-    """The contexts of a command line from the group inward; click's own errors for what it does not take."""
+    """Return the contexts of a command line, outermost first. Raises click's errors if the command line is invalid."""
     command: click.Command = cli
     contexts = [cli.make_context("ssmi-cli", list(words[1:]))]
     while isinstance(command, click.Group):
@@ -153,7 +153,7 @@ def _verb(words: tuple[str, ...]) -> tuple[str, ...]:
 
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A working folder with every file that the documentation names."""
+    """A working folder with every file named in the documentation."""
     _write_files(tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -174,7 +174,7 @@ def _write_files(folder: Path) -> None:
     pl.DataFrame({"tokens": [["陈", "思", "远"]], "ner_tags": [[1, 2, 2]]}).write_parquet(folder / "train.parquet")
 
 
-# --- understood -----------------------------------------------------------------------------------------------------
+# --- parsing --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("command", [*OURS, *mentions()], ids=str)
@@ -184,7 +184,7 @@ def test_the_command_line_takes_it(command: Command, files: Path) -> None:
     except click.exceptions.Exit:
         return  # --help
     except click.MissingParameter as error:
-        assert len(command.words) == 1 + len(_verb(command.words)), error  # a sentence that names the verb alone
+        assert len(command.words) == 1 + len(_verb(command.words)), error  # the text names only the verb
         return
     except click.UsageError as error:
         pytest.fail(f"{command}: {error.format_message()}", pytrace=False)
@@ -196,7 +196,7 @@ def test_the_command_line_takes_it(command: Command, files: Path) -> None:
 @pytest.mark.parametrize("command", [one for one in COMMANDS if one not in OURS], ids=str)
 def test_other_programs_are_known_and_marked_where_they_cannot_run(command: Command) -> None:
     program, *arguments = command.words
-    if "=" in program:  # a variable before it
+    if "=" in program:  # a variable is set before the program
         program, *arguments = arguments
     assert program in OTHERS
     assert not (command.runs and program in MARKED), "mark the block: <!-- not run: why -->"
@@ -210,19 +210,19 @@ def test_other_programs_are_known_and_marked_where_they_cannot_run(command: Comm
         parameters.load(REPOSITORY / "params.yaml", overrides=getattr(given, "set_param", None) or ())
 
 
-# --- run ------------------------------------------------------------------------------------------------------------
+# --- running --------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
 def documented(tagging_project: Any, copy_project: Any, tmp_path_factory: Any) -> Any:
-    """A trained tiny project with every file that the documentation names."""
+    """The trained tiny project with every file named in the documentation."""
     project = copy_project(tagging_project, tmp_path_factory.mktemp("documented"))
     _write_files(project.root)
     return project
 
 
 def _on_the_tiny_project(words: tuple[str, ...]) -> list[str]:
-    """A command as the tiny project can run it: with its data set, its run, and a character that its words hold."""
+    """Adapt a command to the tiny project: its data set, its run, and a character of its vocabulary."""
     words = tuple("tiny" if DATASETS.match(word) else RUN.sub("artifacts/train/tiny", word) for word in words)
     if words[1] == "explain":
         words = ("ssmi-cli", "explain", "公", "--segment", "公司", *words[5:])
@@ -250,7 +250,7 @@ def test_the_command_line_runs(command: Command, documented: Any, monkeypatch: p
 def test_a_new_project_of_the_documentation(
     command: Command, files: Path, documented: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    working = files / "working"  # a project may be made beside the working folder
+    working = files / "working"  # a command may create a project next to the working folder
     working.mkdir()
     _write_files(working)
     monkeypatch.chdir(working)

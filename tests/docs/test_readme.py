@@ -1,4 +1,4 @@
-"""README in both languages: short, the same commands, and every link leads somewhere."""
+"""The README in both languages is short, has the same commands in both, and has no broken link."""
 
 from __future__ import annotations
 

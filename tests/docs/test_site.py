@@ -1,4 +1,4 @@
-"""The site builds strictly, without a network, and says what the code says."""
+"""The site builds in strict mode, without network access, and agrees with the code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REPOSITORY = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Path:
-    """The built site. Warnings are errors: a link or an anchor that leads nowhere, a page that no menu shows."""
+    """The built site. Warnings are errors: broken links and anchors, and pages that are in no menu."""
     folder = tmp_path_factory.mktemp("site")
     done = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)],

@@ -1,4 +1,4 @@
-"""The examples run as they are, on a project that is built."""
+"""The examples run unchanged on a built project."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def build(project: Path, texts: Sequence[str], *, like: str, parts_of: int) -> d
     """
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "project"
-        # Links suffice, because no existing file is written to.
+        # Links suffice because existing files are not modified.
         shutil.copytree(project, copy, ignore=shutil.ignore_patterns(".*", "train"), copy_function=os.link)
         corpus = Path(folder) / "measured.txt"
         corpus.write_text("\n".join(texts) + "\n", encoding="utf-8")

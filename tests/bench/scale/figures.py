@@ -45,31 +45,31 @@ class Rates:
     """Overhead of parts that do no work: CPU seconds, unless another unit is given."""
 
     scheduler: float
-    """Of the Dask scheduler, per task."""
+    """CPU time of the Dask scheduler per task."""
     driver: float
-    """Of the driver with Dask, per task: submit it, take its result."""
+    """CPU time of the driver with Dask per task: submitting it and taking its result."""
     look: float
-    """Of the driver, per unfinished task, whenever it fills its window."""
+    """CPU time of the driver per unfinished task, whenever it fills its window."""
     plan: float
-    """Of the driver, per part: making its task and checking for its mark, before the first task is submitted."""
+    """CPU time of the driver per part: making its task and checking for its mark before the first task is submitted."""
     worker: float
-    """Of the worker, per task: from its call to its mark on disk."""
+    """CPU time of the worker per task, from its call to its mark on disk."""
     listing: float
-    """Of the driver, per part, to list it with its number of rows."""
+    """CPU time of the driver per part, to list it with its number of rows."""
     manifest_bytes: float
     """Bytes of a stage's manifest, per file."""
     manifest_read: float
-    """Of any process, per file in the manifest, whenever a table of that stage is read."""
+    """CPU time of any process per file in the manifest, whenever it reads a table of that stage."""
     manifest_memory: float
     """Bytes in memory, per file in the manifest."""
     manifest_write: float
-    """Of the driver, per file."""
+    """CPU time of the driver per file in the manifest, to write it."""
     plan_memory: float
     """Bytes in the driver's memory, per part of the running stage."""
     range_open: float
-    """Of a worker of ``selection``, per part and range of characters: opening and searching the file."""
+    """CPU time of a worker of ``selection`` per part and range of characters: opening and searching the file."""
     digest: float
-    """Of the driver, per byte of output, which it reads again for the manifest."""
+    """CPU time of the driver per byte of output, which it reads again for the manifest."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from tests.bench.scale.simulation import MAX_TASKS, SPREAD, Call, Plan, build, r
 
 
 class Counting(Serial):
-    """Runs tasks, and counts them by stage."""
+    """An executor that runs tasks and counts them by stage."""
 
     def __init__(self) -> None:
         self.n_tasks: Counter[str] = Counter()

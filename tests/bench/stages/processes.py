@@ -72,7 +72,7 @@ def _look(root: int, seen: dict[int, Process]) -> None:
             status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
             fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         except (OSError, UnicodeDecodeError):
-            continue  # ended meanwhile
+            continue  # the process has ended
         peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
         if peak is None:
             continue

@@ -45,7 +45,7 @@ def test_train_stands_several_times_with_ids_of_its_own(built_once: Any, tmp_pat
 
 
 def test_streamed_data_takes_no_more_memory_when_there_is_more_of_it(built_once: Any, tmp_path: Path) -> None:
-    """Parts have so many sentences that the size of a part's entry in the manifest is negligible."""
+    """Use parts with enough sentences to make a part's entry in the manifest negligible."""
     source = ArtifactPaths(built_once.root).shards("tiny")
     table = pa.concat_tables([tables.read_table(part, schema.SHARDS) for part in open_shards(source).parts("train")])
     thick = Project(tmp_path / "thick")
@@ -66,7 +66,7 @@ def test_streamed_data_takes_no_more_memory_when_there_is_more_of_it(built_once:
         tracemalloc.stop()
         return most
 
-    peak(2)  # loads what is loaded once
+    peak(2)  # imports and other one-time allocations
     assert peak(12) <= 1.3 * peak(3)
 
 

@@ -1,4 +1,4 @@
-"""``ssmi-cli ablate`` on the tiny project: real features, real runs, and what a second call does again."""
+"""``ssmi-cli ablate`` on the tiny project: real features, real runs, and the work that a second call repeats."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def ablated_once(built_once: Any, copy_project: Copy, tmp_path_factory: pytest.T
 
 @pytest.fixture
 def ablated(ablated_once: Any, copy_project: Copy, tmp_path: Path) -> Any:
-    """A copy of one's own; its files keep their times."""
+    """A copy for each test; its files keep their modification times."""
     return copy_project(ablated_once, tmp_path)
 
 
@@ -46,13 +46,13 @@ def _folder(project: Any) -> Path:
 
 
 def _run(project: Any, name: str, seed: int) -> Path:
-    """The run folder of a configuration that was run with one setting."""
+    """The run folder of a seed, for a configuration that was run with only one set of settings."""
     (folder,) = (_folder(project) / "runs" / name).glob(f"*/{seed}")
     return folder
 
 
 def _times(folder: Path) -> dict[str, int]:
-    """When each file was written, but for the links to features, whose times are the features' own."""
+    """Modification time of each file, except links to features, which share the times of the features."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file() and "pinned" not in path.parts)
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
 
@@ -92,7 +92,7 @@ def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
             assert scores["best_epoch"] == 1
             params = json.loads((run / "checkpoint" / "params.json").read_text(encoding="utf-8"))
             assert params["train"]["seed"] == scores["seed"]
-    assert len(seen) > 3  # the figures tell rows and seeds apart
+    assert len(seen) > 3  # the figures differ between rows and seeds
     f1 = {row["configuration"]: statistics.fmean(run["test"]["f1"] for run in row["runs"]) for row in table["rows"]}
     for row in table["rows"]:
         assert row["gain"]["bert-crf"]["test"] == pytest.approx(f1[row["configuration"]] - f1["bert-crf"])
@@ -144,7 +144,7 @@ def test_a_second_call_does_nothing_again(ablated: Any) -> None:
     outcome = ablated.ssmi("ablate", *ALL)
     assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are finished already\n")
     assert "-Cosine" in outcome.stdout and "BERT-CRF" in outcome.stdout
-    # Nor does one for a single row, which also finds the others; how many threads worked is no matter.
+    # Nor does a call for a single row, which also finds the other rows; the number of threads makes no difference.
     outcome = ablated.ssmi("ablate", "--only", "no-bert", *OPTIONS, "-S", "train.threads=2", "--json")
     assert (outcome.code, outcome.stderr) == (0, "2 of 2 runs are finished already\n")
     assert json.loads(outcome.stdout) == _table(ablated)
@@ -166,7 +166,7 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
     lines = [
         line for line in outcome.stderr.splitlines() if not line.startswith(("epoch", "learning rates", "encoder:"))
     ]
-    (told,) = (line for line in lines if line.startswith("2 runs, about "))  # by what the first call took
+    (told,) = (line for line in lines if line.startswith("2 runs, about "))  # estimated from the first call
     assert [line for line in lines if line != told] == [
         "shards: all features to the shards that the trainer reads",
         "shards: all features to the shards that the trainer reads",
@@ -180,7 +180,7 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
         for name in times
         if re.match(r"no-cosine/\w+/14/|bert-crf/\w+/13/|(no-cosine|bert-crf)/\w+/params\.json", name)
     }
-    # The features came out as before, and so did the runs.
+    # The rebuilt features equal the earlier ones, and so do the runs.
     assert _bytes(_folder(ablated)) == written
 
 
@@ -206,7 +206,7 @@ def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> Non
     assert [(row["configuration"], row["n_seeds"]) for row in table["rows"]] == [("bert-crf", 1)]
     assert table["rows"][0]["test"]["f1"]["std"] is None
     assert not (_folder(ablated) / "curves.svg").exists()
-    # The runs of before stand as they were, and below the table.
+    # The earlier runs are unchanged, and listed below the table.
     after = _times(_folder(ablated) / "runs")
     assert {name: after[name] for name in times} == times
     others = {each["configuration"]: each for each in table["other_settings"]}
@@ -227,7 +227,7 @@ def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> Non
     page = (_folder(ablated) / "table.md").read_text(encoding="utf-8")
     assert "## Other settings" in page and f"| bert-crf | {settings.name} | 2 |" in page
     assert "other settings" in outcome.stdout and "train.epochs 1 (now 2)" in outcome.stdout
-    # With the first parameters nothing is to be done, and the table is as it was, but for the others.
+    # With the first parameters no run is pending, and the table is unchanged except for the other settings.
     outcome = ablated.ssmi("ablate", *ALL)
     assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are finished already\n")
     again = _table(ablated)
@@ -242,7 +242,7 @@ def test_other_features_are_other_settings(ablated: Any) -> None:
     others = {each["configuration"]: each["differs"] for each in _table(ablated)["other_settings"]}
     (said,) = others["no-bert"]
     assert said.startswith("selection.threshold ") and said.endswith("(now 0.9)")
-    assert set(others) == set(NAMES)  # also the one whose own features were not built anew
+    assert set(others) == set(NAMES)  # including the configuration whose own features were not rebuilt
 
 
 def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
@@ -264,12 +264,13 @@ def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
     page = (_folder(ablated) / "table.md").read_text(encoding="utf-8")
     ends = "[" + ", ".join(f"{100 * overall[end]:+.2f}" for end in ("low", "high")) + "]"
     assert f"{100 * overall['gain']:+.2f} {ends} |" in page
-    # The configuration's folder stands for its one setting; runs that kept no counts are scored anew, to the same.
+    # A configuration's folder may be given if it has only one set of settings; runs without counts are scored again,
+    # with the same result.
     shutil.rmtree(_run(ablated, name, 14) / "counts")
     outcome = ablated.ssmi("compare", str(settings.parent), str(base), "--split", "test", "--json")
     assert outcome.code == 0 and json.loads(outcome.stdout) == printed
     assert "no counts of test kept" in outcome.stderr
-    # In the table such a run leaves the interval out, and this is said.
+    # With such a run, the table omits the interval and gives the reason.
     outcome = ablated.ssmi("ablate", *ALL)
     assert outcome.code == 0, outcome.stderr
     assert _table(ablated)["rows"][1]["interval"]["bert-crf"] == {"dev": None, "test": None}
@@ -347,8 +348,8 @@ def test_training_a_configuration(project: Any) -> None:
     assert outcome.code == 0, outcome.stderr
     path = project.root / "artifacts" / "train" / "tiny+bert-crf" / "checkpoint" / "params.json"
     model = json.loads(path.read_text(encoding="utf-8"))["model"]
-    assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)
-    # Its features would have to be built first; -S has the last word here too.
+    assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)  # -S overrides the configuration
+    # This configuration has features of its own, which are not built.
     outcome = project.ssmi("train", "--config", "no-cosine")
     assert outcome.code == 5
     assert "selection.choice is cosine in the shards, random in the parameters" in outcome.stderr
@@ -375,7 +376,7 @@ def test_with_matches_in_the_projects_shards_all_train_on_them(project: Any) -> 
     outcome = project.ssmi("ablate", "--only", "bert-crf,lebert", *options)
     assert outcome.code == 0, outcome.stderr
     assert not (_folder(project) / "features").exists()
-    # They are the shards of a project that asks for no matches too.
+    # Parameters that ask for no matches accept these shards too.
     plain = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1")
     assert plain.code == 0, plain.stderr
     peer = project.ssmi("train", "--config", "lebert", "-S", "train.max_steps=1")

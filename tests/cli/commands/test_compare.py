@@ -1,4 +1,4 @@
-"""``ssmi-cli compare`` and its Python door on runs of the tiny project."""
+"""``ssmi-cli compare`` and its Python equivalent on runs of the tiny project."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAIN = Path("artifacts") / "plain"
 
 @pytest.fixture(scope="module")
 def compared(tagging_project: Any, copy_project: Copy, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A run that learned something, and two seeds of one that learned next to nothing."""
+    """A project with a run that learned something, and two seeds of a run that learned almost nothing."""
     project = copy_project(tagging_project, tmp_path_factory.mktemp("compared"))
     for seed in (13, 14):
         short = ("-S", f"train.seed={seed}", "-S", "train.max_steps=2", "-S", "train.test=false")

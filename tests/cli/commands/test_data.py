@@ -1,4 +1,4 @@
-"""Data sets as people have them, through ``ssmi-cli features prepare`` and ``ssmi-cli data check``."""
+"""Data sets of the kinds that users have, in ``ssmi-cli features prepare`` and ``ssmi-cli data check``."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROWS = "李 B-PER\n明 I-PER\n在 O\n京 B-LOC\n\n好 O\n\n"
 
 @pytest.fixture
 def data(fresh_project: Any) -> Path:
-    """The folder of a data set called own."""
+    """The folder of a data set named ``own``."""
     folder: Path = fresh_project.root / "data" / "own"
     folder.mkdir(parents=True)
     return folder
@@ -101,7 +101,7 @@ def test_the_two_segmenters_are_compared_and_one_alone_is_not(built_once: Any, m
 
     said = built_once.ssmi("data", "check", "--dataset", "tiny").stdout
     assert "sentences segmented by jieba and by rjieba" in said and "of these, segmented differently" in said
-    monkeypatch.setitem(sys.modules, "rjieba", None)  # as where it is not installed
+    monkeypatch.setitem(sys.modules, "rjieba", None)  # as if it were not installed
     open_segmenter.cache_clear()
     alone = built_once.ssmi("data", "check", "--dataset", "tiny")
     assert alone.code == 0 and "rjieba" not in alone.stdout + alone.stderr

@@ -1,4 +1,4 @@
-"""``ssmi-cli dvc``, and the version that dvc.yaml asks a stage for."""
+"""``ssmi-cli dvc``, and the stage versions that dvc.yaml requires."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ssmi-cli encoder adapt``: an encoder of one's own, from the text of a data set to a run that uses it."""
+"""``ssmi-cli encoder adapt``: adapt an encoder to the text of a data set, then train a run that uses it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ADAPT = ("encoder", "adapt", "--dataset", "tiny", "--epochs", "2", "--lr", "3e-3
 def adapted_once(
     built_once: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Any, Any]:
-    """A built project with an adapted encoder, and what the command said. Read only."""
+    """A built project with an adapted encoder, and the outcome of the command. Read-only."""
     project = copy_project(built_once, tmp_path_factory.mktemp("adapted"))
     outcome = project.ssmi(*ADAPT, "--out", str(project.root / "adapted"))
     assert outcome.code == 0, outcome.stderr
@@ -59,7 +59,7 @@ def test_the_next_step_that_it_names_works(
     text.write_text("吴重阳先生毕业于北京大学。\n", encoding="utf-8")
     outcome = project.ssmi("predict", "--run", str(run), str(text), "--device", "cpu")
     assert outcome.code == 0, outcome.stderr
-    # and shards of one encoder are not trained with another
+    # and shards of one encoder are refused for training with another
     outcome = project.ssmi("train", "--dataset", "tiny", "--run", str(run))
     assert outcome.code == 5 and "encoder" in outcome.stderr
 

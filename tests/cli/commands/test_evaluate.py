@@ -1,4 +1,4 @@
-"""``ssmi-cli evaluate`` on files and on data sets that nobody built features of, and how its probabilities fare."""
+"""``ssmi-cli evaluate`` on files and on data sets without built features, and the calibration that it reports."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RUN = Path("artifacts") / "train" / "tiny"
 
 
 def evaluate(project: Any, *arguments: object) -> tuple[dict[str, Any], str]:
-    """The scores of the only split or file, and what was said beside."""
+    """Return the scores of the only split or file, and the text on stderr."""
     outcome = project.ssmi("evaluate", *map(str, arguments), "--device", "cpu", "--json")
     assert outcome.code == 0, outcome.stderr
     (scores,) = json.loads(outcome.stdout).values()
@@ -86,7 +86,7 @@ def test_a_file_is_read_as_the_person_or_its_dataset_yaml_says(tagging_project: 
 
 
 def test_positions_are_those_of_the_text(tagging_project: Any, tmp_path: Path) -> None:
-    """Tokens of several characters, and the same text with its entities by code point."""
+    """Score tokens of several characters, then the same text with entity offsets in code points."""
     tagger = ssmi.open_run(tagging_project.root / RUN, project=tagging_project.root, device="cpu")
     tokens = ["COVID", "-19", *"王小明，男，汉族，大学本科，任公司董事长。"]
     text = "".join(tokens)
@@ -105,7 +105,7 @@ def test_positions_are_those_of_the_text(tagging_project: Any, tmp_path: Path) -
 
 @pytest.fixture
 def later(tagging_project: Any, copy_project: Copy, tmp_path: Path) -> Any:
-    """A project with a run, and with a data set of which there is only a test file."""
+    """A project with a run, and with a data set that has only a test file."""
     project = copy_project(tagging_project, tmp_path)
     (project.root / "data" / "later").mkdir()
     (project.root / "data" / "later" / "test.bmes").write_bytes(project.raw("test").read_bytes())

@@ -1,4 +1,4 @@
-"""``ssmi-cli explain``: the very choices of the features, ranked, in a terminal and as a picture."""
+"""``ssmi-cli explain``: the same choices as in the features, ranked, on a terminal and as a picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parquet import schema, tables
 
 UNMET = "公猫北京熊"
-"""A segment that is neither a word nor stored."""
+"""A segment that is neither in the vocabulary nor among the stored segments."""
 
 
 @pytest.fixture

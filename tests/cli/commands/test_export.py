@@ -1,4 +1,4 @@
-"""``ssmi-cli export``: one folder that opens where nothing of the project is."""
+"""``ssmi-cli export``: a folder that can be used without the project."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def packed(packed_once: Path, tmp_path: Path) -> Path:
 def test_a_pack_opens_elsewhere_when_the_project_is_gone(
     tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path
 ) -> None:
-    """And its rows stay clean of the bar that a person sees meanwhile."""
+    """The progress bar on the terminal does not get into the rows on stdout."""
     project = copy_project(tagging_project, tmp_path)
     text = tmp_path / "texts.txt"
     text.write_text(f"{SENTENCE}\n" * 3, encoding="utf-8")
@@ -75,7 +75,7 @@ def test_a_pack_holds_licences_and_no_path(packed_once: Path, tagging_project: A
 
 
 def test_packing_again_gives_the_same_bytes(packed_once: Path, tagging_project: Any, tmp_path: Path) -> None:
-    """From the run, and from a pack of it."""
+    """Pack the run, and the pack itself."""
     for run in (tagging_project.root / "artifacts" / "train" / "tiny", packed_once):
         out = tmp_path / run.name
         outcome = tagging_project.ssmi("export", "--run", str(run), "--out", str(out))
@@ -98,7 +98,7 @@ def test_a_run_whose_features_have_changed_is_not_packed(project: Any, tagging_p
     project.build("-S", "vocab.max_words=100")
     run = tmp_path / "run"
     changed = tagging_project.root / "artifacts" / "train" / "tiny"
-    shutil.copytree(changed, run, ignore=shutil.ignore_patterns("pinned"))  # a run that has kept none
+    shutil.copytree(changed, run, ignore=shutil.ignore_patterns("pinned"))  # a run without pinned features
     outcome = project.ssmi("export", "--run", str(run), "--out", str(tmp_path / "pack"))
     assert outcome.code == 5 and "the shards were built with" in outcome.stderr
     assert not (tmp_path / "pack").exists()

@@ -1,4 +1,4 @@
-"""``features run``: one stage, or shares of its parts that know nothing of one another."""
+"""``features run``: one stage, or independent shares of its parts."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ N_SHARES = 3
 
 @pytest.fixture(scope="module")
 def prepared(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """A project with the two stages that do not work in parts."""
+    """A project with the outputs of the two stages that are not divided into parts."""
     project = copy_project(pristine_project, tmp_path_factory.mktemp("prepared"))
     for stage in ("vocab", "prepare"):
         outcome = project.ssmi("features", "run", stage, *SMALL)
@@ -35,7 +35,7 @@ def whole(prepared: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFac
 def test_shares_of_every_stage_and_a_last_call_give_the_same_bytes(
     prepared: Any, copy_project: Any, whole: dict[str, str], tmp_path: Any
 ) -> None:
-    """Two rounds, for some stages read what all shares have left; the last call makes what is still missing."""
+    """Run two rounds, because some stages read the outputs of all shares; the last call builds what is missing."""
     project = copy_project(prepared, tmp_path)
     for stage in IN_PARTS:
         for index in 2 * list(range(N_SHARES, 0, -1)):

@@ -1,4 +1,4 @@
-"""``ssmi-cli predict``: what goes in, what comes out, and what a person is told."""
+"""``ssmi-cli predict``: its input, its output, and its messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def predict(tagging_project: Any) -> Callable[..., Any]:
 
 @pytest.fixture
 def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
-    """Bytes that stand in stdin."""
+    """A function that sets the bytes on stdin."""
     return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
 
 
@@ -126,7 +126,7 @@ def test_a_line_of_a_hundred_thousand_characters(predict: Any, tmp_path: Path) -
     path.write_text(f"{SENTENCE}\n{text}\n{SENTENCE}\n", encoding="utf-8")
     first, long, last = rows_of(predict(path))
     assert first == last and long["text"] == text
-    assert long["entities"][-1]["end"] > 90_000  # found to the end
+    assert long["entities"][-1]["end"] > 90_000  # entities are found up to the end
     assert all(text[one["start"] : one["end"]] == one["text"] for one in long["entities"])
     ends = [(one["start"], one["end"]) for one in long["entities"]]
     assert ends == sorted(ends) and all(a[1] <= b[0] for a, b in pairwise(ends))
@@ -219,7 +219,7 @@ def test_label_studio(predict: Any, file: Path, tmp_path: Path) -> None:
     assert json.loads(predict(empty, "--format", "label-studio").stdout) == []
 
 
-# --- what can be wrong ------------------------------------------------------------------------------------------------
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 BAD = {
@@ -307,7 +307,7 @@ def test_weights_that_are_no_numbers_are_refused(
     save_file(tensors, path)
     signed = run / "checkpoint" / "files.json"
     digests = json.loads(signed.read_text(encoding="utf-8"))
-    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as a training gone wrong would leave it
+    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as after a training that diverged
     signed.write_text(json.dumps(digests), encoding="utf-8")
     outcome = predict(file, "--run", run)
     assert outcome.code == 5 and "not finite numbers" in outcome.stderr and "model.safetensors" in outcome.stderr
@@ -336,7 +336,7 @@ def test_a_run_that_is_not_there_or_unfinished(predict: Any, file: Path, tagging
     assert "an unfinished run" in unfinished.stderr
 
 
-# --- as it goes -------------------------------------------------------------------------------------------------------
+# --- interactive use --------------------------------------------------------------------------------------------------
 
 
 def test_interactive_shows_each_line(predict: Any, typed: Any, file: Path) -> None:
@@ -358,7 +358,7 @@ def test_interactive_shows_each_line(predict: Any, typed: Any, file: Path) -> No
 
 
 class Terminal:
-    """A command at a terminal of its own."""
+    """A command that runs on its own pseudo-terminal."""
 
     def __init__(self, project: Any, *arguments: str) -> None:
         self._leader, follower = pty.openpty()
@@ -377,7 +377,7 @@ class Terminal:
         os.close(follower)
 
     def __call__(self, keys: str, until: str) -> str:
-        """Type, read until a pattern shows or the command ends; what showed since the last time."""
+        """Type keys, read until a pattern appears or the command ends, and return the text that was read."""
         os.write(self._leader, keys.encode())
         shown = b""
         while not re.search(until, shown.decode(errors="ignore")):
@@ -385,7 +385,7 @@ class Terminal:
             assert ready, shown.decode(errors="ignore")
             try:
                 shown += os.read(self._leader, 65536)
-            except OSError:  # Linux says so that nobody is at the other end
+            except OSError:  # on Linux, the other end is closed
                 break
         return shown.decode(errors="ignore")
 
@@ -418,9 +418,9 @@ def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, t
     first = rows_of(predict(file))[0]["entities"][0]
     terminal("", ">")
     coloured = rf"\x1b\[[0-9;]*3\d[0-9;]*m{first['text']}"
-    shown = terminal(SENTENCE, coloured)  # before any Enter
+    shown = terminal(SENTENCE, coloured)  # before Enter is pressed
     assert re.search(coloured, shown), shown
-    shown = terminal("\r", rf"{first['score']:.3f}[^>]*>")  # and the next prompt
+    shown = terminal("\r", rf"{first['score']:.3f}[^>]*>")  # until the next prompt
     assert f"[{first['text']} {first['label']}]" in re.sub(r"\x1b\[[0-9;]*m", "", shown)
     assert "rror" not in terminal("\x04", "never")
     assert terminal.process.wait(timeout=600) == 0

@@ -1,4 +1,4 @@
-"""``ssmi-cli report``: what the page holds, that it needs nothing else, and, in a Chromium, that it works."""
+"""``ssmi-cli report``: the page has the right content, needs no other file, and works in Chromium."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def data(written: Path, read_page: Callable[[str], Any]) -> dict[str, Any]:
     return body
 
 
-# --- what it holds ----------------------------------------------------------------------------------------------------
+# --- content ----------------------------------------------------------------------------------------------------------
 
 
 def test_every_wrong_entity_is_listed_once(tagging_project: Any, data: dict[str, Any]) -> None:
@@ -131,7 +131,7 @@ def test_the_same_run_gives_the_same_bytes_in_the_run_folder(
     assert (run / "report-test.html").read_bytes() == written.read_bytes()
 
 
-# --- what is not there ------------------------------------------------------------------------------------------------
+# --- missing inputs ---------------------------------------------------------------------------------------------------
 
 
 def test_charts_without_their_stages_are_left_out_with_a_reason(
@@ -184,7 +184,7 @@ def test_a_history_of_another_kind_is_refused(
 
 
 def shown(document: str) -> tuple[int, int]:
-    """(errors that pass the filter, cards on the page), as the script counted them; and the cards are really there."""
+    """Return the script's counts of errors that pass the filter and of cards; check that the page has these cards."""
     body = re.search(r'<body data-errors="(\d+)"(?: data-cards="(\d+)")?', document)
     assert body is not None
     cards = int(body[2] or 0)
@@ -206,4 +206,4 @@ def test_a_picture_can_be_taken(browse: Callable[..., str], written: Path, tmp_p
     picture = tmp_path / "page.png"
     browse(written, "", f"--screenshot={picture}", "--window-size=1100,900")
     content = picture.read_bytes()
-    assert content.startswith(b"\x89PNG") and len(content) > 20_000  # a blank page is some kilobytes
+    assert content.startswith(b"\x89PNG") and len(content) > 20_000  # a blank page takes only a few kilobytes

@@ -1,4 +1,4 @@
-"""``ssmi-cli stats`` through its front door: formats, listing, limits, mistakes."""
+"""``ssmi-cli stats`` on the command line: formats, list of reports, limits, errors."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TEXTS = ["北京大学", '他说,"好"', "　a\n[b]:smile:"]
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project whose second data set, ``other``, has one sentence and whose first has three; only prepare is built."""
+    """A project with two data sets: ``tiny`` with three sentences, ``other`` with one; only prepare is built."""
     root = tmp_path_factory.mktemp("it's a project")
     (root / "params.yaml").write_text("datasets: [tiny, other]\n", encoding="utf-8")
     for dataset, texts in (("tiny", TEXTS), ("other", TEXTS[:1])):
@@ -114,7 +114,7 @@ def test_any_text_survives_json_and_csv(project: Path, text: str) -> None:
     sql = "SELECT '" + text.replace("'", "''") + "' AS text, 1 AS one"
     assert as_json(project, "--sql", sql) == [{"text": text, "one": 1}]
     raw = stats(project, "--sql", sql, "--format", "csv").stdout_bytes.decode("utf-8")
-    runs = len(text) > 1 and text.startswith(("=", "+", "-", "@", "\t", "\r"))  # in a spreadsheet
+    runs = len(text) > 1 and text.startswith(("=", "+", "-", "@", "\t", "\r"))  # a formula in a spreadsheet
     assert list(csv.reader(io.StringIO(raw, newline="")))[1] == [f"'{text}" if runs else text, "1"]
 
 

@@ -1,4 +1,4 @@
-"""Training at the prompt: stopped, and gone on with."""
+"""``ssmi-cli train``: stopping and resuming."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``ssmi-cli verify``: a table, one JSON document, and an exit code for scripts."""
+"""``ssmi-cli verify``: its table, its JSON document, and its exit code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams whose reader has gone: what is written to them goes nowhere, and nothing fails."""
+"""Streams without a reader: output to them is discarded, and nothing fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FULL = Path("/dev/full")
 
 @contextmanager
 def _without_reader() -> Iterator[TextIO]:
-    """The end of a pipe that nobody reads any more."""
+    """Open the writing end of a pipe whose reading end is closed."""
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "w", encoding="utf-8") as stream:

@@ -1,4 +1,4 @@
-"""A line with its entities marked: all of its text stays, nothing in it is obeyed."""
+"""A line with its entities marked: all of its text is kept, and nothing in it is read as markup or control code."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def test_the_text_between_and_in_the_marks_is_all_of_it(text: str, data: st.Data
         for start, end in list(pairwise(edges))[::2]
     ]
     shown = marked(text, entities, COLOURS)
-    # Only entities' marks hold brackets, so that they can be taken out again.
+    # Brackets occur only in the marks of entities, so they can be removed again.
     plain = shown.plain.replace("[", "")
     for label in COLOURS:
         plain = plain.replace(f" {label}]", "")

@@ -1,4 +1,4 @@
-"""What is typed is tagged by a thread of its own: typing never waits, the last text wins, failures are raised."""
+"""Typed text is tagged in a separate thread: typing never waits, the last text wins, and failures are raised."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ SECONDS = 60.0
 
 
 class Gate:
-    """A function that marks every 北京, and answers when it is let."""
+    """A tagger that marks every 北京, but returns only when the test releases it."""
 
     def __init__(self) -> None:
         self.asked: queue.Queue[str] = queue.Queue()
@@ -67,7 +67,7 @@ def test_a_failure_is_raised_where_the_line_is_waited_for() -> None:
         raise RuntimeError(f"cannot read {text}")
 
     with Reading(fail, on_result=lambda: None) as reading:
-        for _ in range(2):  # the thread is over, and nobody waits for it
+        for _ in range(2):  # the thread has ended, so the second call must not wait for it
             with pytest.raises(RuntimeError, match="cannot read 北京"):
                 reading.wait_for_entities("北京")
 

@@ -1,4 +1,4 @@
-"""Progress as a terminal shows it, and as a log keeps it."""
+"""Progress on a terminal and in a log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 
 @contextmanager
 def _terminal(patch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
-    """Stderr on a terminal of 60 columns; gives what was written to it so far."""
+    """Connect stderr to a terminal of 60 columns; yield a function that returns the new output."""
     terminal, end = pty.openpty()
     patch.setenv("TERM", "xterm")
     patch.setenv("COLUMNS", "60")
@@ -72,7 +72,7 @@ def test_a_task_of_unknown_length_counts_up(monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("label", ["evaluate {0}.txt", "evaluate {draft}.txt", "evaluate [bold]a.txt", "[/x]"])
 def test_a_file_name_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch, label: str) -> None:
-    """A task is named after a person's file: braces and brackets are no template and no markup."""
+    """A task is named after a user's file: braces are not a template, and brackets are not markup."""
     with _terminal(monkeypatch) as written:
         with Bars().task(label, total=3, unit="characters") as advance:
             advance(3)
@@ -89,14 +89,14 @@ def test_a_note_is_one_line_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_room_is_made_for_output_and_the_bar_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
     with _terminal(monkeypatch) as written:
         bars = Bars()
-        bars.make_room()  # nothing is drawn yet
+        bars.make_room()  # without a bar, this does nothing
         with bars.task("predict", total=2, unit="characters") as advance:
             advance(1)
             bars.make_room()
             before = written()
             assert before.rstrip().endswith("\x1b[2K")
             time.sleep(0.3)
-            assert written() == ""  # nobody draws over what is printed now
+            assert written() == ""  # no bar is drawn over the printed output
             advance(1)
             assert "predict" in written()
 

@@ -1,4 +1,4 @@
-"""The score tables of ``train`` and ``evaluate``: every figure against counting by hand."""
+"""The score tables of ``train`` and ``evaluate``: every figure is compared with a count by hand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PREDICTED = [[Span(0, 2, "PER.NAM"), Span(3, 5, "ORG.NAM")], [], [Span(0, 1, "PE
 
 
 def _table(lines: list[str]) -> dict[str, list[str]]:
-    """First column → the others."""
+    """Map the first column to the other columns."""
     return {name: cells for name, *cells in (line.rsplit(maxsplit=6) for line in lines if line[:1] not in ("", "─"))}
 
 

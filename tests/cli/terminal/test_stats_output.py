@@ -1,4 +1,4 @@
-"""Answers as JSON, as CSV and as a table: programs read every value back, and a terminal obeys none of them."""
+"""Answers as JSON, CSV and a table: programs can read every value back, and no value controls the terminal."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_json_reads_back(rows: list[tuple[Any, ...]]) -> None:
 
 
 def _guarded(value: object) -> str:
-    """The text of a cell: what a spreadsheet would run has an apostrophe in front."""
+    """The text of a cell, with an apostrophe in front if a spreadsheet would run it as a formula."""
     runs = isinstance(value, str) and len(value) > 1 and value.startswith(("=", "+", "-", "@", "\t", "\r"))
     return f"'{value}" if runs else str(value)
 

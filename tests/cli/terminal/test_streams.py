@@ -1,4 +1,4 @@
-"""Output to a file that appears when it is whole, or to stdout at once; UTF-8 whatever the locale says."""
+"""Output to a file, which appears when it is complete, or directly to stdout; always UTF-8, whatever the locale."""
 
 from __future__ import annotations
 

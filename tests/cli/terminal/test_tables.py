@@ -1,4 +1,4 @@
-"""Tables on stdout: cells as a person writes them, numbers to the right, nothing read as markup, nothing cut."""
+"""Tables on stdout: readable cells, numbers aligned to the right, no markup interpreted, nothing cut."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_numbers_end_in_one_column(capsys: Print, column: list[object]) -> None:
 def test_words_begin_in_one_column(capsys: Print, column: list[object]) -> None:
     header, *body = _lines(capsys, ["a long header"], [[value] for value in column])
     assert len({len(line) - len(line.lstrip()) for line in (header, *body)}) == 1
-    assert len({len(line) for line in (header, *body)}) == 3  # so it is not to the right
+    assert len({len(line) for line in (header, *body)}) == 3  # not aligned to the right
 
 
 def test_wide_characters_take_two_columns(capsys: Print) -> None:

@@ -1,4 +1,4 @@
-"""What a terminal is shown of any text: nothing in it moves the cursor or turns the reading order."""
+"""Text as it is shown on a terminal: no character moves the cursor or changes the reading direction."""
 
 from __future__ import annotations
 
