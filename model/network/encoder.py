@@ -233,7 +233,7 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
     n_layers = layers or shape.n_layers
     if below >= n_layers:
         raise ParameterError(
-            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}, so none is left",
+            f"model.encoder: upper, but the stored states are those after layer {below} of {n_layers}: none is left",
             next_step=f"build states of fewer layers: -S shards.hidden_layers={max(1, n_layers * 2 // 3)}",
         )
     body = read_config(folder)

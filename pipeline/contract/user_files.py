@@ -77,7 +77,7 @@ def open_once(path: Path, *, note: Callable[[str], object]) -> BinaryIO:
     poll = select.poll()
     poll.register(descriptor, select.POLLIN)
     if not poll.poll(1000 * _NOTICED_SECONDS):
-        note(f"{path}: a pipe that nobody has written into yet; waiting")
+        note(f"{path}: waiting for data on the pipe")
         poll.poll()
     os.set_blocking(descriptor, True)
     return os.fdopen(descriptor, "rb")

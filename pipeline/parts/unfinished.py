@@ -134,7 +134,9 @@ class UnfinishedStage:
         found = [finished(part) for part in parts]
         if any(text is not None for text in found):
             n_found = sum(text is not None for text in found)
-            reporter.note(f"{label}: {n_found} of {counted(len(parts), 'part')} {is_or_are(len(parts))} there already")
+            reporter.note(
+                f"{label}: {n_found} of {counted(len(parts), 'part')} {is_or_are(len(parts))} already finished"
+            )
         share = self._share
         ours = [index for index, text in enumerate(found) if text is None and (share is None or share.takes(index))]
         missing = replace(work, tasks=[parts[index] for index in ours], sizes=[work.sizes[index] for index in ours])
@@ -181,6 +183,6 @@ class UnfinishedStage:
 def joined_meanwhile(stage: str) -> SsmiError:
     """Make the error for a share whose stage was finished by another process while the share was running."""
     return SsmiError(
-        f"{stage}: another process has put its parts together while this share was at work",
-        next_step="start the call without a part only when all shares have ended",
+        f"{stage}: another process has joined its parts while this share was running",
+        next_step="run the command without a part only after all shares have finished",
     )

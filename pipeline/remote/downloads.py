@@ -36,7 +36,7 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
     remote = open_folder(url, what=what)
     versions = remote.versions()
     if not versions:
-        raise MissingResourceError(f"{what} {url}: nothing is there", next_step="check the URL")
+        raise MissingResourceError(f"{what} {url}: does not exist", next_step="check the URL")
     copies = cache_root() / "downloads-by-url" / digest_json(remote.url)[:32]
     home = copies / digest_json(versions)[:32]
     target = home / name_of(remote.url)

@@ -96,7 +96,7 @@ class RemoteFolder:
             info = self._info()
         if info is None or info["type"] != "directory":
             raise MissingResourceError(
-                f"{self.url}: {'nothing is there' if info is None else 'a file, and no folder'}",
+                f"{self.url}: {'does not exist' if info is None else 'a file, not a folder'}",
                 next_step="check the URL; features build makes the folder and sends the features",
             )
 

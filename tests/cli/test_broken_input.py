@@ -122,7 +122,7 @@ def test_predict_says_which_pipe_it_waits_for_and_reads_it(tagging_project: Any,
     pipe, file = tmp_path / "pipe", tmp_path / "file"
     os.mkfifo(pipe)
     file.write_text(TEXTS, encoding="utf-8")
-    waiting = f"{pipe}: a pipe that nobody has written into yet; waiting"
+    waiting = f"{pipe}: waiting for data on the pipe"
     with tagging_project.start("predict", str(pipe)) as process:
         assert any(waiting in line for line in process.stderr), "it is told before anybody writes"
         pipe.write_text(TEXTS, encoding="utf-8")

@@ -123,7 +123,7 @@ def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
     )
     outcome = fresh_project.process(*BUILD)
     assert outcome.code == 0, outcome.stderr
-    (found,) = re.findall(r"^embed: (\d+) of \d+ parts are there already$", outcome.stderr, re.M)
+    (found,) = re.findall(r"^embed: (\d+) of \d+ parts are already finished$", outcome.stderr, re.M)
     assert int(found) > 1
     assert fresh_project.artifacts() == serial_bytes
 

@@ -78,7 +78,7 @@ def _tasks(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Mar
             spans = [span for region in regions for span in _entity(region, value, report)]
             yield Marked(value.number, text, spans, value.where)
     if n_predicted:
-        report.notes.append(f"{n_predicted} tasks hold no annotations: their predictions are taken as they are")
+        report.notes.append(f"{n_predicted} tasks have no annotations; their predictions are used instead")
 
 
 def _chosen(row: dict[str, Any], value: Value, report: ReadReport) -> list[Any] | None:

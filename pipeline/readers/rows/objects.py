@@ -117,8 +117,7 @@ def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:
     if not present:
         raise InputDataError(
             f"{where}: no entities (one of {', '.join(SPAN_KEYS)})",
-            next_step="if nobody marked entities here (CLUENER's test file is such), take it out of the folder, "
-            f"else {_FORM}",
+            next_step=f"if the file is unlabelled (like CLUENER's test file), remove it from the folder, else {_FORM}",
         )
     key, *others = [key for key in present if row[key]] or present  # keys with empty values are ignored
     items = row[key] if row[key] is not None else []

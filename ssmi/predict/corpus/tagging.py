@@ -98,7 +98,7 @@ def _tag(job: _Job, workspace: Workspace, *, workers: int, scheduler: str | None
     if len(missing) < len(tasks):
         n_kept = len(tasks) - len(missing)
         workspace.reporter.note(
-            f"predict: {n_kept} of {counted(len(tasks), 'part')} {is_or_are(len(tasks))} there already"
+            f"predict: {n_kept} of {counted(len(tasks), 'part')} {is_or_are(len(tasks))} already finished"
         )
     if not missing and manifest is not None and written.keys() == {task.target.name for task in tasks}:
         report = manifest.report

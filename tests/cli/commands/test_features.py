@@ -58,7 +58,7 @@ def test_a_share_says_what_it_waits_for_and_the_last_call_what_it_found(
     assert first.endswith(" parts of others are missing: run all parts again when they have ended\n")
     assert second == "segment: part 2/2 is done\n"
     joined = project.ssmi("features", "run", "segment", *SMALL)
-    assert joined.stderr.splitlines()[-1].startswith("segment: ") and "parts are there already" in joined.stderr
+    assert joined.stderr.splitlines()[-1].startswith("segment: ") and "parts are already finished" in joined.stderr
 
 
 def test_python_has_the_same_door(prepared: Any, copy_project: Any, tmp_path: Any) -> None:

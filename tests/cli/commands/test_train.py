@@ -46,7 +46,7 @@ def test_a_stopped_training_says_how_to_go_on_and_does(project: Any) -> None:
     assert len((run / "history.csv").read_text(encoding="utf-8").splitlines()) == 1 + 5
 
     finished = project.ssmi("train", *EPOCHS, "--resume")
-    assert finished.code == 2 and "finished already" in finished.stderr
+    assert finished.code == 2 and "already finished" in finished.stderr
 
 
 def test_there_must_be_something_to_resume(project: Any) -> None:

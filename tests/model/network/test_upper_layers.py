@@ -189,7 +189,7 @@ def test_its_layers_and_p_are_tuned_at_the_encoders_rate(
 
 
 def test_there_must_be_a_layer_left(encoder_folder: Path) -> None:
-    with pytest.raises(ParameterError, match=r"after layer 2 of 2, so none is left.*shards\.hidden_layers=1"):
+    with pytest.raises(ParameterError, match=r"after layer 2 of 2: none is left.*shards\.hidden_layers=1"):
         encoders.load(encoder_folder, below=2)
     with pytest.raises(ParameterError, match="after layer 1 of 1"):
         encoders.load(encoder_folder, layers=1, below=1)

@@ -356,7 +356,7 @@ def test_what_can_and_cannot_be_resumed(
         )
     assert _bytes(tmp_path / "run") == before
     run("run", resume=True, train__threads=2, train__device="auto")  # the device and the number of threads may change
-    with pytest.raises(ParameterError, match="finished already"):
+    with pytest.raises(ParameterError, match="already finished"):
         run("run", resume=True)
 
 

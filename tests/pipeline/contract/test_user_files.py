@@ -97,7 +97,7 @@ def test_a_pipe_is_waited_for_and_read_to_its_end(tmp_path: Path, content: bytes
 
     with open_once(pipe, note=note) as stream:
         assert stream.read() == content
-    assert notes == [f"{pipe}: a pipe that nobody has written into yet; waiting"]
+    assert notes == [f"{pipe}: waiting for data on the pipe"]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")

@@ -213,9 +213,9 @@ def _joined_meanwhile(context: StageContext, folder: Path) -> StageReport:
 
 
 def test_a_share_of_a_stage_that_is_put_together_meanwhile_says_so(tmp_path: Path, whole: dict[str, str]) -> None:
-    with pytest.raises(SsmiError, match="another process has put its parts together") as caught:
+    with pytest.raises(SsmiError, match="another process has joined its parts") as caught:
         run_share(replace(STAGE, work=_joined_meanwhile), _context(tmp_path), Share(1, 1))
-    assert caught.value.next_step.startswith("start the call without a part only when all shares have ended")
+    assert caught.value.next_step.startswith("run the command without a part only after all shares have finished")
     assert _output(tmp_path) == whole
 
 

@@ -60,7 +60,7 @@ def test_workers_of_other_folders_give_the_serial_bytes_whoever_is_killed(
     machines.start_workers(2)
     outcome = builder.process(*command, machines.address)
     assert outcome.code == 0, outcome.stderr
-    (found,) = re.findall(r"^embed: (\d+) of \d+ parts are there already$", outcome.stderr, re.M)
+    (found,) = re.findall(r"^embed: (\d+) of \d+ parts are already finished$", outcome.stderr, re.M)
     assert int(found) > 1
     assert builder.artifacts() == serial_bytes
 

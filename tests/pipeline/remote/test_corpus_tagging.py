@@ -125,7 +125,7 @@ def test_the_parts_of_a_stopped_call_are_taken_on_another_machine(
     )
     assert _entities(other) == _entities(tagged)
     (line,) = (one for one in notes.said if one.startswith("predict: "))
-    assert int(line.split()[1]) >= 3 and line.endswith("parts are there already")
+    assert int(line.split()[1]) >= 3 and line.endswith("parts are already finished")
     assert not (other.root / ".ssmi" / "scratch" / "stages" / "predict+tiny+news").exists()
 
 

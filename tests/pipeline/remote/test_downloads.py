@@ -62,7 +62,7 @@ def test_vectors_by_url(url: str, tmp_path: Path) -> None:
 
 
 def test_nothing_at_a_url_and_an_unknown_scheme_are_told_with_the_parameter(url: str, tmp_path: Path) -> None:
-    with pytest.raises(MissingResourceError, match=r"vocab\.vectors .*gone: nothing is there"):
+    with pytest.raises(MissingResourceError, match=r"vocab\.vectors .*gone: does not exist"):
         find_vectors(f"{url}/gone", root=tmp_path, reporter=Silent())
     with pytest.raises(ParameterError, match="corpus nosuch://x: no storage is called nosuch"):
         find_corpus("nosuch://x", root=tmp_path, listed=())

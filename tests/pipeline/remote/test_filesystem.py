@@ -147,11 +147,11 @@ def test_storage_that_cannot_be_written_is_named_by_its_url_alone(tmp_path: Path
 
 def test_what_is_not_there_is_no_empty_storage(url: str) -> None:
     folder = RemoteFolder(url)
-    with pytest.raises(MissingResourceError, match="nothing is there"):
+    with pytest.raises(MissingResourceError, match="does not exist"):
         folder.check_there()
     folder.write("a/b", b"1")
     folder.check_there()
-    with pytest.raises(MissingResourceError, match="a file, and no folder"):
+    with pytest.raises(MissingResourceError, match="a file, not a folder"):
         RemoteFolder(f"{url}/a/b").check_there()
 
 

@@ -77,7 +77,7 @@ def test_verify_names_what_is_wrong_in_the_storage(project: Any, tmp_path: Path)
 
 def test_verify_takes_nothing_for_a_whole_storage(project: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"{}")
-    for name, message in (("not-there", "nothing is there"), ("file", "a file, and no folder")):
+    for name, message in (("not-there", "does not exist"), ("file", "a file, not a folder")):
         opened = ssmi.open_project(project.root, storage=(tmp_path / name).as_uri())
         with pytest.raises(MissingResourceError, match=message):
             opened.verify()

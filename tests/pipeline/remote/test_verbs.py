@@ -63,7 +63,7 @@ def test_every_verb_is_of_one_kind() -> None:
 @pytest.mark.parametrize("verb", READS)
 def test_what_reads_refuses_a_storage_that_is_not_there(trained: Any, tmp_path: Path, verb: str) -> None:
     (tmp_path / "file").write_bytes(b"{}")
-    for name, message in (("not-there", "nothing is there"), ("file", "a file, and no folder")):
+    for name, message in (("not-there", "does not exist"), ("file", "a file, not a folder")):
         opened = ssmi.open_project(trained.root, storage=(tmp_path / name).as_uri())
         with pytest.raises(MissingResourceError, match=f"{name}: {message}") as caught:
             READS[verb](opened)
@@ -81,7 +81,7 @@ def test_a_command_says_it_in_one_line_with_exit_code_4(
     outcome = project.ssmi("--storage", "s3://there-is-no-such-bucket/x", *words)
     assert outcome.code == 4 and not outcome.stdout, outcome.stderr
     errors = [line for line in outcome.stderr.splitlines() if line.startswith("error: ")]
-    assert errors == ["error: s3://there-is-no-such-bucket/x: nothing is there"]
+    assert errors == ["error: s3://there-is-no-such-bucket/x: does not exist"]
 
 
 def test_an_ablation_takes_its_features_from_the_storage_and_makes_it(

@@ -115,7 +115,7 @@ def test_building_from_nothing_to_a_trained_run(fresh_project: Any) -> None:
     assert result.test is not None
     assert metrics == {"dev": result.dev.to_json(), "test": result.test.to_json()}
     assert "loading torch" in reporter.tasks
-    with pytest.raises(ParameterError, match="finished already"):
+    with pytest.raises(ParameterError, match="already finished"):
         project.train(resume=True, overrides=["train.epochs=1"])
 
     baseline = project.train(configuration="bert-crf", overrides=["train.epochs=1"], device="cpu")
