@@ -3,7 +3,7 @@
 Measures the CPU time of each stage on one core, without the encoder and with the segmenter counted separately, in a
 copy of a project in which the data set is built; ``THAN=DIR`` also runs the stages of another version of the program.
 Then come ratios of the inner loops: matching against daachorse's own loop, selection against one dense matrix product,
-counting against DuckDB's group-by.
+counting against DuckDB's group-by, embedding against the bare encoder.
 """
 
 from __future__ import annotations
@@ -24,27 +24,37 @@ import daachorse
 import duckdb
 import numpy as np
 import pyarrow as pa
+import torch
 from threadpoolctl import threadpool_limits
 
+from ssmi.pipeline.assets.encoders import find_encoder
 from ssmi.pipeline.columns.lists import whole
 from ssmi.pipeline.columns.sentences import read_sentences
+from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
 from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import SegmentParams, SelectionParams
 from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.contract.project.paths import SELECTIONS, ArtifactPaths
+from ssmi.pipeline.features.alignment import isolated_vectors
 from ssmi.pipeline.features.boundary_selection import cosines_with
 from ssmi.pipeline.features.candidates import CandidateSelector, QueryGroup
 from ssmi.pipeline.features.columns import SentenceColumns
 from ssmi.pipeline.features.pmi import add_up, count_events, events_over
+from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary
-from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
+from ssmi.pipeline.frozen_encoder import FrozenEncoder
+from ssmi.pipeline.lexicon.segment_vector_files import SEGMENTS_FILE, open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, open_vocabulary
+from ssmi.pipeline.stages.encoding import WORDS_PER_TASK
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGES = ("prepare", "segment", "selection", "pmi", "shards")
 """All stages of a data set except ``embed``, whose time is the encoder's."""
 REPEATS = 3
+WORDS = 2048
+"""Words to embed."""
 
 
 def cpu_of_stages(project: Path, dataset: str, code: Path) -> dict[str, float]:
@@ -144,6 +154,22 @@ def _products(vocabulary: Vocabulary, character: str, segments: Sequence[str]) -
     )
 
 
+def embedding(project: Path, segments: Sequence[str]) -> float:
+    """Time of the encoder's bare passes, divided by the time of embedding words, which makes these passes."""
+    named = parameters.load(ArtifactPaths(project).params).encoder
+    folder = find_encoder(named.name, revision=named.revision, root=project, reporter=Silent()).path
+    encoder = FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)))
+    words = sorted(segments, key=len)
+    chunks = [words[start : start + WORDS_PER_TASK] for start in range(0, len(words), WORDS_PER_TASK)]
+    model, passes = encoder._model, []
+    with model.register_forward_pre_hook(lambda _, __, inputs: passes.append(inputs), with_kwargs=True):
+        for chunk in chunks:
+            isolated_vectors(chunk, encoder.states)
+    with torch.inference_mode():
+        bare = cpu(lambda: [model(**inputs) for inputs in passes])
+    return bare / cpu(lambda: [isolated_vectors(chunk, encoder.states) for chunk in chunks])
+
+
 def main() -> None:
     """Run the stages, then the loops, and print the table."""
     reader = argparse.ArgumentParser(description=__doc__)
@@ -162,6 +188,9 @@ def main() -> None:
         whole_rate, product_rate = selecting(paths, options.dataset)
         ratios |= {"selection / dense product": whole_rate, "its products alone / dense product": product_rate}
         ratios["pmi / DuckDB's group-by"] = counting(parts, paths.vocabulary)
+        segments = paths.stage("embed", options.dataset) / SEGMENTS_FILE
+        words = whole(tables.read_table(segments, schema.DISTINCT_SEGMENTS, columns=["segment"]), "segment")
+        ratios["embedding / bare encoder"] = embedding(options.project, words[:WORDS].to_pylist())
     seconds = cpu_of_stages(options.project, options.dataset, ROOT)
     than = cpu_of_stages(options.project, options.dataset, options.than) if options.than else {}
     print(f"{options.dataset}, {n_characters:,} characters; {params.engine} itself {engine:.2f} s")

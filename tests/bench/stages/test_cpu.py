@@ -34,6 +34,7 @@ def test_stages_and_ratios_are_told(built_once: Any, repository: Path) -> None:
         "selection / dense product",
         "its products alone / dense product",
         "pmi / DuckDB's group-by",
+        "embedding / bare encoder",
     ]
     assert all(float(lines[name]) > 0 for name in ratios)
     assert float(lines["selection / dense product"]) < 1
