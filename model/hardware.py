@@ -13,6 +13,7 @@ import torch
 
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.project.process_lock import process_lock
+from ssmi.pipeline.contract.text.wording import counted
 
 _TOPOLOGY = Path("/sys/devices/system/cpu")
 _CPU_FLAGS = Path("/proc/cpuinfo")
@@ -47,7 +48,7 @@ def choose_device(name: str) -> torch.device:
         raise ParameterError(f"device {name!r}: not supported", next_step=_DEVICES)
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise MissingResourceError(
-            f"device {name!r}: torch sees {torch.cuda.device_count()} GPUs",
+            f"device {name!r}: torch sees {counted(torch.cuda.device_count(), 'GPU')}",
             next_step="use auto, which chooses an available device",
         )
     return device

@@ -14,7 +14,7 @@ from ssmi.dvc.pipeline_file import TRAIN
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
-from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
+from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics, require_labels
 from ssmi.pipeline.contract.storage.locks import locked
@@ -160,11 +160,13 @@ def train(
     Even an interrupted run can then be used on text, whatever is built in the project later.
 
     Raises:
+        ParameterError: The run folder holds files that are not a run's.
         SsmiError: Another process trains in the run folder.
 
     """
     from ssmi.model.training import distributed
 
+    _require_run_folder(run)
     with _alone_in(run, workspace) if distributed.is_main_process() else nullcontext():
         return _train(
             workspace,
@@ -174,6 +176,23 @@ def train(
             params=params,
             resume=resume,
             shards_digest=shards_digest,
+        )
+
+
+def _require_run_folder(run: Path) -> None:
+    """Check that a folder is missing, empty or a run's, because a training replaces files in it."""
+    from ssmi.model.runs import files
+    from ssmi.model.runs.state import STATE
+    from ssmi.runs.pins import PINNED
+
+    # A killed process may have left hidden temporary files.
+    if not run.is_dir() or all(path.name.startswith(".") for path in run.iterdir()):
+        return
+    of_runs = (f"{files.CHECKPOINT}/{files.METADATA}", files.KEPT_METADATA, files.RESULT_FILES, files.HEADLINE)
+    if not any((run / name).exists() for name in (*of_runs, STATE, PINNED)):
+        raise ParameterError(
+            f"{run}: holds files but is not a run folder, and training could replace them",
+            next_step="name another folder with --run, or empty this one",
         )
 
 

@@ -23,6 +23,7 @@ from ssmi.model import hardware
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
+from ssmi.pipeline.contract.text.wording import counted
 
 _TIMEOUT = timedelta(hours=12)
 """How long a process waits for another: longer than the first process ever takes to score and write."""
@@ -192,7 +193,7 @@ def _local_device(name: str, *, local_rank: int, local_world_size: int) -> torch
         )
     if torch.cuda.device_count() < local_world_size:
         raise MissingResourceError(
-            f"{local_world_size} processes run here, but torch sees {torch.cuda.device_count()} GPUs",
+            f"{local_world_size} processes run here, but torch sees {counted(torch.cuda.device_count(), 'GPU')}",
             next_step="run one process per GPU (torchrun --nproc-per-node), or -S train.device=cpu",
         )
     return torch.device("cuda", local_rank)

@@ -190,7 +190,7 @@ class _Work:
         if len(self.missing) < n_chosen:
             done = n_chosen - len(self.missing)
             self.ablation.workspace.reporter.note(
-                f"{done} of {counted(n_chosen, 'run')} {is_or_are(n_chosen)} finished already"
+                f"{done} of {counted(n_chosen, 'run')} {is_or_are(n_chosen)} already finished"
             )
 
     def schedule(self) -> Schedule:

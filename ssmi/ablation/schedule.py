@@ -23,7 +23,7 @@ class Schedule:
     Attributes:
         ablation: The ablation that the runs belong to.
         missing: The pending runs, in the order in which they are trained.
-        n_all: Number of runs, including those that are finished already.
+        n_all: Number of runs, including those that are already finished.
         n_jobs: Number of runs at once; 0 for one per GPU, or one per physical core without a GPU.
         diverged: One line per run whose loss was not finite.
         failed: One line per run that failed for another reason.

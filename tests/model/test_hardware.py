@@ -23,7 +23,7 @@ def test_unknown_devices(name: str) -> None:
 
 
 def test_a_gpu_that_is_not_there() -> None:
-    with pytest.raises(MissingResourceError, match=f"torch sees {torch.cuda.device_count()} GPUs"):
+    with pytest.raises(MissingResourceError, match=f"torch sees {torch.cuda.device_count()} GPU"):
         hardware.choose_device("cuda:64")
 
 

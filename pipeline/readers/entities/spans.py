@@ -15,6 +15,7 @@ from typing import Literal, NamedTuple
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.labels import Span, is_label
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
@@ -196,10 +197,8 @@ def _checked(item: RawSpan, *, text: str, unit: Unit, code_point_of: dict[int, i
         raise _wrong(f"{where}: {shown} starts where it ends or later")
     length = len(text) + (sum(mark > _LAST_OF_PLANE_0 for mark in text) if code_point_of is not None else 0)
     if start < 0 or end > length:
-        counted = "UTF-16 units" if unit == "utf-16" else "code points"
-        raise _wrong(
-            f"{where}: {shown} lies outside the text of {length} {counted}{_other_unit(text, start, end, unit)}"
-        )
+        shown_length = counted(length, "UTF-16 unit" if unit == "utf-16" else "code point")
+        raise _wrong(f"{where}: {shown} lies outside the text of {shown_length}{_other_unit(text, start, end, unit)}")
     if code_point_of is not None:
         if start not in code_point_of or end not in code_point_of:
             raise _wrong(f"{where}: {shown} begins or ends inside a character, if offsets count UTF-16 units")

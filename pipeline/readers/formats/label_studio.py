@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.entities.spans import Marked, RawSpan, marked_sentences
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.raw.json_values import Value, json_values
@@ -78,7 +79,7 @@ def _tasks(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Mar
             spans = [span for region in regions for span in _entity(region, value, report)]
             yield Marked(value.number, text, spans, value.where)
     if n_predicted:
-        report.notes.append(f"{n_predicted} tasks have no annotations; their predictions are used instead")
+        report.notes.append(f"{counted(n_predicted, 'task')} without annotations: predictions are used instead")
 
 
 def _chosen(row: dict[str, Any], value: Value, report: ReadReport) -> list[Any] | None:

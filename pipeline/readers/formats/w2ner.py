@@ -14,6 +14,7 @@ from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.entities.characters import TokenCensus, in_characters
 from ssmi.pipeline.readers.entities.spans import EMPTY_TEXT, check_label, without_overlaps
 from ssmi.pipeline.readers.options import ReadOptions
@@ -73,7 +74,7 @@ def _spans(value: Value, n_tokens: int, report: ReadReport) -> Iterator[Span]:
             raise _wrong(value, f"entity {show(entity)} has no list of indices under 'index'")
         raw = raw_span(indices[0], indices[-1] + 1, entity.get("type"), where=value.where)
         if min(indices) < 0 or max(indices) >= n_tokens:
-            raise _wrong(value, f"entity {show(entity)} lies outside the sentence of {n_tokens} tokens")
+            raise _wrong(value, f"entity {show(entity)} lies outside the sentence of {counted(n_tokens, 'token')}")
         check_label(raw.label, where=value.where)
         if any(right != left + 1 for left, right in pairwise(indices)):
             report.skip(DISCONTINUOUS, value.number)

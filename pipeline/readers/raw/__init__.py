@@ -1,1 +1,1 @@
-"""Raw files as lines and JSON values: bytes are opened, unpacked and decoded here."""
+"""Raw files as lines and JSON values."""

@@ -1,4 +1,4 @@
-r"""Decode bytes into lines in any encoding; the only implementation, for files of data sets and texts to be tagged.
+r"""Decode bytes into lines in any encoding, a piece at a time: for files of data sets and for texts to be tagged.
 
 A line ends at ``\n`` (or at ``\r``, if the caller requests it) and nowhere else: U+0085, U+2028 and similar are
 characters of the text. Opening files, choosing the encoding and wording errors are left to the callers.

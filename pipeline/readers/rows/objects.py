@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ssmi.pipeline.contract.errors import InputDataError, name_hint
+from ssmi.pipeline.contract.errors import InputDataError, closest_name
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.entities.characters import TokenCensus, in_characters
 from ssmi.pipeline.readers.entities.schemes import TagCensus, read_tags
@@ -72,7 +72,8 @@ def _marked(rows: Rows, report: ReadReport) -> Iterator[Marked]:
     for value in _objects(rows, report):
         row, where = value.body, value.where
         if not isinstance(row.get("text"), str):
-            hint = "" if "text" in row else f", {name_hint('text', row)}"
+            close = None if "text" in row else closest_name("text", row)
+            hint = "" if close is None else f" (there is {close!r})"
             raise _wrong(where, f"no string under 'text'{hint}")
         text = text_field(row["text"], name="text", where=where)
         yield Marked(value.number, text, [_span(item, where=where) for item in _span_list(row, where=where)], where)

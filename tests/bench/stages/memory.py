@@ -41,7 +41,10 @@ def pieces(text: Path, folder: Path, *, lines: int) -> dict[int, Path]:
         corpora[times] = folder / f"piece-{times}"
         corpora[times].mkdir()
         with text.open(encoding="utf-8") as source, (corpora[times] / "text.txt").open("w", encoding="utf-8") as piece:
-            piece.writelines(islice(source, lines * times))
+            given = list(islice(source, lines * times))
+            if len(given) < lines * times:
+                raise SystemExit(f"{text}: {lines * times:,} lines are needed, and there are {len(given):,}")
+            piece.writelines(given)
     return corpora
 
 

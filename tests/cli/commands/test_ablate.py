@@ -142,11 +142,11 @@ def test_a_second_call_does_nothing_again(ablated: Any) -> None:
     written, times = _bytes(_folder(ablated)), _times(_folder(ablated) / "runs")
     features = _times(_folder(ablated) / "features")
     outcome = ablated.ssmi("ablate", *ALL)
-    assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are finished already\n")
+    assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are already finished\n")
     assert "-Cosine" in outcome.stdout and "BERT-CRF" in outcome.stdout
     # Nor does a call for a single row, which also finds the other rows; the number of threads makes no difference.
     outcome = ablated.ssmi("ablate", "--only", "no-bert", *OPTIONS, "-S", "train.threads=2", "--json")
-    assert (outcome.code, outcome.stderr) == (0, "2 of 2 runs are finished already\n")
+    assert (outcome.code, outcome.stderr) == (0, "2 of 2 runs are already finished\n")
     assert json.loads(outcome.stdout) == _table(ablated)
     assert [row["configuration"] for row in _table(ablated)["rows"]] == list(NAMES)
     assert ablated.ssmi("ablate", *ALL).code == 0
@@ -170,7 +170,7 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
     assert [line for line in lines if line != told] == [
         "shards: all features to the shards that the trainer reads",
         "shards: all features to the shards that the trainer reads",
-        "4 of 6 runs are finished already",
+        "4 of 6 runs are already finished",
         "[5/6] bert-crf, seed 13",
         "[6/6] no-cosine, seed 14",
     ]
@@ -229,7 +229,7 @@ def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> Non
     assert "other settings" in outcome.stdout and "train.epochs 1 (now 2)" in outcome.stdout
     # With the first parameters no run is pending, and the table is unchanged except for the other settings.
     outcome = ablated.ssmi("ablate", *ALL)
-    assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are finished already\n")
+    assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are already finished\n")
     again = _table(ablated)
     assert [each["differs"] for each in again.pop("other_settings")] == [["train.epochs 2 (now 1)"]]
     assert before.pop("other_settings") == [] and again == before

@@ -55,6 +55,22 @@ def test_there_must_be_something_to_resume(project: Any) -> None:
     assert "no unfinished run" in outcome.stderr and "Traceback" not in outcome.stderr
 
 
+def test_a_folder_that_is_not_a_run_is_left_alone(project: Any) -> None:
+    """Its names may be those of a run's files: another trainer's output."""
+    folder = project.root / "mine"
+    for name in ("checkpoint/mine.txt", "metrics.json", "history.csv"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("precious", encoding="utf-8")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    refused = project.ssmi("train", "--run", str(folder))
+    assert refused.code == 2 and "is not a run folder" in refused.stderr and "--run" in refused.stderr
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+    empty = project.root / "empty"
+    empty.mkdir()
+    (empty / ".left.ssmi.tmp").touch()
+    assert project.ssmi("train", "--run", str(empty), "-S", "train.epochs=1").code == 0
+
+
 def test_slow_bfloat16_is_told_once_when_training_starts(project: Any) -> None:
     from ssmi.model.hardware import has_bf16_products
 

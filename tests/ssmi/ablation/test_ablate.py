@@ -146,7 +146,7 @@ def test_a_second_call_does_nothing_again_and_one_process_finds_the_same_runs(fo
     table = (_folder(folded) / "table.json").read_bytes()
     times = {path: path.stat().st_mtime_ns for path in (_folder(folded) / "runs").rglob("*")}
     outcome = folded.ssmi("ablate", *FOLDS)
-    assert (outcome.code, outcome.stderr) == (0, "8 of 8 runs are finished already\n")
+    assert (outcome.code, outcome.stderr) == (0, "8 of 8 runs are already finished\n")
     assert (_folder(folded) / "table.json").read_bytes() == table
     assert {path: path.stat().st_mtime_ns for path in (_folder(folded) / "runs").rglob("*")} == times
 
@@ -180,7 +180,7 @@ def test_a_dry_run_tells_the_time_and_trains_nothing(folded: Any) -> None:
     own = ("--variant", "tiny-bert:base=bert-crf,model.encoder_layers=1,against=no-bert")
     outcome = folded.ssmi("ablate", *FOLDS, *own, "--dry-run")
     assert (outcome.code, outcome.stdout) == (0, "")
-    assert "8 of 12 runs are finished already\n" in outcome.stderr
+    assert "8 of 12 runs are already finished\n" in outcome.stderr
     assert re.search(r"^4 runs, about .* \(a run: tiny-bert ", outcome.stderr, re.M)
     assert sorted(_folder(folded).rglob("*")) == before
 

@@ -121,7 +121,7 @@ def test_the_same_command_trains_nothing_again_and_another_data_set_joins(
     outcome = project.ssmi("paper", *OPTIONS, *SETTINGS, "--json")
     assert outcome.code == 0, outcome.stderr
     assert project.artifacts() == before
-    assert outcome.stderr.count("4 of 4 runs are finished already") == 2
+    assert outcome.stderr.count("4 of 4 runs are already finished") == 2
     said = json.loads(outcome.stdout)
     assert said["datasets"] == ["ontonotes", "weibo"] and len(said["missing"]) == 2
     assert Path(said["page"]) == _folder(project) / "paper.md"
@@ -161,7 +161,7 @@ def test_the_command_line_takes_several_names_at_once(
     command = "ssmi-cli paper --encoder encoder --datasets weibo,ontonotes --only ssmi,bert-crf --seeds 1 -S"
     assert command in page
     assert list(_sections(project)) == ["F1", "Weibo", "OntoNotes 4.0", "Spans and types"]
-    assert outcome.stderr.count("2 of 2 runs are finished already") == 2
+    assert outcome.stderr.count("2 of 2 runs are already finished") == 2
     refused = project.ssmi("paper", "--jobs", "0")
     assert refused.code == 2 and "neither auto nor a whole number" in refused.stderr
 

@@ -56,7 +56,7 @@ def test_places_may_count_utf16_units(write: Write) -> None:
         ('{"text": "甲", "label": {"a": {"甲": [0, 0]}}}', "0 under '甲' is not [first, last]"),
         ('{"text": "甲", "label": {"a": {"甲": [[0]]}}}', "[0] under '甲' is not [first, last]"),
         ('{"text": "甲", "label": {"a": {"甲": 0}}}', "no list of positions under '甲'"),
-        ('{"text": "甲", "label": {"a": {"甲": [[0, 1]]}}}', "lies outside the text of 1 code points"),
+        ('{"text": "甲", "label": {"a": {"甲": [[0, 1]]}}}', "lies outside the text of 1 code point"),
         ('{"text": "甲", "label": {"a": {"甲": [["0", "0"]]}}}', "needs two whole numbers"),
         ('{"text": "甲乙", "label": {"a": {"乙": [[0, 0]]}}}', "the text holds '甲' there"),
         ('{"text": 1, "label": {}}', "no string under 'text'"),
@@ -75,4 +75,4 @@ def test_a_test_file_without_entities_is_refused_with_what_to_do(write: Write) -
     path = write('{"id": 0, "text": "四川敦煌学"}\n', "test.json")
     with pytest.raises(InputDataError, match=r"test\.json:1: no entities") as caught:
         list(read_sentences(path)[0])
-    assert "take it out of the folder" in caught.value.next_step
+    assert "remove it from the folder" in caught.value.next_step

@@ -110,7 +110,7 @@ def test_of_overlapping_entities_the_longer_stays(
         ("{'text': 1}", "not JSON"),
         ('{"text": "甲", "entities": []', "not JSON"),
         ("[1]", "not a JSON object"),
-        ('{"txet": "甲", "entities": []}', "no string under 'text', did you mean 'txet'?"),
+        ('{"txet": "甲", "entities": []}', "no string under 'text' (there is 'txet')"),
         ('{"text": 5, "entities": []}', "no string under 'text'\n"),
         ('{"text": "甲"}', "no entities"),
         ('{"text": "甲", "label": "positive"}', "'label' is not a list"),

@@ -92,7 +92,7 @@ def test_predictions_stand_in_where_there_is_no_list_of_annotations(write: Write
     predicted = {"data": {"text": TEXT}, "predictions": [{"model_version": "1", "result": [region(0, 3, "PER")]}]}
     sentences, report = read(write(json.dumps([predicted, task(GOOD)]), "train.json"))
     assert [one.entities for one in sentences] == [(PER,), (PER, LOC)]
-    assert report.notes == ["1 tasks have no annotations; their predictions are used instead"]
+    assert report.notes == ["1 task without annotations: predictions are used instead"]
 
 
 def test_json_min_is_read(write: Write) -> None:

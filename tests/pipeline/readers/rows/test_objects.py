@@ -148,7 +148,7 @@ def test_what_is_no_entity_is_shown(item: Any) -> None:
 def test_a_row_that_nobody_marked_says_what_to_do() -> None:
     error = refused({"text": TEXT})
     assert error.message == f"{PATH}:1: no entities (one of entities, labels, label, spans)"
-    assert "take it out of the folder" in error.next_step
+    assert "remove it from the folder" in error.next_step
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, None, True])
