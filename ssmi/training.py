@@ -188,8 +188,9 @@ def _require_run_folder(run: Path) -> None:
     # A killed process may have left hidden temporary files.
     if not run.is_dir() or all(path.name.startswith(".") for path in run.iterdir()):
         return
-    of_runs = (f"{files.CHECKPOINT}/{files.METADATA}", files.KEPT_METADATA, files.RESULT_FILES, files.HEADLINE)
-    if not any((run / name).exists() for name in (*of_runs, STATE, PINNED)):
+    checkpoint = f"{files.CHECKPOINT}/{files.METADATA}"
+    results = (files.RESULT_FILES, files.HEADLINE, files.KEPT_METADATA)
+    if not any((run / name).exists() for name in (STATE, PINNED, checkpoint, files.DROP_CHECKPOINT, *results)):
         raise ParameterError(
             f"{run}: holds files but is not a run folder, and training could replace them",
             next_step="name another folder with --run, or empty this one",

@@ -114,7 +114,7 @@ def test_of_overlapping_entities_the_longer_stays(
         ('{"text": 5, "entities": []}', "no string under 'text'\n"),
         ('{"text": "甲"}', "no entities"),
         ('{"text": "甲", "label": "positive"}', "'label' is not a list"),
-        ('{"text": "甲", "label": [[0, 2, "X"]]}', "outside the text of 1 code points"),
+        ('{"text": "甲", "label": [[0, 2, "X"]]}', "outside the text of 1 code point"),
         ('{"text": "甲", "label": [[-1, 1, "X"]]}', "outside the text"),
         ('{"text": "甲", "label": [[1, 1, "X"]]}', "starts where it ends or later"),
         ('{"text": "甲乙", "label": [[1, 0, "X"]]}', "starts where it ends or later"),

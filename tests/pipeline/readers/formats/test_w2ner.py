@@ -53,8 +53,8 @@ def test_tokens_of_several_characters_become_characters(write: Write) -> None:
         ({"sentence": ["甲"]}, "no list of entities under 'ner'"),
         ({"sentence": [""], "ner": []}, "an empty token"),
         ({"sentence": [1], "ner": []}, "no string under 'sentence'"),
-        (row("甲", ([1], "A")), "lies outside the sentence of 1 tokens"),
-        (row("甲", ([-1, 0], "A")), "lies outside the sentence of 1 tokens"),
+        (row("甲", ([1], "A")), "lies outside the sentence of 1 token"),
+        (row("甲", ([-1, 0], "A")), "lies outside the sentence of 1 token"),
         (row("甲", ([], "A")), "has no list of indices under 'index'"),
         (row("甲", (["0"], "A")), "has no list of indices"),  # type: ignore[list-item]
         (row("甲", ([0], "")), "entity type '' is empty"),
