@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import click
@@ -16,6 +17,9 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.storage.replacing import final_path
 
 INTERRUPTED = 130
+"""The exit code of an interrupted command."""
+FINISHED_PARTS_ARE_KEPT = "run the same command again; finished parts are kept"
+"""The next step of ``resumable`` for commands that work in parts."""
 _ROOM = "make room, or name another place"
 _ACCESS = "fix its permissions, or name another place"
 _NEXT_STEPS = {
@@ -54,6 +58,29 @@ def explain(error: BaseException) -> int:
     return print_failure(
         f"error: {type(error).__name__}: {text}\n  next: run again with --debug and report what it shows", 1
     )
+
+
+class ResumableAbort(click.exceptions.Abort):
+    """The user interrupted a command that continues when it is run again."""
+
+    def __init__(self, next_step: str) -> None:
+        super().__init__()
+        self.next_step = next_step
+
+
+@contextmanager
+def resumable(next_step: str) -> Iterator[None]:
+    """Add what to do next to the message of an interrupted command, which by itself is ``interrupted``."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise ResumableAbort(next_step) from None
+
+
+def explain_interrupt(error: BaseException) -> int:
+    """Print that the command was interrupted, and what to do next where the command says so; return the exit code."""
+    step = f"\n  next: {error.next_step}" if isinstance(error, ResumableAbort) else ""
+    return print_failure(f"interrupted{step}", INTERRUPTED)
 
 
 def _number(error: BaseException) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ssmi.cli.failures import INTERRUPTED, explain, print_failure
+from ssmi.cli.failures import explain, explain_interrupt, print_failure
 from ssmi.cli.options import storage_url
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.closed import discard_output, has_reader
@@ -102,9 +102,9 @@ def main() -> None:
         code = cli.main(prog_name="ssmi-cli", standalone_mode=False)
         sys.stdout.flush()  # here, where a failure can still be reported
     # click turns a KeyboardInterrupt that leaves a command into Abort.
-    except (click.exceptions.Abort, KeyboardInterrupt):
+    except (click.exceptions.Abort, KeyboardInterrupt) as error:
         _restore_default_signals()
-        sys.exit(print_failure("interrupted", INTERRUPTED))
+        sys.exit(explain_interrupt(error))
     # Before ClickException, its base class: a group called without a command shows its help.
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()

@@ -62,6 +62,8 @@ def train_dataset(
     # Read before the checks, so that training uses exactly the shards that were checked.
     digest = manifests.read(shards).digest
     encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
+    if is_main_process():
+        _note_changed_data(workspace, name)
     # torch is imported last, so that the checks above fail fast.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow to import, so shown as a task
@@ -78,6 +80,21 @@ def train_dataset(
     if is_main_process() and folder.resolve() == workspace.paths.run(name).resolve():
         commands.record(workspace, name, [TRAIN], overridden=named is not None or bool(overrides))
     return result
+
+
+def _note_changed_data(workspace: Workspace, dataset: str) -> None:
+    """Note raw files that changed after the features were built, because training reads the features alone."""
+    from ssmi.pipeline.stages.preparing.raw_changes import changed_raw_files
+
+    try:
+        changed = changed_raw_files(dataset, root=workspace.root, prepared=workspace.paths.stage("prepare", dataset))
+    except SsmiError:  # the raw files cannot be compared; training does not need them
+        return
+    if changed:
+        workspace.reporter.note(
+            f"{dataset}: trained on features built before {', '.join(changed)}; "
+            f"ssmi-cli features build --dataset {quote(dataset)} builds them again"
+        )
 
 
 def is_main_process() -> bool:

@@ -11,6 +11,7 @@ import click
 from ssmi.cli import completion
 from ssmi.cli.build_options import executor_options
 from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage, stdin_files
+from ssmi.cli.failures import FINISHED_PARTS_ARE_KEPT, resumable
 from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import check_output, open_output
@@ -96,10 +97,11 @@ def predict(
     check_usage(interactive=interactive, corpus=corpus)
     check_probability("--min-score", min_score)
     if corpus is not None:
-        result = session.project.predict_shards(
-            corpus, run=run, dataset=dataset, min_score=min_score,
-            device=device or "auto", workers=workers, scheduler=scheduler,
-        )  # fmt: skip
+        with resumable(FINISHED_PARTS_ARE_KEPT):
+            result = session.project.predict_shards(
+                corpus, run=run, dataset=dataset, min_score=min_score,
+                device=device or "auto", workers=workers, scheduler=scheduler,
+            )  # fmt: skip
         entities_found, sentences = counted(result.n_entities, "entity"), counted(result.n_sentences, "sentence")
         click.echo(f"{entities_found} in {sentences}: {result.folder}")
         return

@@ -45,7 +45,8 @@ def _counts(check: DataCheck) -> list[Cells]:
     splits = check.splits.values()
     rows: list[Cells] = [
         ("file", *(split.file for split in splits)),
-        ("tag scheme", *(split.scheme or split.format for split in splits)),
+        ("format", *(split.format for split in splits)),
+        ("tag scheme", *(split.scheme or "-" for split in splits)),
         ("sentences", *(split.sentences for split in splits)),
         ("characters", *(split.characters for split in splits)),
         ("longest sentence", *(split.longest_sentence for split in splits)),

@@ -63,19 +63,31 @@ def find_dataset(name: str, *, root: Path, reporter: Reporter, registry: Registr
             of any split, or the set cannot or may not be fetched.
         InputDataError: Two files could be the same split, or ``dataset.yaml`` is wrong.
     """
+    own = find_own_dataset(name, root=root, registry=registry)
+    if own is not None:
+        return own
+    asset = known(name, "dataset", registry)
+    if asset is not None:
+        return _registered_dataset(asset, reporter)
+    raise _unknown(name, root, registry)
+
+
+def find_own_dataset(name: str, *, root: Path, registry: Registry = ASSETS) -> DatasetFiles | None:
+    """Find the files of a data set in a folder of the user; None if there is none. Fetches nothing.
+
+    Arguments and errors are those of ``find_dataset``.
+    """
     asset = known(name, "dataset", registry)
     licence = asset.licence if asset else OWN_LICENCE
     groups = asset.label_groups if asset else NO_GROUPS
     for folder, origin in user_copies(name, root):
         if folder.is_dir():
             return _files(name, folder, origin, licence, groups)
-    if asset is not None:
-        return _registered_dataset(asset, reporter)
     folder = path_below(root, name)
-    if folder.is_dir():
+    if asset is None and folder.is_dir():
         # Resolved, since a path such as `.` has no name.
         return _files(folder.resolve().name, folder, "folder", licence)
-    raise _unknown(name, root, registry)
+    return None
 
 
 def check_dataset(name: str, *, root: Path, built: Iterable[str] = (), registry: Registry = ASSETS) -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, name_hint
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import mistakes
 from ssmi.pipeline.contract.parquet.tables import SPLITS
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named
@@ -152,8 +152,8 @@ def read_mapping(path: Path) -> dict[str, Any]:
     """
     try:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8-sig")) or {}
-    except (YAMLError, ValueError, KeyError, RecursionError) as error:
-        raise InputDataError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
+    except NOT_YAML as error:
+        raise InputDataError(not_yaml(path, error), next_step="correct it") from None
     if not isinstance(tree, dict):
         raise InputDataError(f"{path}: holds no keys", next_step="write for example `encoding: gb18030`")
     return tree

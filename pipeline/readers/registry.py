@@ -202,4 +202,5 @@ def _counted(sentences: Iterator[Sentence], report: ReadReport) -> Iterator[Sent
         report.count(sentence)
         yield sentence
     if report.n_sentences == 0:
-        raise InputDataError(f"{report.path}: holds no sentence", next_step="give a file with sentences")
+        left_out = f": {report.summary()}" if report.skipped else ""
+        raise InputDataError(f"{report.path}: holds no sentence{left_out}", next_step="give a file with sentences")

@@ -20,6 +20,7 @@ from shlex import quote
 from typing import Any, BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.contract.text.wording import json_kind
 from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers import labelled
@@ -88,7 +89,7 @@ def _ending(path: Path) -> str:
 def _lines(path: Path) -> Iterator[Text]:
     def refuse(bad: BadBytes) -> InputDataError:
         return InputDataError(
-            f"{at_line(path, bad.number)}: not UTF-8 at byte {bad.index}", next_step="convert the text to UTF-8"
+            f"{at_line(path, bad.number)}: not UTF-8 ({bad.fault})", next_step="convert the text to UTF-8"
         )
 
     def too_long(number: int) -> InputDataError:
@@ -161,7 +162,9 @@ def _objects(lines: Iterator[Text], path: Path, field: str) -> Iterator[Text]:
         try:
             body = json.loads(line.text)
         except (ValueError, RecursionError) as error:
-            raise InputDataError(f"{where}: not JSON ({error})", next_step=_objects_step(field)) from None
+            raise InputDataError(
+                f"{where}: not JSON ({fault_in_line(error)})", next_step=_objects_step(field)
+            ) from None
         if not isinstance(body, dict):
             raise InputDataError(f"{where}: {json_kind(body)}, not a JSON object", next_step=_objects_step(field))
         if field in body and not isinstance(body[field], str):

@@ -37,7 +37,11 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
     """
     if context.corpus is not None:
         return text_inputs(context.corpus, field=context.params.prepare.text_field)
-    files = _find(context)
+    return raw_digests(_find(context))
+
+
+def raw_digests(files: DatasetFiles) -> dict[str, str]:
+    """Return the digests of a data set's raw files, as the manifest of the stage records them."""
     inputs = {
         f"raw/{split}/{file.name}": digest_file(file)
         for split, path in sorted(files.splits.items())

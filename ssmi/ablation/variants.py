@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ssmi.configurations import BASELINE, CONFIGURATIONS, Configuration, find
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, name_hint
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
 
 _NAME = re.compile(r"[\w][\w.+-]*")
@@ -32,7 +32,11 @@ def parse(text: str) -> Configuration:
     name, colon, changes = text.partition(":")
     pairs = [part.partition("=") for part in _NEXT_KEY.split(changes)] if changes else []
     if not colon or not all(equals for _, equals, _ in pairs):
-        raise ParameterError(f"--variant {text}: not NAME:key=value,key=value", next_step=_EXAMPLE)
+        is_file = text.endswith((".yaml", ".yml"))
+        raise ParameterError(
+            f"--variant {text}: not NAME:key=value,key=value",
+            next_step=f"give a file with --variants, or in Python as Path({text!r})" if is_file else _EXAMPLE,
+        )
     return _make(name.strip(), {key.strip(): _value(raw, text) for key, _, raw in pairs}, source=f"--variant {text}")
 
 
@@ -49,10 +53,8 @@ def read(path: Path) -> list[Configuration]:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
-    except (YAMLError, ValueError, KeyError, RecursionError) as error:
-        raise ParameterError(
-            f"{path}: not YAML ({' '.join(str(error).split())})", next_step="give a YAML file of variants"
-        ) from error
+    except NOT_YAML as error:
+        raise ParameterError(not_yaml(path, error), next_step="give a YAML file of variants") from error
     if not isinstance(tree, dict) or not all(isinstance(changes, dict | None) for changes in tree.values()):
         raise ParameterError(
             f"{path}: not a mapping from names to changes",
@@ -106,7 +108,7 @@ def _make(name: str, given: Mapping[str, Any], *, source: str) -> Configuration:
 def _value(raw: str, text: str) -> Any:
     try:
         return YAML(typ="safe").load(io.StringIO(raw))
-    except (YAMLError, ValueError, KeyError, RecursionError) as error:
+    except NOT_YAML as error:
         raise ParameterError(f"--variant {text}: the value {raw} is not YAML", next_step="quote it") from error
 
 

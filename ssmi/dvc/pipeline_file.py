@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, HEADLINE, HISTORY, METRICS, RESULT_FILES
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.replacing import writing
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace
 
@@ -143,8 +143,8 @@ def _read(path: Path) -> Any:
     yaml = _yaml()
     try:
         document = yaml.load(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except (YAMLError, ValueError, KeyError, RecursionError) as error:
-        raise ParameterError(f"{path}: not YAML ({' '.join(str(error).split())})", next_step="correct it") from None
+    except NOT_YAML as error:
+        raise ParameterError(not_yaml(path, error), next_step="correct it") from None
     if document is None:
         document = yaml.map()
     if not isinstance(document, Mapping) or not isinstance(document.get("stages") or {}, Mapping):

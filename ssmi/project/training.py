@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssmi.pipeline.contract.arguments import checked, optional_path
+from ssmi.pipeline.contract.arguments import checked, list_of, optional_path
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -159,23 +159,26 @@ class TrainingMethods(Workspace):
             The table, its folder, and the runs that diverged or failed.
 
         Raises:
+            ParameterError: A configuration or parameter is unknown, a variant is malformed, or a number is too small.
+            MissingResourceError: The data set, the encoder, the vectors or a file of variants does not exist.
+            InputDataError: A file of variants or the data set cannot be read.
             ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the ablation; repeating the call continues it.
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
         from ssmi.ablation.variants import parse, read
 
-        rows = [[parse(one)] if isinstance(one, str) else read(one) for one in variants]
+        rows = [[parse(one)] if isinstance(one, str) else read(one) for one in list_of("variants", variants)]
 
         request = AblationRequest(
-            only=tuple(only),
+            only=list_of("only", only),
             variants=tuple(chain.from_iterable(rows)),
             n_seeds=n_seeds,
             n_folds=folds,
             n_jobs=jobs,
             keep_checkpoints=keep_checkpoints,
             dry_run=dry_run,
-            overrides=tuple(overrides),
+            overrides=list_of("overrides", overrides),
             device=device,
         )
         return ablate(self, dataset, request)
@@ -220,11 +223,11 @@ class TrainingMethods(Workspace):
 
         request = PaperRequest(
             encoder=encoder,
-            datasets=tuple(datasets),
-            only=tuple(only),
+            datasets=list_of("datasets", datasets),
+            only=list_of("only", only),
             n_seeds=n_seeds,
             n_jobs=jobs,
-            overrides=tuple(overrides),
+            overrides=list_of("overrides", overrides),
             device=device,
         )
         return reproduce(self, request)

@@ -133,7 +133,7 @@ def _copy(path: Path, folder: Path) -> None:
     elif files_of(path) != [path]:  # a format whose data are folders
         shutil.copytree(path, folder / path.name)
     else:
-        raise InputDataError(f"{path} is a folder", next_step="name the files in it")
+        raise InputDataError(f"{path} is a folder", next_step=f"name the files in it: {path}/*")
 
 
 def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:

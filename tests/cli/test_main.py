@@ -234,7 +234,12 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         2,
         ["selection.max_set:", "pmi.estimator:", "'joint' or 'paper'"],
     ),
-    "params.yaml that is not YAML": (_edit("params.yaml", lambda _: "a: [1\nb: }"), BUILD, 2, ["not YAML", "line 2"]),
+    "params.yaml that is not YAML": (
+        _edit("params.yaml", lambda _: "a: [1\nb: }"),
+        BUILD,
+        2,
+        ["params.yaml:2: not YAML"],
+    ),
     "override without a value": (_nothing, [*BUILD, "-S", "selection.threshold"], 2, ["not section.key=value"]),
     "override of an unknown key": (
         _nothing,
@@ -415,6 +420,7 @@ def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tupl
     assert [line for line in stderr.splitlines() if line] == [
         "prepare: raw files to sentences with gold entities",
         "interrupted",
+        "  next: run the same command again; finished parts are kept",
     ]
     assert project.artifacts() == before
 

@@ -15,7 +15,6 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, closest_name, name_hint
@@ -33,6 +32,7 @@ from ssmi.pipeline.contract.parameters.section import Section
 from ssmi.pipeline.contract.parameters.training_sections import ModelParams, TrainParams
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.text.wording import as_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
 
 __all__ = [
@@ -56,10 +56,6 @@ __all__ = [
 RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segment_positions"}
 RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
 """Names from version 0.1.0, which are refused with the current name."""
-
-_NOT_YAML = (YAMLError, ValueError, KeyError, RecursionError)
-"""ruamel raises Python's own errors for scalars such as 2020-13-45 or ``!!bool maybe``, and for deep nesting."""
-
 
 _LONGEST_SHOWN = 60
 _EXPECTED = {
@@ -125,9 +121,8 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8")) or {}
     except UnicodeDecodeError as error:
         raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
-    except _NOT_YAML as error:
-        reason = " ".join(str(error).split())
-        raise ParameterError(f"{path}: not YAML ({reason})", next_step="fix the file") from error
+    except NOT_YAML as error:
+        raise ParameterError(not_yaml(path, error), next_step="fix the file") from error
     if not isinstance(tree, dict):
         raise ParameterError(f"{path}: holds no sections", next_step="see the project's params.yaml for every section")
     given = list_of("overrides", overrides)
@@ -158,7 +153,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
     try:
         # Parsed like the file, so that 0.6 is a number, null is None and [a, b] is a list.
         value = YAML(typ="safe").load(io.StringIO(raw))
-    except _NOT_YAML:
+    except NOT_YAML:
         raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None
     node = tree
     for key in keys[:-1]:

@@ -24,6 +24,11 @@ def dumps(value: Any) -> str:
     return _CONTROLS.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
+def fault_in_line(error: Exception) -> str:
+    """Say why a single line is not JSON; unlike the text of Python's error, without the line number, which is 1."""
+    return f"{error.msg}, column {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+
+
 def loads(text: str) -> Any:
     """Parse JSON; raises ValueError if the text is not JSON or is nested too deeply."""
     try:

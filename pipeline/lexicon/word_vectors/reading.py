@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.text.wording import is_or_are
 from ssmi.pipeline.lexicon.word_vectors.unpacking import Unpacked
 
 Matrix = npt.NDArray[np.float32]
@@ -75,7 +76,8 @@ class VectorReader(ABC):
         n_wrong = sum(self.dropped.values())
         if n_wrong > max_share * self.n_rows:
             raise InputDataError(
-                f"{self._wrong_at}: not {self.width} numbers; {n_wrong} of {self.n_rows} rows are wrong",
+                f"{self._wrong_at}: not {self.width} numbers; "
+                f"{n_wrong} of {self.n_rows} rows {is_or_are(n_wrong)} wrong",
                 next_step="fix or fetch the file again; words and numbers are separated by spaces",
             )
         n_bad = self.repairs["bad bytes"]

@@ -50,9 +50,12 @@ class BadBytes:
     """The whole line."""
     index: int
     """Offset of the first wrong byte in ``raw``."""
-    offset: int
-    """Offset of that byte in the stream."""
     reason: str
+
+    @property
+    def fault(self) -> str:
+        """Which byte is wrong and why; bytes are counted from 1, as lines and columns are."""
+        return f"byte {self.index + 1} of the line is 0x{self.raw[self.index]:02x}: {self.reason}"
 
 
 def byte_order_mark(head: bytes) -> tuple[bytes, str | None]:
@@ -84,7 +87,6 @@ def decoded_lines(
     Yields:
         The lines. A stream of only a byte order mark has no lines.
     """
-    offset = 0
     for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):
         if len(raw) > LONGEST_LINE:
             raise too_long(number)
@@ -92,9 +94,7 @@ def decoded_lines(
         try:
             text = raw[start:].decode(codec, errors)
         except UnicodeDecodeError as error:
-            index = start + error.start
-            raise refuse(BadBytes(number, raw, index, offset + index, error.reason)) from None
-        offset += len(raw)
+            raise refuse(BadBytes(number, raw, start + error.start, error.reason)) from None
         if text or not start:
             yield Line(number, text, len(raw))
 
@@ -116,7 +116,7 @@ def decoded_blocks(
         The number of a block's first line, and the lines of the block without ``\n`` or ``\r\n``. A byte order mark
         remains in the first line. All lines before a refused line are yielded.
     """
-    number, offset = 1, 0
+    number = 1
     for raw in _whole_lines(stream):
         # Only the first line of a block may have begun in an earlier chunk.
         if (raw.find(b"\n") + 1 or len(raw)) > LONGEST_LINE:
@@ -129,11 +129,9 @@ def decoded_blocks(
             if start:
                 yield number, _without_ends(raw[:start].decode())
             number += raw.count(b"\n", 0, start)
-            bad = BadBytes(number, raw[start:end], error.start - start, offset + error.start, error.reason)
-            raise refuse(bad) from None
+            raise refuse(BadBytes(number, raw[start:end], error.start - start, error.reason)) from None
         yield number, lines
         number += len(lines)
-        offset += len(raw)
 
 
 def _whole_lines(stream: io.BufferedReader[Any] | io.BytesIO) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.readers.raw.lines import numbered_lines, text_pieces
 from ssmi.pipeline.readers.sentence import ReadReport
 
@@ -66,7 +67,7 @@ def json_values(
             try:
                 body = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise not_json(where, error) from None
+                raise not_json(where, fault_in_line(error)) from None
             yield Value(body, number, where)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.contract.text.wording import counted, json_kind
 from ssmi.pipeline.readers.labelled import is_labelled_row, suggestions
 from ssmi.predict.input.structured_files import note_brackets, note_entities, refuse_labels, refuse_structure
@@ -123,12 +124,8 @@ def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[R
         where = at_line(name, number)
         try:
             body = json.loads(line, parse_constant=_no_number, parse_float=_finite)
-        except json.JSONDecodeError as error:
-            raise InputDataError(
-                f"{where}: not JSON ({error.msg}, column {error.colno})", next_step=_JSONL_STEP
-            ) from None
         except (ValueError, RecursionError) as error:
-            raise InputDataError(f"{where}: not JSON ({error})", next_step=_JSONL_STEP) from None
+            raise InputDataError(f"{where}: not JSON ({fault_in_line(error)})", next_step=_JSONL_STEP) from None
         if not isinstance(body, dict):
             raise InputDataError(f"{where}: {json_kind(body)}, not a JSON object", next_step=_JSONL_STEP)
         yield _record(body, name=name, where=where, text_field=text_field, next_step=_JSONL_STEP)

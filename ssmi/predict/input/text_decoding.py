@@ -151,8 +151,7 @@ class Source:
 
     def _undecodable(self, bad: BadBytes) -> InputDataError:
         return InputDataError(
-            f"{at_line(self.name, bad.number)}: byte {bad.offset} (0x{bad.raw[bad.index]:02x}) is not"
-            f" {self.encoding.upper()}: {bad.reason}",
+            f"{at_line(self.name, bad.number)}: not {self.encoding.upper()} ({bad.fault})",
             next_step="say which it is with --encoding (gb18030, utf-16 ...), convert the file to UTF-8,"
             " or go on with --errors replace (U+FFFD in its place)",
         )

@@ -226,10 +226,10 @@ BAD = {
     "bytes that are no UTF-8": (
         b"\xef\xbb\xbfab\n\xe5\x8c\x97\xff",
         "a.txt",
-        ["a.txt:2: byte 9 (0xff)", "--errors replace"],
+        ["a.txt:2: not UTF-8 (byte ", "--errors replace"],
     ),
-    "a surrogate in UTF-8": (b"ab\xed\xa0\x80", "a.txt", ["a.txt:1: byte 2 (0xed)"]),
-    "a character cut off": (b"\xe5\x8c\x97\xe5\x8c", "a.txt", ["a.txt:1: byte 3 (0xe5)"]),
+    "a surrogate in UTF-8": (b"ab\xed\xa0\x80", "a.txt", ["a.txt:1: not UTF-8 (byte 3 of the line is 0xed"]),
+    "a character cut off": (b"\xe5\x8c\x97\xe5\x8c", "a.txt", ["a.txt:1: not UTF-8 (byte 4 of the line is 0xe5"]),
     "no JSON": (b'{"text": "a"}\n{"text" "b"}\n', "a.jsonl", ["a.jsonl:2: not JSON", "column 9", "--input text"]),
     "no object": (b'["a"]\n', "a.jsonl", ["a.jsonl:1: an array, not a JSON object"]),
     "no text": (b'\n{"txt": "a"}\n', "a.jsonl", ["a.jsonl:2: no field 'text'"]),

@@ -71,6 +71,24 @@ def test_a_folder_that_is_not_a_run_is_left_alone(project: Any) -> None:
     assert project.ssmi("train", "--run", str(empty), "-S", "train.epochs=1").code == 0
 
 
+def test_raw_files_that_changed_after_the_build_are_noted(project: Any) -> None:
+    few = ("train", "-S", "train.epochs=1", "-S", "train.max_steps=1")
+    note = "features build --dataset tiny builds them again"
+    assert note not in project.ssmi(*few).stderr
+    with project.raw("train").open("a", encoding="utf-8") as raw:
+        raw.write("好 O\n\n")
+    (project.root / "data" / "tiny" / "dataset.yaml").write_text("encoding: utf-8\n", encoding="utf-8")
+    changed = project.ssmi(*few)
+    assert changed.code == 0 and note in changed.stderr
+    assert "built before dataset.yaml added, train.bmes changed;" in changed.stderr
+    assert project.build().code == 0
+    assert note not in project.ssmi(*few).stderr
+    # The shards are enough to train: raw files that are gone, or wrong, are no reason to stop.
+    (project.root / "data" / "tiny" / "dataset.yaml").write_text("wrong: [", encoding="utf-8")
+    unreadable = project.ssmi(*few)
+    assert unreadable.code == 0 and note not in unreadable.stderr
+
+
 def test_slow_bfloat16_is_told_once_when_training_starts(project: Any) -> None:
     from ssmi.model.hardware import has_bf16_products
 

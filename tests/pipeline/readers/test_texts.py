@@ -71,8 +71,13 @@ def test_utf_16_needs_its_mark_and_blank_lines_are_no_json(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("name", "data", "message", "step"),
     [
-        ("a.txt", "好\n".encode() + b"x\xff\n", "a.txt:2: not UTF-8 at byte 1", "UTF-8"),
-        ("a.jsonl", b'{"text": "a"}\n{"text"}\n', "a.jsonl:2: not JSON", '{"text": "..."}'),
+        ("a.txt", "好\n".encode() + b"x\xff\n", "a.txt:2: not UTF-8 (byte 2 of the line is 0xff", "UTF-8"),
+        (
+            "a.jsonl",
+            b'{"text": "a"}\n{"text"}\n',
+            "a.jsonl:2: not JSON (Expecting ':' delimiter, column 8)",
+            '{"text": "..."}',
+        ),
         ("a.jsonl", b'\n"text"\n', "a.jsonl:2: a string, not a JSON object", '{"text": "..."}'),
         ("a.jsonl", b'{"content": "a", "n": 1}\n', "a.jsonl:1: no text in 'text' (there are 'content')", "text_field"),
         ("a.jsonl", b'{"text": 3}\n', "a.jsonl:1: 'text' is a number, not text", "leave the row out"),

@@ -58,6 +58,12 @@ def test_what_is_no_variant_is_refused(text: str, said: str) -> None:
     assert said in refused.value.message and refused.value.next_step
 
 
+def test_a_file_given_as_a_variant_is_pointed_to_its_option() -> None:
+    with pytest.raises(ParameterError) as refused:
+        parse("rows.yaml")
+    assert "--variants" in refused.value.next_step and "Path('rows.yaml')" in refused.value.next_step
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

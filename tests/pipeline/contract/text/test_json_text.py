@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.text.json_text import dumps, loads
+from ssmi.pipeline.contract.text.json_text import dumps, fault_in_line, loads
 
 BIDI_CONTROLS = set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 TEXT = st.text(st.characters(codec=None, categories=["Cc", "Cf", "Cs", "Lo", "Zl"]), max_size=8)
@@ -46,3 +46,12 @@ def test_what_is_written_is_read(text: str) -> None:
 def test_all_that_is_no_json_is_one_error(text: str) -> None:
     with pytest.raises(ValueError):
         loads(text)
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"), [('{"a" 1}', "Expecting ':' delimiter, column 6"), ("[" * 100_000, "nested too deeply")]
+)
+def test_the_fault_of_a_line_has_a_column_and_no_line(line: str, fault: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        loads(line)
+    assert fault_in_line(caught.value) == fault

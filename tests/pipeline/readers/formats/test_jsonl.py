@@ -107,7 +107,7 @@ def test_of_overlapping_entities_the_longer_stays(
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("{'text': 1}", "not JSON"),
+        ("{'text': 1}", "not JSON (Expecting property name enclosed in double quotes, column 2)"),
         ('{"text": "甲", "entities": []', "not JSON"),
         ("[1]", "not a JSON object"),
         ('{"txet": "甲", "entities": []}', "no string under 'text' (there is 'txet')"),

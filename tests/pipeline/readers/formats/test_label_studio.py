@@ -95,6 +95,13 @@ def test_predictions_stand_in_where_there_is_no_list_of_annotations(write: Write
     assert report.notes == ["1 task without annotations: predictions are used instead"]
 
 
+def test_a_file_without_any_annotated_task_says_why_it_holds_no_sentence(write: Write) -> None:
+    path = write(json.dumps([task(), task()]), "train.json")
+    with pytest.raises(InputDataError) as refused:
+        read(path)
+    assert refused.value.message == f"{path}: holds no sentence: 2 task-without-annotation (first in line 1)"
+
+
 def test_json_min_is_read(write: Write) -> None:
     def row(number: int, **fields: Any) -> dict[str, Any]:
         return {"id": number, "text": TEXT, "annotator": 1, "annotation_id": 7, "lead_time": 1.5, **fields}

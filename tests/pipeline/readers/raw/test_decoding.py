@@ -51,12 +51,13 @@ def test_a_mark_is_left_out_and_is_no_line_alone(codec: str) -> None:
     assert byte_order_mark(b"abc") == (b"", None)
 
 
-def test_wrong_bytes_are_placed_in_line_and_stream_or_replaced() -> None:
+def test_wrong_bytes_are_placed_in_their_line_or_replaced() -> None:
     raw = b"ab\nc\xff\n"
     with pytest.raises(ValueError) as caught:
         list(decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long))
     bad = caught.value.args[0]
-    assert (bad.number, bad.raw, bad.index, bad.offset) == (2, b"c\xff\n", 1, 4)
+    assert (bad.number, bad.raw, bad.index) == (2, b"c\xff\n", 1)
+    assert bad.fault == "byte 2 of the line is 0xff: invalid start byte"
     lines = decoded_lines(io.BytesIO(raw), codec="utf-8", errors="replace", refuse=refuse, too_long=too_long)
     assert [line.text for line in lines] == ["ab\n", "c\ufffd\n"]
 

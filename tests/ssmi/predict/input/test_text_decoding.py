@@ -80,10 +80,14 @@ def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
 @pytest.mark.parametrize(
     ("data", "encoding", "message"),
     [
-        ("北\n京".encode()[:-1], None, "a.txt:2: byte 4 (0xe4) is not UTF-8: unexpected end of data"),
-        ("北\n".encode("gbk") + b"\xff", "gbk", "a.txt:2: byte 3 (0xff) is not GBK: incomplete multibyte sequence"),
-        (b"\xef\xbb\xbf\xff", None, "a.txt:1: byte 3 (0xff) is not UTF-8: invalid start byte"),
-        (b"\xff\xfe\x00\xd8", None, "a.txt:1: byte 2 (0x00) is not UTF-16-LE: unexpected end of data"),
+        ("北\n京".encode()[:-1], None, "a.txt:2: not UTF-8 (byte 1 of the line is 0xe4: unexpected end of data)"),
+        (
+            "北\n".encode("gbk") + b"\xff",
+            "gbk",
+            "a.txt:2: not GBK (byte 1 of the line is 0xff: incomplete multibyte sequence)",
+        ),
+        (b"\xef\xbb\xbf\xff", None, "a.txt:1: not UTF-8 (byte 4 of the line is 0xff: invalid start byte)"),
+        (b"\xff\xfe\x00\xd8", None, "a.txt:1: not UTF-16-LE (byte 3 of the line is 0x00: unexpected end of data)"),
     ],
 )
 def test_a_wrong_byte_is_named_with_its_offset_in_the_file(data: bytes, encoding: str | None, message: str) -> None:

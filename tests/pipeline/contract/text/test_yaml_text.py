@@ -1,0 +1,27 @@
+"""Errors of YAML in one line, with the line of the file where the parser gives one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: 1\nb: [1,\n", "p.yaml:3: not YAML (expected the node content, but found '<stream end>')"),
+        ("a: 1\nb: 2\na: 3\n", 'p.yaml:3: not YAML (found duplicate key "a" with value "3" (original value: "1"))'),
+        ("a: 1\nb: !!python/object:os.system {}", "p.yaml:2: not YAML (could not determine a constructor for the tag"),
+        ("a: 2020-13-45", "p.yaml: not YAML (month must be in 1..12"),
+        ("a: \x00", "p.yaml: not YAML ("),
+    ],
+)
+def test_a_message_has_line_and_reason(text: str, message: str) -> None:
+    with pytest.raises(NOT_YAML) as caught:
+        YAML(typ="safe").load(text)
+    told = not_yaml(Path("p.yaml"), caught.value)
+    assert told.startswith(message) and "\n" not in told
