@@ -13,6 +13,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 if TYPE_CHECKING:
     from ssmi.cli.terminal.progress import Bars, Lines
     from ssmi.pipeline.contract.parameters.params import Params
+    from ssmi.predict.tagger import Tagger
     from ssmi.project import Project
 
 
@@ -81,6 +82,24 @@ class Session:
             return find_run(self.project, run=None, dataset=dataset), self.root
         require_checkpoint(run)
         return run, self.named_root
+
+    def open_tagger(
+        self, *, run: Path | None, dataset: str | None, device: str | None, entities: Path | None
+    ) -> Tagger:
+        """Open the tagger of a run, and note if the run is unfinished; see ``find_run`` for arguments and errors."""
+        folder, project = self.find_run(run=run, dataset=dataset)  # refused before torch is imported
+        from ssmi.predict.garbage_collection import garbage_collection_paused
+        from ssmi.runs.lookup import note_if_unfinished
+
+        with garbage_collection_paused():  # around the import too: modules stay for good
+            import ssmi.predict.files  # noqa: F401  # used when the tagger is open
+            from ssmi.predict.tagger import Tagger
+
+            tagger = Tagger.open(
+                folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=self.reporter
+            )
+        note_if_unfinished(folder, self.reporter)
+        return tagger
 
     def note_if_no_project(self) -> None:
         """Print a note if there is no project here."""

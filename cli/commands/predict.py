@@ -21,7 +21,6 @@ from ssmi.pipeline.contract.text.wording import counted
 if TYPE_CHECKING:
     from ssmi.predict.input.reading import Kind
     from ssmi.predict.input.text_decoding import Errors
-    from ssmi.predict.tagger import Tagger
 
 FORMATS = ("jsonl", "conll", "doccano", "label-studio")
 KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
@@ -102,8 +101,9 @@ def predict(
                 corpus, run=run, dataset=dataset, min_score=min_score,
                 device=device or "auto", workers=workers, scheduler=scheduler,
             )  # fmt: skip
-        entities_found, sentences = counted(result.n_entities, "entity"), counted(result.n_sentences, "sentence")
-        click.echo(f"{entities_found} in {sentences}: {result.folder}")
+        click.echo(
+            f"{counted(result.n_entities, 'entity')} in {counted(result.n_sentences, 'sentence')}: {result.folder}"
+        )
         return
     if out is not None:
         check_output(out, files)
@@ -111,7 +111,7 @@ def predict(
     from ssmi.predict.input.structured_files import check_field
 
     check_field(text_field, files, kind)
-    tagger = _open(session, run=run, dataset=dataset, device=device, entities=entities)
+    tagger = session.open_tagger(run=run, dataset=dataset, device=device, entities=entities)
     if interactive:
         from ssmi.cli.terminal.interactive import converse
 
@@ -141,21 +141,3 @@ def predict(
     with open_output(out, session.reporter) as write:
         for piece in pieces:
             write(piece)
-
-
-def _open(
-    session: Session, *, run: Path | None, dataset: str | None, device: str | None, entities: Path | None
-) -> Tagger:
-    folder, project = session.find_run(run=run, dataset=dataset)  # refused before torch is imported
-    from ssmi.predict.garbage_collection import garbage_collection_paused
-    from ssmi.runs.lookup import note_if_unfinished
-
-    with garbage_collection_paused():  # around the import too: modules stay for good
-        import ssmi.predict.files  # noqa: F401  # used when the tagger is open
-        from ssmi.predict.tagger import Tagger
-
-        tagger = Tagger.open(
-            folder, project=project, device=device or "auto", threads=0, entities=entities, reporter=session.reporter
-        )
-    note_if_unfinished(folder, session.reporter)
-    return tagger

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,31 +19,12 @@ from ssmi.model.network import encoder as encoders
 from ssmi.model.runs import json_files
 from ssmi.model.training.train import train
 from ssmi.pipeline.contract.errors import DivergedError, MissingResourceError, StaleArtifactError
-from ssmi.pipeline.contract.progress import Advance, Silent
+from ssmi.pipeline.contract.progress import Silent
+from tests.reporters import RecordingReporter
 
 Make = Callable[..., Any]
 Run = Callable[..., Adaptation]
 WORDS = ("北京", "上海", "广州", "深圳", "大学", "工作", "学习", "公园", "人民", "看见")
-
-
-class Recorder:
-    """A reporter that records its tasks and notes."""
-
-    def __init__(self) -> None:
-        self.tasks: dict[str, list[int]] = {}
-        self.notes: list[str] = []
-
-    @contextmanager
-    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        done = self.tasks.setdefault(label, [total, 0])
-
-        def advance(count: int) -> None:
-            done[1] += count
-
-        yield advance
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +75,7 @@ def test_held_out_words_are_guessed_better(run: Run) -> None:
 
 
 def test_what_it_leaves(run: Run, tmp_path: Path, text_shards: Path, encoder_folder: Path) -> None:
-    reporter = Recorder()
+    reporter = RecordingReporter()
     found = run(reporter=reporter)
     folder = tmp_path / "out"
     assert sorted(_digests(folder)) == ["adaptation.json", "config.json", "model.safetensors", "vocab.txt"]
@@ -125,7 +105,7 @@ def test_what_it_leaves(run: Run, tmp_path: Path, text_shards: Path, encoder_fol
     assert all(after[name].dtype == torch.float32 for name in after)
     unmoved = [name for name in before if torch.equal(before[name], after[name])]
     assert unmoved == []
-    assert all(total == done for total, done in reporter.tasks.values())
+    assert all(task.total == task.done for task in reporter.tasks.values())
     assert [label for label in reporter.tasks if label.startswith("epoch")] == ["epoch 1/2", "epoch 2/2"]
     assert reporter.notes[0].startswith("before: held-out loss ") and "random weights" in reporter.notes[0]
     assert [note.split(":")[0] for note in reporter.notes[1:]] == ["epoch 1", "epoch 2"]

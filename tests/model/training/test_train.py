@@ -43,6 +43,7 @@ from ssmi.pipeline.contract.parameters.params import ModelParams, TrainParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Advance, Silent
 from ssmi.pipeline.contract.storage.digests import SEAL, digest_json
+from tests.reporters import RecordingReporter
 
 Make = Callable[..., Any]
 PLAIN = dict.fromkeys(
@@ -50,26 +51,6 @@ PLAIN = dict.fromkeys(
 )
 PLAIN = {**PLAIN, "model__gmi": "none"}
 """A network of encoder, boundaries and CRF only."""
-
-
-class Recorder:
-    """A reporter that records its tasks and notes."""
-
-    def __init__(self) -> None:
-        self.tasks: dict[str, list[int]] = {}
-        self.notes: list[str] = []
-
-    @contextmanager
-    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        done = self.tasks.setdefault(f"{label} ({unit})", [total, 0])
-
-        def advance(count: int) -> None:
-            done[1] += count
-
-        yield advance
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def _train(shards: Path, encoder: Path | None, run: Path, params: Any, reporter: Any = None) -> TrainResult:
@@ -116,7 +97,7 @@ def test_of_a_small_encoder_the_first_layers_are_trained(
     shutil.copy(encoder_folder / "vocab.txt", tmp_path / "deep")
     splits = {"train": sentences, "dev": sentences, "test": []}
     folder = write_shards(tmp_path / "s", splits, statistics={"encoder_layers": 5})
-    seen = Recorder()
+    seen = RecordingReporter()
     _train(folder, tmp_path / "deep", tmp_path / "run", make_params(model__encoder_layers=given), seen)
     (weights,) = (tmp_path / "run" / "checkpoint").rglob("*.safetensors")
     layers = {int(layer) for name in load_file(weights) for layer in re.findall(r"layer\.(\d+)\.", name)}
@@ -160,7 +141,7 @@ def test_patience_ends_a_run_that_gets_no_better(
     whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=12, train__lr_new=3e-3))
     expected = whole.best_epoch + 2
     assert expected < 12  # the run memorises these sentences early
-    reporter = Recorder()
+    reporter = RecordingReporter()
     params = make_params(train__epochs=12, train__lr_new=3e-3, train__patience=2)
     result = _train(shards, encoder_folder, tmp_path / "run", params, reporter)
     assert [record.epoch for record in result.history] == list(range(1, expected + 1))
@@ -174,7 +155,7 @@ def test_automatic_rates_are_those_of_the_table(
 ) -> None:
     names = ("lr_encoder", "lr_boundaries", "lr_crf", "lr_new")
     chosen = size_of(32).rates
-    runs, reporter = [], Recorder()
+    runs, reporter = [], RecordingReporter()
     for place, rates in enumerate((dict.fromkeys(names, "auto"), {name: getattr(chosen, name) for name in names})):
         params = make_params(**{f"train__{name}": rate for name, rate in rates.items()})
         _train(shards, encoder_folder, tmp_path / str(place), params, reporter)
@@ -191,13 +172,13 @@ def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, mak
     assert weights["tags.weight"].dtype == torch.float32
 
 
-Finished = tuple[Path, TrainResult, Recorder]
+Finished = tuple[Path, TrainResult, RecordingReporter]
 
 
 @pytest.fixture
 def finished(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> Finished:
     """A run folder of two epochs, the result of the training, and its reporter."""
-    run, reporter = tmp_path / "run", Recorder()
+    run, reporter = tmp_path / "run", RecordingReporter()
     return run, _train(shards, encoder_folder, run, make_params(), reporter), reporter
 
 
@@ -264,15 +245,15 @@ def test_scores_are_kept_by_epoch_by_split_and_by_sentence(finished: Finished, s
 
 def test_progress_is_reported_in_characters(finished: Finished) -> None:
     reporter = finished[2]
-    assert list(reporter.tasks) == [
-        "reading shards and encoder (splits)",
-        "epoch 1/2 (characters)",
-        "dev (characters)",
-        "epoch 2/2 (characters)",
-        "test (characters)",
+    assert [(label, task.unit) for label, task in reporter.tasks.items()] == [
+        ("reading shards and encoder", "splits"),
+        ("epoch 1/2", "characters"),
+        ("dev", "characters"),
+        ("epoch 2/2", "characters"),
+        ("test", "characters"),
     ]
-    for label, (total, done) in reporter.tasks.items():
-        assert done == total * (2 if label.startswith("dev") else 1)
+    for label, task in reporter.tasks.items():
+        assert task.done == task.total * (2 if label.startswith("dev") else 1)
     notes = [line.split(":")[0] for note in reporter.notes for line in note.splitlines()]
     assert notes == ["encoder", "learning rates", "epoch 1", "epoch 2"]
     assert "dev F1" in reporter.notes[1] and "loss" in reporter.notes[1]
@@ -361,13 +342,13 @@ def test_a_fold_is_trained_on_the_others_and_test_is_not_read(
     scored: list[str] = []
     for fold in (1, 2, 3):
         changes = {"train__folds": 3, "train__fold": fold, "train__test": False, "train__epochs": 1}
-        reporter = Recorder()
+        reporter = RecordingReporter()
         result = _train(folder, encoder_folder, tmp_path / str(fold), make_params(**changes), reporter)
         counted = counts_file.read(tmp_path / str(fold), "dev")
         assert result.test is None and counted is not None
         assert result.dev.n_sentences == len(counted.sentences) in (3, 4)
         n_characters = sum(len(sentence.text) for sentence in sentences)
-        assert reporter.tasks["epoch 1/1 (characters)"][0] + reporter.tasks["dev (characters)"][0] == n_characters
+        assert reporter.tasks["epoch 1/1"].total + reporter.tasks["dev"].total == n_characters
         scored += counted.sentences
     assert sorted(scored) == sorted(name_of(list(sentence.text), sentence.spans) for sentence in sentences)
 
@@ -522,11 +503,11 @@ def test_a_run_may_stop_after_so_many_steps(
     n_steps = len(whole.step_losses) // 2
     for max_steps, n_epochs in ((n_steps - 1, 1), (n_steps, 1), (n_steps + 1, 2), (n_steps * 9, 2)):
         params = make_params(train__epochs=2, train__max_steps=max_steps, **PLAIN)
-        reporter = Recorder()
+        reporter = RecordingReporter()
         result = _train(shards, encoder_folder, tmp_path / f"{max_steps}", params, reporter)
         assert len(result.step_losses) == min(max_steps, 2 * n_steps)
         assert len(result.history) == n_epochs and result.test is not None
-        assert all(total == done for label, (total, done) in reporter.tasks.items() if "epoch" in label)
+        assert all(task.total == task.done for label, task in reporter.tasks.items() if "epoch" in label)
         # the rates reach the end of their schedule within ``max_steps``
         same = result.step_losses == whole.step_losses
         assert same == (max_steps >= 2 * n_steps)
@@ -717,7 +698,7 @@ def test_a_streamed_run_refuses_what_a_run_in_memory_refuses(
         make_params(train__stream=True, train__folds=2, train__fold=1, train__test=False)
 
 
-class BuildsAgain(Recorder):
+class BuildsAgain(RecordingReporter):
     """A reporter that rebuilds the shards from other sentences when a given task starts."""
 
     def __init__(self, label: str, build: Callable[[], object]) -> None:

@@ -4,32 +4,13 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-
-@dataclass
-class Listener:
-    """A reporter that records every message."""
-
-    notes: list[str] = field(default_factory=list)
-    done: dict[str, tuple[int, int]] = field(default_factory=dict)
-
-    @contextmanager
-    def task(self, label: str, *, total: int, unit: str) -> Iterator:
-        self.done[label] = (0, total)
-
-        def advance(count: int) -> None:
-            self.done[label] = (self.done[label][0] + count, total)
-
-        yield advance
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
+from tests.reporters import RecordingReporter
 
 
 @dataclass
@@ -46,8 +27,8 @@ class Served:
 
 
 @pytest.fixture
-def listener() -> Listener:
-    return Listener()
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
 
 
 @pytest.fixture

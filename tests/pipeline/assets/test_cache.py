@@ -27,10 +27,10 @@ class Maker:
         (folder / "b.txt").write_text("b")
 
 
-def test_an_entry_is_made_once_and_leaves_its_digests(cache_folder, listener) -> None:
+def test_an_entry_is_made_once_and_leaves_its_digests(cache_folder, reporter) -> None:
     make = Maker()
-    first = cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
-    assert cache.obtain("vectors", "tiny", "r1", make, reporter=listener) == first == cache_folder / "vectors" / "tiny"
+    first = cache.obtain("vectors", "tiny", "r1", make, reporter=reporter)
+    assert cache.obtain("vectors", "tiny", "r1", make, reporter=reporter) == first == cache_folder / "vectors" / "tiny"
     assert make.calls == 1
     marker = json.loads((first / cache.MARKER).read_text())
     assert marker["files"]["a.bin"] == {"n_bytes": 7, "sha256": hashlib.sha256(b"vectors").hexdigest()}
@@ -39,9 +39,9 @@ def test_an_entry_is_made_once_and_leaves_its_digests(cache_folder, listener) ->
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "remove", "marker"])
-def test_a_damaged_entry_is_made_again(damage: str, cache_folder, listener) -> None:
+def test_a_damaged_entry_is_made_again(damage: str, cache_folder, reporter) -> None:
     make = Maker(b"x" * (1 << 20))
-    folder = cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
+    folder = cache.obtain("vectors", "tiny", "r1", make, reporter=reporter)
     assert cache.cached("vectors", "tiny", "r1") == folder
     file = folder / "a.bin"
     if damage == "truncate":
@@ -53,31 +53,31 @@ def test_a_damaged_entry_is_made_again(damage: str, cache_folder, listener) -> N
     else:
         (folder / cache.MARKER).write_text("{")
     assert cache.cached("vectors", "tiny", "r1") is None
-    cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
+    cache.obtain("vectors", "tiny", "r1", make, reporter=reporter)
     assert make.calls == 2
     assert file.read_bytes() == make.body
-    assert any("made again" in note for note in listener.notes)
+    assert any("made again" in note for note in reporter.notes)
 
 
-def test_another_recipe_makes_the_entry_again(cache_folder, listener) -> None:
+def test_another_recipe_makes_the_entry_again(cache_folder, reporter) -> None:
     make = Maker()
-    cache.obtain("vectors", "tiny", "r1", make, reporter=listener)
-    cache.obtain("vectors", "tiny", "r2", make, reporter=listener)
+    cache.obtain("vectors", "tiny", "r1", make, reporter=reporter)
+    cache.obtain("vectors", "tiny", "r2", make, reporter=reporter)
     assert make.calls == 2
     assert cache.cached("vectors", "tiny", "r1") is None
 
 
-def test_a_failed_making_leaves_no_entry_and_keeps_what_was_there(cache_folder, listener) -> None:
+def test_a_failed_making_leaves_no_entry_and_keeps_what_was_there(cache_folder, reporter) -> None:
     def fail(folder: Path) -> None:
         (folder / "half").write_text("half")
         raise InputDataError("broken off")
 
     with pytest.raises(InputDataError):
-        cache.obtain("vectors", "tiny", "r1", fail, reporter=listener)
+        cache.obtain("vectors", "tiny", "r1", fail, reporter=reporter)
     assert not list((cache_folder / "vectors").iterdir())
-    folder = cache.obtain("vectors", "tiny", "r1", Maker(), reporter=listener)
+    folder = cache.obtain("vectors", "tiny", "r1", Maker(), reporter=reporter)
     with pytest.raises(InputDataError):
-        cache.obtain("vectors", "tiny", "r2", fail, reporter=listener)
+        cache.obtain("vectors", "tiny", "r2", fail, reporter=reporter)
     assert cache.cached("vectors", "tiny", "r1") == folder
     assert [path.name for path in (cache_folder / "vectors").iterdir()] == ["tiny"]
 
@@ -108,11 +108,11 @@ def test_two_processes_make_an_entry_once(cache_folder, tmp_path) -> None:
     assert log.read_text() == "made\n"
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, listener) -> None:
+def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, reporter) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(SsmiError, match="cannot be written") as caught:
-        cache.obtain("vectors", "tiny", "r1", Maker(), reporter=listener)
+        cache.obtain("vectors", "tiny", "r1", Maker(), reporter=reporter)
     assert "SSMI_CACHE" in caught.value.next_step
 
 
@@ -121,12 +121,12 @@ def test_without_ssmi_cache_the_platform_says_where(monkeypatch) -> None:
     assert cache.cache_root().is_absolute() and "ssmi" in cache.cache_root().parts
 
 
-def test_a_new_cache_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, listener) -> None:
+def test_a_new_cache_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reporter) -> None:
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "new" / "cache"))
-    cache.obtain("kind", "name", "recipe", Maker(), reporter=listener)
+    cache.obtain("kind", "name", "recipe", Maker(), reporter=reporter)
     assert stat.S_IMODE((tmp_path / "new" / "cache").stat().st_mode) == 0o700
     shared = tmp_path / "shared"
     shared.mkdir(mode=0o755)
     monkeypatch.setenv("SSMI_CACHE", str(shared))
-    cache.obtain("kind", "name", "recipe", Maker(), reporter=listener)
+    cache.obtain("kind", "name", "recipe", Maker(), reporter=reporter)
     assert stat.S_IMODE(shared.stat().st_mode) == 0o755  # an existing folder keeps its permissions

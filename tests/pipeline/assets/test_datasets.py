@@ -81,54 +81,54 @@ def test_data_folders_are_searched_in_order_and_a_relative_one_is_that_of_the_sh
     ],
 )
 def test_groups_of_types_are_the_folders_own_where_it_declares_any(
-    project: Path, listener: Any, described: str | None, groups: dict[str, tuple[str, ...]]
+    project: Path, reporter: Any, described: str | None, groups: dict[str, tuple[str, ...]]
 ) -> None:
     folder = _put(project / "data" / "tiny", train_bmes=ROW)
     if described is not None:
         _put(folder, dataset_yaml=described)
-    dataset = find_dataset("tiny", root=project, reporter=listener, registry=REGISTRY)
+    dataset = find_dataset("tiny", root=project, reporter=reporter, registry=REGISTRY)
     assert dataset.label_groups == groups
     assert dataset.licence == "CC0"
     assert dataset.description == (folder / "dataset.yaml" if described is not None else None)
 
 
-def test_a_folder_that_nobody_lists_has_no_groups_and_an_unknown_licence(project: Path, listener: Any) -> None:
+def test_a_folder_that_nobody_lists_has_no_groups_and_an_unknown_licence(project: Path, reporter: Any) -> None:
     _put(project / "sets" / "tiny", train_bmes=ROW, more_txt="?")
-    dataset = find_dataset("sets/tiny", root=project, reporter=listener, registry=REGISTRY)
+    dataset = find_dataset("sets/tiny", root=project, reporter=reporter, registry=REGISTRY)
     assert (dataset.name, dataset.label_groups) == ("tiny", {})
     assert "not known" in dataset.licence, "a folder elsewhere that is called like a listed set is not that set"
     assert dataset.notes == ("not read: more.txt (if one is a split, say so in dataset.yaml)",)
 
 
-def test_how_a_folder_is_read_comes_with_it(project: Path, listener: Any) -> None:
+def test_how_a_folder_is_read_comes_with_it(project: Path, reporter: Any) -> None:
     _put(project / "data" / "gb", dataset_yaml="encoding: gb18030\nsplits: {train: holdout.txt}\n", holdout_txt=ROW)
-    dataset = find_dataset("gb", root=project, reporter=listener, registry=REGISTRY)
+    dataset = find_dataset("gb", root=project, reporter=reporter, registry=REGISTRY)
     assert dataset.options.encoding == "gb18030"
     assert dataset.splits == {"train": project / "data" / "gb" / "holdout.txt"}
 
 
-def test_a_file_where_the_folder_should_be_does_not_hide_the_listed_set(project: Path, listener: Any) -> None:
+def test_a_file_where_the_folder_should_be_does_not_hide_the_listed_set(project: Path, reporter: Any) -> None:
     (project / "data").mkdir()
     (project / "data" / "tiny").write_text("a file", encoding="utf-8")
     embedded = _put(project / "embedded", train_bmes=ROW, test_bmes=ROW)
     registry = {"tiny": replace(LISTED, embedded=embedded)}
-    dataset = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    dataset = find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert (dataset.origin, list(dataset.splits)) == ("embedded", ["train", "test"])
     with pytest.raises(MissingResourceError, match=r"never fetched \(a server; CC0\)") as caught:
-        find_dataset("tiny", root=project, reporter=listener, registry=REGISTRY)
+        find_dataset("tiny", root=project, reporter=reporter, registry=REGISTRY)
     assert caught.value.next_step == "put it there"
 
 
 @pytest.mark.parametrize("name", ["../up", "/no/where", "a\\b", ".."])
 def test_advice_for_an_unknown_path_does_not_repeat_it_as_a_folder_to_make(
-    project: Path, listener: Any, name: str
+    project: Path, reporter: Any, name: str
 ) -> None:
     with pytest.raises(MissingResourceError) as caught:
-        find_dataset(name, root=project / "none", reporter=listener, registry=REGISTRY)
+        find_dataset(name, root=project / "none", reporter=reporter, registry=REGISTRY)
     assert "data/NAME/" in caught.value.next_step and name not in caught.value.next_step.split()
 
 
-def test_usable_says_what_the_search_would_raise(project: Path, listener: Any) -> None:
+def test_usable_says_what_the_search_would_raise(project: Path, reporter: Any) -> None:
     good = _put(project / "data" / "good", dev_bmes=ROW)
     empty = _put(project / "data" / "empty")
     twice = _put(project / "data" / "twice", train_bmes=ROW, train_bio=ROW)
@@ -136,7 +136,7 @@ def test_usable_says_what_the_search_would_raise(project: Path, listener: Any) -
     assert usable(good) == (True, str(good))
     for folder, error in ((empty, MissingResourceError), (twice, InputDataError), (wrong, InputDataError)):
         with pytest.raises(error) as caught:
-            find_dataset(folder.name, root=project, reporter=listener, registry=REGISTRY)
+            find_dataset(folder.name, root=project, reporter=reporter, registry=REGISTRY)
         assert usable(folder) == (False, caught.value.message)
     assert "(found: nothing)" in usable(empty)[1]
     assert "did you mean 'encoding'" in usable(wrong)[1]

@@ -32,33 +32,33 @@ def _encoder(folder: Path, **config: Any) -> Path:
     return folder
 
 
-def test_the_same_files_elsewhere_are_the_same_encoder(project: Path, listener: Any) -> None:
+def test_the_same_files_elsewhere_are_the_same_encoder(project: Path, reporter: Any) -> None:
     folder = _encoder(project / "models" / "bert")
-    first = find_encoder("models/bert", revision=None, root=project, reporter=listener)
+    first = find_encoder("models/bert", revision=None, root=project, reporter=reporter)
     copied = shutil.copytree(folder, project / "copied")
     (copied / "README.md").write_text("more words", encoding="utf-8")
-    second = find_encoder("copied/", revision="any", root=project, reporter=listener)
+    second = find_encoder("copied/", revision="any", root=project, reporter=reporter)
     assert (first.name, second.name) == ("bert", "copied")
     assert (first.digest, first.shape) == (second.digest, second.shape)
     (copied / "model.safetensors").write_bytes(b"others")
-    assert find_encoder("copied", revision=None, root=project, reporter=listener).digest != first.digest
+    assert find_encoder("copied", revision=None, root=project, reporter=reporter).digest != first.digest
     assert first.description == DESCRIPTION
 
 
-def test_what_a_folder_lacks_is_said_with_its_path(project: Path, listener: Any) -> None:
+def test_what_a_folder_lacks_is_said_with_its_path(project: Path, reporter: Any) -> None:
     folder = _encoder(project / "bert")
     (folder / "model.safetensors").unlink()
     (folder / "vocab.txt").unlink()
     with pytest.raises(MissingResourceError) as caught:
-        find_encoder("bert", revision=None, root=project, reporter=listener)
+        find_encoder("bert", revision=None, root=project, reporter=reporter)
     assert caught.value.message.startswith(f"{folder}: not an encoder: it lacks model.safetensors, vocab.txt")
     assert describe_encoder("bert", root=project).endswith(caught.value.message.partition(": ")[2])
 
 
-def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: Path, listener: Any) -> None:
+def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: Path, reporter: Any) -> None:
     _encoder(project / "gpt", model_type="gpt2")
     with pytest.raises(InputDataError, match="gpt2") as caught:
-        find_encoder("gpt", revision=None, root=project, reporter=listener)
+        find_encoder("gpt", revision=None, root=project, reporter=reporter)
     assert describe_encoder("gpt", root=project) == caught.value.message
 
 

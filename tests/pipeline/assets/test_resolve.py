@@ -46,156 +46,156 @@ def _sha(body: bytes) -> str:
 # --- data sets --------------------------------------------------------------------------------------------------------
 
 
-def test_a_listed_set_is_fetched_once(project, registry, server, listener, cache_folder) -> None:
-    files = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+def test_a_listed_set_is_fetched_once(project, registry, server, reporter, cache_folder) -> None:
+    files = find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert (files.name, files.origin, files.licence) == ("tiny", "fetched", "CC0")
     assert {split: path.name for split, path in files.splits.items()} == {
         "train": "train.char.bmes",
         "dev": "dev.char.bmes",
     }
     assert all(path.read_bytes() == TRAIN and cache_folder in path.parents for path in files.splits.values())
-    assert find_dataset("tiny", root=project, reporter=listener, registry=registry) == files
+    assert find_dataset("tiny", root=project, reporter=reporter, registry=registry) == files
     assert server.asked == ["/train", "/dev"]
     files.splits["dev"].write_bytes(b"spoilt")
-    assert find_dataset("tiny", root=project, reporter=listener, registry=registry).splits["dev"].read_bytes() == TRAIN
+    assert find_dataset("tiny", root=project, reporter=reporter, registry=registry).splits["dev"].read_bytes() == TRAIN
     assert server.asked == ["/train", "/dev"] * 2
 
 
-def test_half_a_fetch_leaves_nothing(project, registry, server, listener, cache_folder) -> None:
+def test_half_a_fetch_leaves_nothing(project, registry, server, reporter, cache_folder) -> None:
     server.put("/dev", b"", status=500)
     with pytest.raises(MissingResourceError, match="/dev could not be fetched"):
-        find_dataset("tiny", root=project, reporter=listener, registry=registry)
+        find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert not list(cache_folder.rglob("train*"))
 
 
-def test_a_persons_own_copy_comes_first(project, registry, server, listener, tmp_path, monkeypatch) -> None:
+def test_a_persons_own_copy_comes_first(project, registry, server, reporter, tmp_path, monkeypatch) -> None:
     _put(project / "data" / "tiny", "train.bio")
-    files = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    files = find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert (files.origin, files.splits) == ("folder", {"train": project / "data" / "tiny" / "train.bio"})
     _put(tmp_path / "sets" / "tiny", "train.bmes.gz", "test.bmes")
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
-    files = find_dataset("tiny", root=project, reporter=listener, registry=registry)
+    files = find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert files.origin == "SSMI_DATA" and list(files.splits) == ["train", "test"]
     assert files.licence == "CC0", "the licence of a listed set holds for every copy of it"
     assert not server.asked
 
 
-def test_the_sample_ships_with_the_program(project, listener) -> None:
-    files = find_dataset("sample", root=project, reporter=listener)
+def test_the_sample_ships_with_the_program(project, reporter) -> None:
+    files = find_dataset("sample", root=project, reporter=reporter)
     assert files.origin == "embedded" and list(files.splits) == ["train", "dev", "test"]
     assert all(path.stat().st_size for path in files.splits.values())
 
 
 @pytest.mark.parametrize("name", ["sets/mine", "./sets/mine", "absolute"])
-def test_a_folder_is_a_data_set_of_its_name(name: str, project, listener) -> None:
+def test_a_folder_is_a_data_set_of_its_name(name: str, project, reporter) -> None:
     folder = _put(project / "sets" / "mine", "train.bmes", "dev.bmes")
-    files = find_dataset(str(folder) if name == "absolute" else name, root=project, reporter=listener)
+    files = find_dataset(str(folder) if name == "absolute" else name, root=project, reporter=reporter)
     assert (files.name, files.origin, list(files.splits)) == ("mine", "folder", ["train", "dev"])
 
 
-def test_an_unknown_name_hears_of_the_nearest_and_how_to_add_one(project, listener) -> None:
+def test_an_unknown_name_hears_of_the_nearest_and_how_to_add_one(project, reporter) -> None:
     with pytest.raises(MissingResourceError, match="did you mean 'resume'") as caught:
-        find_dataset("resum", root=project, reporter=listener)
+        find_dataset("resum", root=project, reporter=reporter)
     assert "train.bmes" in caught.value.next_step and "$SSMI_DATA/resum/" in caught.value.next_step
     with pytest.raises(MissingResourceError, match="known: "):
-        find_dataset("../../etc", root=project, reporter=listener)
+        find_dataset("../../etc", root=project, reporter=reporter)
 
 
-def test_a_mistyped_name_is_answered_with_ones_own_data_set(project, listener) -> None:
+def test_a_mistyped_name_is_answered_with_ones_own_data_set(project, reporter) -> None:
     _put(project / "data" / "gadgets", "train.bmes")
     with pytest.raises(MissingResourceError, match="did you mean 'gadgets'"):
-        find_dataset("gadget", root=project, reporter=listener)
+        find_dataset("gadget", root=project, reporter=reporter)
     with pytest.raises(MissingResourceError, match="known: gadgets, msra, "):
-        find_dataset("zzz", root=project, reporter=listener)
+        find_dataset("zzz", root=project, reporter=reporter)
 
 
-def test_a_name_cannot_climb_out_of_the_data_folder(project, listener, tmp_path, monkeypatch) -> None:
+def test_a_name_cannot_climb_out_of_the_data_folder(project, reporter, tmp_path, monkeypatch) -> None:
     _put(tmp_path / "secret", "train.bmes")
     (tmp_path / "sets").mkdir()
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
     with pytest.raises(MissingResourceError):
-        find_dataset("..", root=tmp_path / "sets", reporter=listener)
+        find_dataset("..", root=tmp_path / "sets", reporter=reporter)
     with pytest.raises(MissingResourceError, match="unknown, and not a folder"):
-        find_dataset("../secret", root=tmp_path / "sets" / "none", reporter=listener)
+        find_dataset("../secret", root=tmp_path / "sets" / "none", reporter=reporter)
 
 
 @pytest.mark.parametrize("name", ["msra", "ontonotes4"])
-def test_sets_that_are_never_fetched_say_what_to_put_where(name: str, project, listener, tmp_path, monkeypatch) -> None:
+def test_sets_that_are_never_fetched_say_what_to_put_where(name: str, project, reporter, tmp_path, monkeypatch) -> None:
     with pytest.raises(MissingResourceError, match="never fetched") as caught:
-        find_dataset(name, root=project, reporter=listener)
+        find_dataset(name, root=project, reporter=reporter)
     assert "train.bmes" in caught.value.next_step and f"$SSMI_DATA/{name}/" in caught.value.next_step
     monkeypatch.setenv("SSMI_DATA", str(tmp_path))
     _put(tmp_path / name, "train.bmes", "dev.bmes", "test.bmes")
-    assert find_dataset(name, root=project, reporter=listener).splits["test"] == tmp_path / name / "test.bmes"
+    assert find_dataset(name, root=project, reporter=reporter).splits["test"] == tmp_path / name / "test.bmes"
 
 
-def test_a_folder_without_a_split_and_two_candidates_are_errors(project, listener) -> None:
+def test_a_folder_without_a_split_and_two_candidates_are_errors(project, reporter) -> None:
     _put(project / "data" / "resume", "more.bmes")
     with pytest.raises(MissingResourceError, match=r"no train, dev or test file \(found: more\.bmes\)"):
-        find_dataset("resume", root=project, reporter=listener)
+        find_dataset("resume", root=project, reporter=reporter)
     _put(project / "data" / "resume", "test.bmes")  # enough to score a run on
-    assert list(find_dataset("resume", root=project, reporter=listener).splits) == ["test"]
+    assert list(find_dataset("resume", root=project, reporter=reporter).splits) == ["test"]
     _put(project / "data" / "resume", "train.bmes", "train.char.bmes")
     with pytest.raises(InputDataError, match=r"train\.bmes and train\.char\.bmes"):
-        find_dataset("resume", root=project, reporter=listener)
+        find_dataset("resume", root=project, reporter=reporter)
 
 
-def test_a_wrong_ssmi_data_is_said(project, listener, monkeypatch) -> None:
+def test_a_wrong_ssmi_data_is_said(project, reporter, monkeypatch) -> None:
     monkeypatch.setenv("SSMI_DATA", str(project / "nowhere"))
     with pytest.raises(MissingResourceError, match="SSMI_DATA="):
-        find_dataset("sample", root=project, reporter=listener)
+        find_dataset("sample", root=project, reporter=reporter)
 
 
 # --- vectors ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_vector_file_is_found_by_path(project, listener) -> None:
+def test_a_vector_file_is_found_by_path(project, reporter) -> None:
     (project / "v.txt").write_bytes(b"1 1\na 1\n")
-    vectors = find_vectors("v.txt", root=project, reporter=listener)
+    vectors = find_vectors("v.txt", root=project, reporter=reporter)
     assert (vectors.path, vectors.name, vectors.sha256) == (project / "v.txt", "v.txt", _sha(b"1 1\na 1\n"))
-    assert find_vectors(str(project / "v.txt"), root=project, reporter=listener) == vectors
+    assert find_vectors(str(project / "v.txt"), root=project, reporter=reporter) == vectors
 
 
-def test_missing_vectors_hear_of_the_nearest_name(project, listener) -> None:
+def test_missing_vectors_hear_of_the_nearest_name(project, reporter) -> None:
     with pytest.raises(MissingResourceError, match="did you mean 'synonyms'"):
-        find_vectors("synonym", root=project, reporter=listener)
+        find_vectors("synonym", root=project, reporter=reporter)
     with pytest.raises(InputDataError, match="a folder, where a file is expected"):
-        find_vectors(".", root=project, reporter=listener)
+        find_vectors(".", root=project, reporter=reporter)
     with pytest.raises(MissingResourceError, match="not a file"):
-        find_vectors("~nobody-of-that-name/v.txt", root=project, reporter=listener)
+        find_vectors("~nobody-of-that-name/v.txt", root=project, reporter=reporter)
 
 
 # --- encoders ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_encoder_folder_is_found_without_asking_anyone(project, listener) -> None:
+def test_an_encoder_folder_is_found_without_asking_anyone(project, reporter) -> None:
     folder = project / "bert"
     folder.mkdir()
     sizes = {"num_hidden_layers": 2, "hidden_size": 16, "max_position_embeddings": 64, "vocab_size": 5}
     (folder / "config.json").write_text(json.dumps({"model_type": "bert", **sizes}))
     (folder / "model.safetensors").write_text("{}")
     (folder / "vocab.txt").write_text("[PAD]\n[UNK]\n[CLS]\n[SEP]\n中\n", encoding="utf-8")
-    encoder = find_encoder("bert", revision=None, root=project, reporter=listener)
+    encoder = find_encoder("bert", revision=None, root=project, reporter=reporter)
     assert (encoder.path, encoder.name) == (folder, "bert")
     assert encoder.description == "bert, 2 layers of width 16, up to 62 characters at once"
-    assert find_encoder(str(folder), revision="x", root=project, reporter=listener).digest == encoder.digest
-    assert not listener.notes
+    assert find_encoder(str(folder), revision="x", root=project, reporter=reporter).digest == encoder.digest
+    assert not reporter.notes
 
 
 @pytest.mark.parametrize(
     "name", ["./nowhere", "../nowhere", "/no/where", "a/b/c", "nowhere/", "~/nowhere-at-all", "file"]
 )
-def test_a_missing_folder_is_said_and_never_sought_on_the_hub(name: str, project, listener) -> None:
+def test_a_missing_folder_is_said_and_never_sought_on_the_hub(name: str, project, reporter) -> None:
     (project / "file").write_text("")
     with pytest.raises(MissingResourceError, match="is a file" if name == "file" else "no such folder"):
-        find_encoder(name, revision=None, root=project, reporter=listener)
-    assert not listener.notes
+        find_encoder(name, revision=None, root=project, reporter=reporter)
+    assert not reporter.notes
 
 
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_says_where_everything_is(project, listener, tmp_path, monkeypatch) -> None:
+def test_the_table_says_where_everything_is(project, reporter, tmp_path, monkeypatch) -> None:
     rows = {row.name: row for row in list_assets(root=project)}
     assert list(rows) == list(ASSETS)
     assert (rows["sample"].available, rows["sample"].found) == (True, "embedded")
@@ -213,9 +213,9 @@ def test_the_table_says_where_everything_is(project, listener, tmp_path, monkeyp
     assert not rows["resume"].available and "two files for train" in rows["resume"].found
 
 
-def test_the_table_sees_what_was_fetched(project, registry, listener) -> None:
+def test_the_table_sees_what_was_fetched(project, registry, reporter) -> None:
     assert [row.found for row in list_assets(root=project, registry=registry)] == ["not fetched"]
-    path = find_dataset("tiny", root=project, reporter=listener, registry=registry).splits["train"]
+    path = find_dataset("tiny", root=project, reporter=reporter, registry=registry).splits["train"]
     assert [row.found for row in list_assets(root=project, registry=registry)] == [str(path.parent)]
     other = {"tiny": replace(registry["tiny"], files=registry["tiny"].files[:1])}
     assert [row.found for row in list_assets(root=project, registry=other)] == ["not fetched"], "made by another recipe"

@@ -25,48 +25,48 @@ def _sha(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def test_a_file_has_its_own_digest_wherever_it_lies(project: Path, listener: Any) -> None:
+def test_a_file_has_its_own_digest_wherever_it_lies(project: Path, reporter: Any) -> None:
     (project / "v.txt").write_bytes(b"1 1\nx 1\n")
     (project / "sub").mkdir()
     (project / "sub" / "other.txt").write_bytes(b"1 1\nx 1\n")
     (project / "v.txt.vectors.npy").write_bytes(b"what gensim puts beside a file of another format")
-    first = find_vectors("v.txt", root=project, reporter=listener)
-    second = find_vectors("sub/../sub/other.txt", root=project, reporter=listener)
-    absolute = find_vectors(str(project / "v.txt"), root=Path("/elsewhere"), reporter=listener)
+    first = find_vectors("v.txt", root=project, reporter=reporter)
+    second = find_vectors("sub/../sub/other.txt", root=project, reporter=reporter)
+    absolute = find_vectors(str(project / "v.txt"), root=Path("/elsewhere"), reporter=reporter)
     assert first.sha256 == second.sha256 == absolute.sha256 == _sha(b"1 1\nx 1\n")
     assert (first.name, second.name) == ("v.txt", "other.txt")
     assert "not known" in first.licence
 
 
 def test_a_listed_file_in_the_cache_is_taken_from_there_and_named_as_listed(
-    project: Path, listener: Any, cache_folder: Path
+    project: Path, reporter: Any, cache_folder: Path
 ) -> None:
     asset = ASSETS["synonyms"]
     assert asset.package is not None
     file = asset.package.member.rpartition("/")[2]
     (project / "synonyms").write_bytes(b"a file of the user's that is called like the listed one")
     cache.obtain(
-        "vectors", asset.name, asset.recipe, lambda fresh: _write(fresh / file, b"from the index"), reporter=listener
+        "vectors", asset.name, asset.recipe, lambda fresh: _write(fresh / file, b"from the index"), reporter=reporter
     )
     expected = VectorsFile(
         cache_folder / "vectors" / "synonyms" / file, "synonyms", _sha(b"from the index"), asset.licence
     )
-    assert find_vectors("synonyms", root=project, reporter=listener) == expected
-    assert find_vectors("./synonyms", root=project, reporter=listener).path == project / "synonyms"
-    assert not listener.notes
+    assert find_vectors("synonyms", root=project, reporter=reporter) == expected
+    assert find_vectors("./synonyms", root=project, reporter=reporter).path == project / "synonyms"
+    assert not reporter.notes
 
 
 def _write(path: Path, body: bytes) -> None:
     path.write_bytes(body)
 
 
-def test_an_unknown_name_is_told_the_listed_ones_of_its_kind_only(project: Path, listener: Any) -> None:
+def test_an_unknown_name_is_told_the_listed_ones_of_its_kind_only(project: Path, reporter: Any) -> None:
     registry: Registry = {
         **ASSETS,
         "tencent-small": replace(ASSETS["synonyms"], name="tencent-small"),
     }
     with pytest.raises(MissingResourceError) as caught:
-        find_vectors("weibo", root=project, reporter=listener, registry=registry)
+        find_vectors("weibo", root=project, reporter=reporter, registry=registry)
     assert caught.value.message == "word vectors 'weibo': unknown, and not a file; known: synonyms, tencent-small"
     with pytest.raises(MissingResourceError, match="did you mean 'tencent-small'"):
-        find_vectors("tencent", root=project, reporter=listener, registry=registry)
+        find_vectors("tencent", root=project, reporter=reporter, registry=registry)

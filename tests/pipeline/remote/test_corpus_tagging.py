@@ -15,11 +15,12 @@ import pytest
 
 import ssmi
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.executor import Executor, Result, Serial, Task, Work
 from ssmi.pipeline.remote.filesystem import open_folder
 from ssmi.predict.corpus import tagging
 from tests.pipeline.remote.machines import Machines
+from tests.reporters import RecordingReporter
 
 SMALL_PARTS = ("-S", "prepare.sentences_per_part=4")
 LINES = ["吴重阳先生毕业于北京大学，任公司董事长。", "我 在𠮷野家吃饭😀，真好 吃！", "", "中国国籍，" * 100] * 8
@@ -119,25 +120,14 @@ def test_the_parts_of_a_stopped_call_are_taken_on_another_machine(
     assert (tmp_path / "storage" / "shards" / "news" / "manifest.json").is_file()
     other = _untagged(tagged, copy_project, tmp_path / "other")
     executor.n = 99
-    notes = Notes()
-    ssmi.open_project(other.root, storage=storage, reporter=notes).predict_shards(
+    reporter = RecordingReporter()
+    ssmi.open_project(other.root, storage=storage, reporter=reporter).predict_shards(
         "news", scheduler=address, device="cpu"
     )
     assert _entities(other) == _entities(tagged)
-    (line,) = (one for one in notes.said if one.startswith("predict: "))
+    (line,) = (one for one in reporter.notes if one.startswith("predict: "))
     assert int(line.split()[1]) >= 3 and line.endswith("parts are already finished")
     assert not (other.root / ".ssmi" / "scratch" / "stages" / "predict+tiny+news").exists()
-
-
-class Notes(Silent):
-    """Records the notes."""
-
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def note(self, text: str) -> None:
-        """Record the note."""
-        self.said.append(text)
 
 
 def test_the_memory_of_this_process_serves_no_workers(untagged: Any) -> None:

@@ -20,6 +20,7 @@ from ssmi.pipeline.remote.stages import StoredStages, version_folder
 from ssmi.pipeline.stages.stage import Stage, StageContext
 from ssmi.pipeline.stages.stored import fetch_stages, is_current_anywhere, publish
 from ssmi.pipeline.stages.up_to_date import StageShare, is_current, run, run_share
+from tests.reporters import RecordingReporter
 
 N_PARTS = 5
 visits: list[str] = []
@@ -78,16 +79,6 @@ STAGE = Stage("prepare", 1, ("prepare",), (), lambda context: {}, work)
 NAMES = [f"{what}-{n}" for what in ("square", "add") for n in range(N_PARTS)]
 
 
-class Notes(Silent):
-    """Records the notes."""
-
-    def __init__(self) -> None:
-        self.lines: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.lines.append(message)
-
-
 @pytest.fixture(autouse=True)
 def nothing_has_run() -> None:
     visits.clear()
@@ -101,7 +92,7 @@ def machine(url: str, tmp_path: Path) -> Callable[[str], StageContext]:
     def machine(name: str) -> StageContext:
         root = tmp_path / name / "project"
         root.mkdir(parents=True, exist_ok=True)
-        return StageContext(root, "tiny", Params(), Serial(), Notes(), remote=open_folder(url))
+        return StageContext(root, "tiny", Params(), Serial(), RecordingReporter(), remote=open_folder(url))
 
     return machine
 
@@ -172,7 +163,7 @@ def test_a_part_that_was_damaged_in_the_storage_is_made_again(
     context = machine("two")
     _kill_at(context, "add-3")
     assert visits.count("square-3") == 2 and open_folder(url).read(name) == b"9"
-    said = "".join(context.reporter.lines)  # type: ignore[attr-defined]
+    said = "".join(context.reporter.notes)  # type: ignore[attr-defined]
     problem = "no longer exists" if damage == "lost" else "its content does not match its digest"
     assert f"{url}/{name}: {problem}" in said and "the part is made again" in said
     assert _build(machine("three")) and _output(machine("three")) == whole
@@ -280,7 +271,7 @@ def test_a_damaged_copy_in_the_storage_is_told_and_mended(
     assert str(states[name.removeprefix("prepare/tiny/")]) == ("missing" if damage == "lost" else "changed")
     context = machine("two")
     assert _build(context) and _output(context) == whole
-    assert "the copy in storage cannot be taken" in context.reporter.lines[0]  # type: ignore[attr-defined]
+    assert "the copy in storage cannot be taken" in context.reporter.notes[0]  # type: ignore[attr-defined]
     assert _build(machine("three")) is False and _output(machine("three")) == whole
 
 

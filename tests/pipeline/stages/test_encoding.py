@@ -30,6 +30,7 @@ from ssmi.pipeline.stages.encoding import (
     open_encoder,
 )
 from ssmi.pipeline.stages.stage import StageContext
+from tests.reporters import RecordingReporter
 
 CHARACTERS = [chr(0x4E00 + n) for n in range(50)]
 WORDS = [first + second for first in CHARACTERS[:20] for second in CHARACTERS[:15]] + CHARACTERS[:9] + ["一丁七万丈"]
@@ -88,19 +89,15 @@ def uncached(context: StageContext) -> dict[str, bytes]:
 
 
 def test_another_data_set_computes_its_new_words_alone(context: StageContext) -> None:
-    notes: list[str] = []
+    reporter = RecordingReporter()
     encode_words(WORDS[:100], context, label="words")
     encoder = context.root / "models" / "bert"
     elsewhere = context.root / "elsewhere"
     shutil.copytree(encoder, elsewhere / "models" / "bert")
 
-    class Noting(Silent):
-        def note(self, message: str) -> None:
-            notes.append(message)
-
-    other = replace(context, root=elsewhere, dataset="other", reporter=Noting())
+    other = replace(context, root=elsewhere, dataset="other", reporter=reporter)
     encode_words(WORDS[90:120], other, label="words")
-    assert notes == ["words: 20 of 30 words computed, the others were cached"]
+    assert reporter.notes == ["words: 20 of 30 words computed, the others were cached"]
 
 
 def test_vectors_of_another_encoder_are_not_taken(context: StageContext) -> None:
@@ -118,15 +115,10 @@ def test_a_cache_that_cannot_be_used_is_said_and_costs_no_vector(context: StageC
     expected = encode_words(WORDS[:30], context, label="words")
     path = _kept(context).path
     path.write_bytes(b"no database" * 1000)
-    notes: list[str] = []
-
-    class Noting(Silent):
-        def note(self, message: str) -> None:
-            notes.append(message)
-
-    vectors = encode_words(WORDS[:30], replace(context, reporter=Noting()), label="words")
+    reporter = RecordingReporter()
+    vectors = encode_words(WORDS[:30], replace(context, reporter=reporter), label="words")
     assert vectors.tobytes() == expected.tobytes()
-    (note,) = notes
+    (note,) = reporter.notes
     assert note.startswith("words: the cache of word vectors is not used: ") and "not a database" in note
     assert len(_kept(context).find(WORDS[:30])) == 30, "and a new one is begun"
 

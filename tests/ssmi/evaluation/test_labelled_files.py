@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,28 +12,9 @@ import pytest
 import ssmi
 from ssmi.evaluation.labelled_files import score_file
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
-from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.options import ReadOptions
-
-
-class Told:
-    """A reporter that records the progress of each task."""
-
-    def __init__(self) -> None:
-        self.done: dict[str, int] = {}
-
-    @contextmanager
-    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        self.done[label] = 0
-
-        def advance(n: int) -> None:
-            self.done[label] += n
-
-        yield advance
-
-    def note(self, message: str) -> None:
-        raise AssertionError(message)
+from tests.reporters import RecordingReporter
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +41,7 @@ def test_every_score_is_counted_from_the_taggers_answers(
         tmp_path / "some.jsonl",
         [(one.text, [(span.start, span.end, span.label) for span in one.entities]) for one in sentences],
     )
-    reporter = Told()
+    reporter = RecordingReporter()
     scored = score_file(tagger, path, reporter=reporter)
     answers = [tagger(one.text) for one in sentences]
     overall = scored.scores.overall
@@ -85,7 +64,10 @@ def test_every_score_is_counted_from_the_taggers_answers(
     assert scored.calibration.precision == pytest.approx(len(right) / len(predicted))
     brier = sum((score - (key in right)) ** 2 for key, score in predicted.items()) / len(predicted)
     assert scored.calibration.brier == pytest.approx(brier)
-    assert reporter.done == {"evaluate some.jsonl": sum(len(one.text) for one in sentences)}
+    assert {label: task.done for label, task in reporter.tasks.items()} == {
+        "evaluate some.jsonl": sum(len(one.text) for one in sentences)
+    }
+    assert not reporter.notes
 
 
 def test_blanks_and_long_tokens_change_no_score(tagger: ssmi.Tagger, tmp_path: Path) -> None:

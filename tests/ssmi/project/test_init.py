@@ -9,7 +9,6 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,27 +17,11 @@ import pytest
 
 import ssmi
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
-from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.stages.registry import STAGE_NAMES
+from tests.reporters import RecordingReporter
 
 LONGEST_FILE = 160
 """Maximum lines of a file of cli/; a longer file does more than parse, call and print."""
-
-
-class Notes:
-    """A reporter that records notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.tasks: list[str] = []
-
-    @contextmanager
-    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        self.tasks.append(label)
-        yield lambda _: None
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 @pytest.fixture(autouse=True)
@@ -92,7 +75,7 @@ def test_opening_loads_nothing_heavy(pristine_project: Any) -> None:
 
 
 def test_building_from_nothing_to_a_trained_run(fresh_project: Any) -> None:
-    reporter = Notes()
+    reporter = RecordingReporter()
     project = ssmi.open_project(fresh_project.root, reporter=reporter)
     built = project.build_features("tiny")
     assert built.dataset == "tiny"

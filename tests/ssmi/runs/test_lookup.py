@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -15,24 +13,10 @@ from ssmi.model.runs.files import CHECKPOINT_FORMAT
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import Manifest, StageReport
-from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.contract.storage.digests import SEAL, seal
 from ssmi.runs.lookup import find_run, nearest_project, note_if_unfinished, run_and_dataset, trained_on
 from ssmi.workspace import Workspace
-
-
-class Notes:
-    """A reporter that records notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    @contextmanager
-    def task(self, label: str, *, total: int, unit: str) -> Iterator[Advance]:
-        yield lambda n: None
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
+from tests.reporters import RecordingReporter
 
 
 @pytest.fixture
@@ -128,7 +112,7 @@ def test_the_project_of_a_run_is_above_it_else_above_the_working_folder(
 
 
 def test_an_unfinished_run_is_told_once_it_is_used(tmp_path: Path) -> None:
-    run, reporter = _leave_run(tmp_path / "run"), Notes()
+    run, reporter = _leave_run(tmp_path / "run"), RecordingReporter()
     note_if_unfinished(run, reporter)
     (run / "metrics.json").write_text("{}", encoding="utf-8")
     note_if_unfinished(run, reporter)

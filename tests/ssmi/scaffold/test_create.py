@@ -14,7 +14,7 @@ import ssmi
 from ssmi.pipeline.assets.folders import open_folder
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.pipeline.contract.progress import Silent
+from tests.reporters import RecordingReporter
 
 TRAIN = "王 B-NAME\n明 E-NAME\n在 O\n\n好 O\n"
 
@@ -27,16 +27,6 @@ def files(tmp_path: Path) -> Path:
     (folder / "train.bmes").write_text(TRAIN, encoding="utf-8")
     (folder / "valid.jsonl").write_text('{"text": "我在北京", "entities": [[2, 4, "LOC"]]}\n', encoding="utf-8")
     return folder
-
-
-class Notes(Silent):
-    """A reporter that records notes."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 def _names(folder: Path) -> set[str]:
@@ -86,9 +76,9 @@ def test_dataset_yaml_says_how_the_files_are_read(files: Path, tmp_path: Path) -
 
 
 def test_what_was_read_is_told(files: Path, tmp_path: Path) -> None:
-    told = Notes()
-    ssmi.init_project(tmp_path / "mine", data=[files / "valid.jsonl", files / "train.bmes"], reporter=told)  # type: ignore[arg-type]
-    assert told.notes == [
+    reporter = RecordingReporter()
+    ssmi.init_project(tmp_path / "mine", data=[files / "valid.jsonl", files / "train.bmes"], reporter=reporter)  # type: ignore[arg-type]
+    assert reporter.notes == [
         "train: train.bmes (columns), 2 sentences, 1 entity of NAME",
         "dev: valid.jsonl (jsonl), 1 sentence, 1 entity of LOC",
     ]

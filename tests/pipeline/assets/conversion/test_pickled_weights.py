@@ -46,45 +46,45 @@ def _take_weights(folder: Path) -> dict[str, torch.Tensor]:
     return {**tensors, "cls.predictions.decoder.weight": words, "cls.predictions.bias": words[:, 0]}
 
 
-def test_a_pickle_of_tensors_is_converted_once_and_said_once(folder: Path, tmp_path: Path, listener: Any) -> None:
+def test_a_pickle_of_tensors_is_converted_once_and_said_once(folder: Path, tmp_path: Path, reporter: Any) -> None:
     expected = _states(folder)
     torch.save(_take_weights(folder), folder / "pytorch_model.bin")
     assert describe_encoder("hfl", root=tmp_path).startswith("bert, 3 layers of width 32")
     before = sorted(folder.iterdir())
-    first = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
-    assert len(listener.notes) == 1 and "pytorch_model.bin is converted" in listener.notes[0]
+    first = find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)
+    assert len(reporter.notes) == 1 and "pytorch_model.bin is converted" in reporter.notes[0]
     assert first.path.is_relative_to(tmp_path / "cache") and sorted(folder.iterdir()) == before
     np.testing.assert_allclose(_states(first.path), expected, atol=1e-6)
     shutil.copytree(folder, tmp_path / "elsewhere")
-    again = find_encoder("elsewhere", revision=None, root=tmp_path, reporter=listener)
+    again = find_encoder("elsewhere", revision=None, root=tmp_path, reporter=reporter)
     assert (again.path, again.digest) == (first.path, first.digest)
-    assert len(listener.notes) == 1
+    assert len(reporter.notes) == 1
     assert {path.name for path in encoder_files(first.path)} == {"config.json", "model.safetensors", "vocab.txt"}
 
 
-def test_other_content_is_another_encoder(folder: Path, tmp_path: Path, listener: Any) -> None:
+def test_other_content_is_another_encoder(folder: Path, tmp_path: Path, reporter: Any) -> None:
     tensors = _take_weights(folder)
     torch.save(tensors, folder / "pytorch_model.bin")
-    first = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    first = find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)
     torch.save({name: tensor + 1 for name, tensor in tensors.items()}, folder / "pytorch_model.bin")
-    second = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
-    assert first.digest != second.digest and first.path != second.path and len(listener.notes) == 2
+    second = find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)
+    assert first.digest != second.digest and first.path != second.path and len(reporter.notes) == 2
 
 
-def test_safetensors_win_over_a_pickle_beside_them(folder: Path, tmp_path: Path, listener: Any) -> None:
+def test_safetensors_win_over_a_pickle_beside_them(folder: Path, tmp_path: Path, reporter: Any) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"anything")
-    assert find_encoder("hfl", revision=None, root=tmp_path, reporter=listener).path == folder
-    assert not listener.notes
+    assert find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter).path == folder
+    assert not reporter.notes
 
 
-def test_weights_in_several_pickles(folder: Path, tmp_path: Path, listener: Any) -> None:
+def test_weights_in_several_pickles(folder: Path, tmp_path: Path, reporter: Any) -> None:
     expected = _states(folder)
     tensors = _take_weights(folder)
     places = {name: f"pytorch_model-0000{1 + index % 2}-of-00002.bin" for index, name in enumerate(sorted(tensors))}
     for file in sorted(set(places.values())):
         torch.save({name: tensors[name] for name, place in places.items() if place == file}, folder / file)
     (folder / "pytorch_model.bin.index.json").write_text(json.dumps({"metadata": {}, "weight_map": places}))
-    encoder = find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+    encoder = find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)
     np.testing.assert_allclose(_states(encoder.path), expected, atol=1e-6)
     assert len(encoder_files(encoder.path)) == 5
 
@@ -108,7 +108,7 @@ class _Surprise:
     ids=["a call", "a list", "nothing named", "a number", "cut off", "empty", "a bare pickle"],
 )
 def test_what_is_more_than_tensors_is_refused(
-    body: Any, complaint: str, folder: Path, tmp_path: Path, listener: Any, capfd: pytest.CaptureFixture[str]
+    body: Any, complaint: str, folder: Path, tmp_path: Path, reporter: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "model.safetensors").unlink()
     path = folder / "pytorch_model.bin"
@@ -119,26 +119,26 @@ def test_what_is_more_than_tensors_is_refused(
         torch.save(body, stream)
         path.write_bytes(stream.getvalue())
     with pytest.raises(InputDataError, match=complaint):
-        find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+        find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)
     assert "this must never be called" not in capfd.readouterr().out
     assert not list((tmp_path / "cache").glob("converted/*"))
 
 
-def test_a_type_that_is_not_read_is_refused_before_any_conversion(folder: Path, tmp_path: Path, listener: Any) -> None:
+def test_a_type_that_is_not_read_is_refused_before_any_conversion(folder: Path, tmp_path: Path, reporter: Any) -> None:
     torch.save(_take_weights(folder), folder / "pytorch_model.bin")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
     with pytest.raises(InputDataError, match="'gpt2'"):
-        find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
-    assert not listener.notes
+        find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)
+    assert not reporter.notes
     assert "'gpt2'" in describe_encoder("hfl", root=tmp_path)
     assert describe_encoder("./none", root=tmp_path) == "no such folder"
     assert "hub" in describe_encoder("owner/model", root=tmp_path)
 
 
 @pytest.mark.parametrize("part", ["../elsewhere.safetensors", "/etc/passwd", "..", ""])
-def test_an_index_that_names_files_elsewhere_is_refused(part: str, folder: Path, tmp_path: Path, listener: Any) -> None:
+def test_an_index_that_names_files_elsewhere_is_refused(part: str, folder: Path, tmp_path: Path, reporter: Any) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": part}}))
     with pytest.raises(InputDataError, match="not a file beside it"):
-        find_encoder("hfl", revision=None, root=tmp_path, reporter=listener)
+        find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)

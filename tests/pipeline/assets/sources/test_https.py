@@ -22,11 +22,12 @@ def _file(url: str, *, checksum: Checksum | None = None, max_bytes: int = 1000) 
     [Checksum("sha256", SHA), Checksum("git-blob", hashlib.sha1(b"blob %d\0" % len(BODY) + BODY).hexdigest())],
     ids=lambda checksum: checksum.kind,
 )
-def test_a_file_is_fetched_and_checked(checksum: Checksum, server, tmp_path, listener, cache_folder) -> None:
+def test_a_file_is_fetched_and_checked(checksum: Checksum, server, tmp_path, reporter, cache_folder) -> None:
     target = tmp_path / "train.bmes"
-    https.fetch_url(TINY, _file(server.put("/t", BODY), checksum=checksum), target, reporter=listener)
+    https.fetch_url(TINY, _file(server.put("/t", BODY), checksum=checksum), target, reporter=reporter)
     assert target.read_bytes() == BODY
-    assert listener.done == {"train.bmes": (len(BODY), len(BODY))}
+    tasks = [(label, task.done, task.total) for label, task in reporter.tasks.items()]
+    assert tasks == [("train.bmes", len(BODY), len(BODY))]
 
 
 def test_git_blob_ids_are_those_of_git(tmp_path) -> None:
@@ -35,19 +36,19 @@ def test_git_blob_ids_are_those_of_git(tmp_path) -> None:
     assert https.checksum(path, Checksum("git-blob", "")) == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
-def test_other_bytes_than_published_are_refused(server, tmp_path, listener) -> None:
+def test_other_bytes_than_published_are_refused(server, tmp_path, reporter) -> None:
     with pytest.raises(InputDataError, match="sha256 is"):
-        https.fetch_url(TINY, _file(server.put("/t", BODY + b"!")), tmp_path / "t", reporter=listener)
+        https.fetch_url(TINY, _file(server.put("/t", BODY + b"!")), tmp_path / "t", reporter=reporter)
 
 
-def test_more_bytes_than_bounded_are_refused(server, tmp_path, listener) -> None:
+def test_more_bytes_than_bounded_are_refused(server, tmp_path, reporter) -> None:
     with pytest.raises(InputDataError, match="over 10 bytes"):
-        https.fetch_url(TINY, _file(server.put("/t", BODY), max_bytes=10), tmp_path / "t", reporter=listener)
+        https.fetch_url(TINY, _file(server.put("/t", BODY), max_bytes=10), tmp_path / "t", reporter=reporter)
 
 
 @pytest.mark.parametrize("case", ["gone", "cut", "closed", "scheme"])
 def test_an_address_that_does_not_give_the_file_names_the_ways_out(
-    case: str, server, tmp_path, listener, cache_folder
+    case: str, server, tmp_path, reporter, cache_folder
 ) -> None:
     url = {
         "gone": server.url + "/nothing",
@@ -56,7 +57,7 @@ def test_an_address_that_does_not_give_the_file_names_the_ways_out(
         "scheme": tmp_path.as_uri(),
     }[case]
     with pytest.raises(MissingResourceError, match="tiny: ") as caught:
-        https.fetch_url(TINY, _file(url), tmp_path / "t", reporter=listener)
+        https.fetch_url(TINY, _file(url), tmp_path / "t", reporter=reporter)
     assert url in caught.value.message
     assert "put train.bmes into data/tiny/" in caught.value.next_step
     if case != "scheme":

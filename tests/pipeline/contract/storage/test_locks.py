@@ -15,6 +15,7 @@ import pytest
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.contract.storage.locks import locked
+from tests.reporters import RecordingReporter
 
 REPOSITORY = Path(__file__).parents[4]
 HOLDING = """
@@ -28,16 +29,6 @@ with locked(Path(sys.argv[1]), what="held", reporter=Silent()):
     sys.stdin.readline()
 """
 WHAT = "the tea is being made"
-
-
-class Notes(Silent):
-    """Keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
 
 
 @contextmanager
@@ -56,7 +47,7 @@ def _held(path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def _order_of(path: Path, process: subprocess.Popen[str], reporter: Notes, *, end: str) -> list[str]:
+def _order_of(path: Path, process: subprocess.Popen[str], reporter: RecordingReporter, *, end: str) -> list[str]:
     """Wait for the lock in a thread; end the other process once that was told; what happened in which order."""
     order: list[str] = []
 
@@ -79,14 +70,14 @@ def _order_of(path: Path, process: subprocess.Popen[str], reporter: Notes, *, en
 
 @pytest.mark.parametrize("end", ["done", "killed"])
 def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path, end: str) -> None:
-    path, reporter = tmp_path / "locks" / "tea.lock", Notes()
+    path, reporter = tmp_path / "locks" / "tea.lock", RecordingReporter()
     with _held(path) as process:
         assert _order_of(path, process, reporter, end=end) == ["told", "mine"]
         assert reporter.notes == [f"waiting: {WHAT} by process {process.pid}: -c {path} --flag 'two words'"]
 
 
 def test_a_lock_may_be_refused_instead(tmp_path: Path) -> None:
-    path, reporter = tmp_path / "tea.lock", Notes()
+    path, reporter = tmp_path / "tea.lock", RecordingReporter()
     with _held(path) as process:
         with (
             pytest.raises(SsmiError) as raised,
@@ -100,7 +91,7 @@ def test_a_lock_may_be_refused_instead(tmp_path: Path) -> None:
 
 
 def test_a_free_lock_is_taken_at_once_and_given_back_however_the_block_ends(tmp_path: Path) -> None:
-    path, reporter = tmp_path / "a.lock", Notes()
+    path, reporter = tmp_path / "a.lock", RecordingReporter()
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt), locked(path, what=WHAT, reporter=reporter):
             raise KeyboardInterrupt
@@ -111,7 +102,7 @@ def test_a_free_lock_is_taken_at_once_and_given_back_however_the_block_ends(tmp_
 
 @pytest.mark.parametrize("said", [None, b"\xff\xfe", b"a\x1b[31mb"])
 def test_who_holds_it_may_be_unknown(tmp_path: Path, said: bytes | None) -> None:
-    path, reporter = tmp_path / "tea.lock", Notes()
+    path, reporter = tmp_path / "tea.lock", RecordingReporter()
     with _held(path) as process:
         holder = tmp_path / "tea.holder"
         holder.unlink()

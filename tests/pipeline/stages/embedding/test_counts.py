@@ -22,6 +22,7 @@ from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segmenter import frequent_words
 from ssmi.pipeline.stages.embedding.counts import check_characters, distinct_segments
 from ssmi.pipeline.stages.stage import StageContext
+from tests.reporters import RecordingReporter
 
 SEGMENT = st.text(alphabet="京大学a😀é　", min_size=1, max_size=3)
 PART = st.lists(st.lists(SEGMENT, max_size=5), max_size=4)
@@ -101,14 +102,6 @@ def test_words_made_ahead_are_the_most_frequent_that_neither_data_set_nor_vocabu
     assert all(not any(row[f"n_{split}"] for split in tables.SPLITS) for row in rows[n_segments:])
 
 
-class _Noting(Silent):
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-
-    def note(self, message: str) -> None:
-        self.notes.append(message)
-
-
 @pytest.fixture
 def encoder(tmp_path: Path, encoder_folder: Path) -> EncoderFolder:
     return find_encoder(str(encoder_folder), revision=None, root=tmp_path, reporter=Silent())
@@ -130,7 +123,7 @@ def test_an_encoder_is_judged_by_the_share_of_characters_that_it_knows(
     # Latin letters and punctuation do not count.
     segments = ["龘x"] * n_unknown + ["一y。"] * n_known
     context = _context(tmp_path / "project", {"train": [[segments]]})
-    reporter = _Noting()
+    reporter = RecordingReporter()
     context = StageContext(context.root, "tiny", context.params, context.executor, reporter)
     distinct = distinct_segments(context, _vocabulary(), tmp_path / "segments.parquet")
     if said == "refused":
