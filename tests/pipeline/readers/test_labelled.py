@@ -30,7 +30,7 @@ def test_rows_of_every_scheme_are_columns(scheme: TagScheme, separator: str) -> 
         (["19980101-01-001-001/m  李/nr  建国/nr  在/p"], "slash"),
     ],
 )
-def test_what_is_labelled(lines: list[str], form: str) -> None:
+def test_labelled_files_are_recognised(lines: list[str], form: str) -> None:
     assert labelled_form(lines) == form
 
 
@@ -66,42 +66,42 @@ def test_what_is_labelled(lines: list[str], form: str) -> None:
         ["#北京# 晴", "李明/nr 在/p 北京/ns 工作/v"],
     ],
 )
-def test_what_is_a_text(lines: list[str]) -> None:
+def test_texts_are_not_taken_for_labelled_files(lines: list[str]) -> None:
     assert labelled_form(lines) is None
 
 
 @given(st.lists(st.text("中国人在 OB-Ia0/\t", max_size=8).map(lambda line: line + "。"), max_size=6))
-def test_sentences_are_texts_whatever_they_hold(lines: list[str]) -> None:
+def test_lines_with_a_full_stop_are_texts(lines: list[str]) -> None:
     assert labelled_form(lines) is None
 
 
-def test_brackets_are_those_of_entities() -> None:
+def test_only_bracketed_entities_are_recognised() -> None:
     assert bracketed(["李明", "[北京|LOC]的[李明|PER]"]) == "[北京|LOC]"
     for text in ("[[北京|LOC]]", "[图1]", "[a|b]", "[北京|首都]"):
         assert bracketed([text]) is None
 
 
-def test_rows_that_hold_entities_or_tokens() -> None:
+def test_rows_with_entities_or_tokens_are_recognised() -> None:
     assert entity_key({"id": 1, "entities": [[0, 2, "PER"]]}) == "entities"
     assert entity_key({"label": {"name": {"李明": [[0, 1]]}}}) == "label"
     assert entity_key({"labels": '[{"start": 0, "end": 2, "label": "PER"}]'}) == "labels"
     assert entity_key({"label": "sports", "labels": ["a", "b"], "entities": [], "spans": None}) is None
     assert is_labelled_row({"tokens": ["李"], "ner_tags": [0]}) and is_labelled_row({"sentence": [], "ner": []})
-    for told in (
+    for other_labels in (
         {"labels": [{"name": "bug", "id": 1}]},
         {"label": {"id": 3, "name": "体育"}},
         {"labels": [["体育", 0.9]]},
     ):
-        assert entity_key(told) is None
+        assert entity_key(other_labels) is None
     assert entity_key({"labels": "[体育] 足球"}) is None
-    for texts in (
+    for other_row in (
         {"tokens": 350, "tags": ["体育"]},
         {"sentence": "李明在京", "ner": []},
         {"data": "李", "annotations": []},
     ):
-        assert not is_labelled_row(texts)
+        assert not is_labelled_row(other_row)
     assert not is_labelled_row({"tokens": ["李"]}) and not is_labelled_row({"sentence": "李明在京", "id": 1})
 
 
-def test_the_way_out_can_be_typed() -> None:
+def test_the_suggested_command_quotes_the_file_name() -> None:
     assert "--file 'my file.conll'`" in suggestions("my file.conll")

@@ -1,4 +1,4 @@
-"""A small packed file that holds a huge line or sentence is refused with its line number, in bounded memory."""
+"""A small packed file with a huge line or sentence is refused with its line number, in bounded memory."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
 
 @pytest.mark.heavy
 @pytest.mark.parametrize(
-    ("name", "beginning", "repeated", "said"),
+    ("name", "beginning", "repeated", "expected"),
     [
         ("train.txt.gz", "京 B-LOC\n", "a", ":2: a line is longer than 16 MiB"),
         ("train.jsonl.gz", '{"text": "', "a", ":1: a line is longer than 16 MiB"),
@@ -52,23 +52,25 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) >> 10)
         ("train.csv.gz", "sentence_id,token,tag\n1,a,O\n", ",a,O\n", "a sentence of over 1,048,576 characters"),
     ],
 )
-def test_a_bomb_is_refused_by_line(tmp_path: Path, name: str, beginning: str, repeated: str, said: str) -> None:
+def test_a_packed_bomb_is_refused_with_its_line(
+    tmp_path: Path, name: str, beginning: str, repeated: str, expected: str
+) -> None:
     path = _bomb(tmp_path / name, beginning, repeated)
     assert path.stat().st_size < HUGE >> 5
-    done = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
-    message, grown = done.stdout.splitlines()
-    assert message.startswith(str(path)) and said in message
-    assert int(grown) < MAX_GROWTH
+    result = subprocess.run([sys.executable, "-c", READ, str(path)], capture_output=True, text=True, check=True)
+    message, growth = result.stdout.splitlines()
+    assert message.startswith(str(path)) and expected in message
+    assert int(growth) < MAX_GROWTH
 
 
 @pytest.mark.parametrize(
-    ("name", "body", "said"),
+    ("name", "body", "expected"),
     [
         ("train.txt.gz", "京 B-LOC\n" + "a" * (1 << 24) + "\n", ":2: a line is longer than 16 MiB"),
         ("train.bmes.gz", "京 O\n\n" + "a O\n" * ((1 << 20) + 1), "a sentence of over 1,048,576 characters"),
     ],
 )
-def test_what_is_just_too_long_is_refused(tmp_path: Path, name: str, body: str, said: str) -> None:
+def test_content_just_over_the_limit_is_refused(tmp_path: Path, name: str, body: str, expected: str) -> None:
     (tmp_path / name).write_bytes(gzip.compress(body.encode(), compresslevel=1))
-    with pytest.raises(InputDataError, match=said):
+    with pytest.raises(InputDataError, match=expected):
         list(read_sentences(tmp_path / name)[0])

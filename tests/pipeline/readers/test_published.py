@@ -1,4 +1,4 @@
-"""The figures of the published data sets, and Weibo's original form reconstructed from them."""
+"""The figures of the published data sets, and Weibo's original format reconstructed from them."""
 
 from __future__ import annotations
 
@@ -34,25 +34,27 @@ def test_counts_of_the_published_files(published: Path, name: str) -> None:
     assert (report.n_sentences, report.n_characters, report.n_entities) == FIGURES[name]
     assert report.scheme == "BMES"
     # SOURCE.md: "M-ORG>O x2, O>M-ORG x2" in Resume train, no faults elsewhere
-    cut = {"unclosed-entity": 2, "orphan-continuation": 2} if name == "resume/train.bmes" else {}
-    assert report.repairs == cut
+    repairs = {"unclosed-entity": 2, "orphan-continuation": 2} if name == "resume/train.bmes" else {}
+    assert report.repairs == repairs
     assert report.skipped == {}
     assert report.notes == []
 
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
 @pytest.mark.parametrize("separator", ["\t", " "], ids=["tab", "space"])
-def test_weibo_in_its_original_form(published: Path, tmp_path: Path, split: str, separator: str) -> None:
-    """The form: character and position, BIO, LF, and a destroyed emoji as two U+FFFD without a position."""
-    known = list(read_sentences(published / "weibo" / f"{split}.bmes")[0])
-    chance = random.Random(13)
+def test_the_original_format_of_weibo_reads_the_same(
+    published: Path, tmp_path: Path, split: str, separator: str
+) -> None:
+    """The format: character and position, BIO, LF, and a destroyed emoji as two U+FFFD without a position."""
+    expected = list(read_sentences(published / "weibo" / f"{split}.bmes")[0])
+    generator = random.Random(13)
     destroyed = 0
     with (tmp_path / "original").open("w", encoding="utf-8", newline="\n") as stream:
-        for sentence in known:
+        for sentence in expected:
             tags = spans_to_tags(sentence.entities, n_characters=len(sentence.characters), scheme="BIO")
             position = 0
             for character, tag in zip(sentence.characters, tags, strict=True):
-                position = position + 1 if position < 11 and chance.random() < 0.5 else 0
+                position = position + 1 if position < 11 and generator.random() < 0.5 else 0
                 token = "\ufffd\ufffd" if character == "\ufffd" else f"{character}{position}"
                 destroyed += character == "\ufffd"
                 stream.write(f"{token}{separator}{tag}\n")
@@ -60,7 +62,7 @@ def test_weibo_in_its_original_form(published: Path, tmp_path: Path, split: str,
 
     sentences, report = read_sentences(tmp_path / "original")
 
-    assert list(sentences) == known
+    assert list(sentences) == expected
     assert report.scheme == "BIO"
     assert report.repairs == {"destroyed-emoji": destroyed}
     assert destroyed >= 32

@@ -25,7 +25,7 @@ CONTENT = {
 
 @pytest.mark.parametrize("name", ["raw", "raw.txt", "raw.txt.gz", "raw.v2.TXT"])
 @pytest.mark.parametrize("kind", CONTENT)
-def test_format_is_told_from_the_content(write: Write, kind: str, name: str) -> None:
+def test_format_is_detected_from_the_content(write: Write, kind: str, name: str) -> None:
     content = CONTENT[kind].encode()
     sentences, report = read_sentences(write(gzip.compress(content) if name.endswith("gz") else content, name))
     assert report.format == kind
@@ -33,12 +33,12 @@ def test_format_is_told_from_the_content(write: Write, kind: str, name: str) -> 
 
 
 @pytest.mark.parametrize(("kind", "name"), [("jsonl", "a.jsonl"), ("jsonl", "a.NDJSON.gz"), ("columns", "a.bmes")])
-def test_the_ending_goes_before_the_content(write: Write, kind: str, name: str) -> None:
+def test_the_file_extension_takes_precedence_over_the_content(write: Write, kind: str, name: str) -> None:
     _, report = read_sentences(write("[京|LOC]好\n", name))
     assert report.format == kind
 
 
-def test_rows_of_bracket_characters_are_rows(write: Write) -> None:
+def test_rows_of_bracket_characters_are_read_as_columns(write: Write) -> None:
     sentences, report = read_sentences(write("# O\n[ O\n京 B-LOC\n| O\n] O\n\n"))
     assert next(sentences).text == "#[京|]"
     assert report.format == "columns"
@@ -70,7 +70,7 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-def test_bytes_that_are_not_utf8_are_placed(write: Write, packed: bool) -> None:
+def test_bytes_that_are_not_utf8_are_refused_with_their_line(write: Write, packed: bool) -> None:
     content = "京 O\n".encode() + "京".encode("gb18030") + b" O\n"
     path = write(gzip.compress(content) if packed else content)
     with pytest.raises(InputDataError) as caught:
@@ -79,13 +79,13 @@ def test_bytes_that_are_not_utf8_are_placed(write: Write, packed: bool) -> None:
     assert "UTF-8" in caught.value.next_step
 
 
-def test_a_cut_gzip_file_is_refused(write: Write) -> None:
+def test_a_truncated_gzip_file_is_refused(write: Write) -> None:
     path = write(gzip.compress("京 O\n".encode() * 1000)[:-12])
     with pytest.raises(InputDataError, match="broken gzip"):
         list(read_sentences(path)[0])
 
 
-def test_sentences_stream(write: Write) -> None:
+def test_sentences_are_streamed(write: Write) -> None:
     """A broken row near the end does not prevent reading the sentences before it."""
     path = write('{"text": "甲", "spans": []}\n' * 500 + "?\n", "raw.jsonl")
     sentences, report = read_sentences(path)
@@ -113,14 +113,16 @@ def test_sentences_stream(write: Write) -> None:
     ],
 )
 @pytest.mark.parametrize("shape", ["lines", "array", "spread"])
-def test_a_file_of_json_is_told_by_its_first_row(write: Write, kind: str, row: object, shape: str, name: str) -> None:
+def test_a_json_format_is_detected_from_the_first_row(
+    write: Write, kind: str, row: object, shape: str, name: str
+) -> None:
     text = json.dumps(row) if shape == "lines" else json.dumps([row], indent=2 if shape == "spread" else None)
     sentences, report = read_sentences(write(gzip.compress(text.encode()) if name.endswith("gz") else text, name))
     assert report.format == kind
     assert [one.entities for one in sentences] == [(Span(0, 1, "LOC"),)]
 
 
-def test_a_row_that_may_be_of_two_formats_is_refused(write: Write) -> None:
+def test_a_row_that_matches_two_formats_is_refused(write: Write) -> None:
     row = {"sentence": ["京"], "ner": [{"index": [0], "type": "LOC"}], "text": "京", "label": {}}
     path = write(json.dumps(row), "raw.json")
     with pytest.raises(InputDataError, match="may be one of cluener or of w2ner") as caught:

@@ -44,7 +44,7 @@ def test_a_report_counts_by_reason_and_keeps_the_first_few_lines(events: list[tu
         max_size=8,
     )
 )
-def test_what_passed_is_counted(sentences: list[Sentence]) -> None:
+def test_sentences_are_counted(sentences: list[Sentence]) -> None:
     report = ReadReport(Path("raw.txt"), "columns")
     for sentence in sentences:
         report.count(sentence)
@@ -55,16 +55,16 @@ def test_what_passed_is_counted(sentences: list[Sentence]) -> None:
 
 
 @given(st.lists(st.text("aAbBßSs", max_size=3), max_size=10))
-def test_types_alike_are_those_that_no_case_tells_apart(types: list[str]) -> None:
+def test_types_that_differ_only_in_case_are_grouped(types: list[str]) -> None:
     groups = types_alike(types)
-    together = {name: group for group in groups for name in group}
+    group_of = {name: group for group in groups for name in group}
     for one in types:
-        alike = sorted({other for other in types if other.casefold() == one.casefold()})
-        assert together.get(one, [one]) == alike
-    assert sum(map(len, groups)) == len(together), "no type is in two groups"
+        expected = sorted({other for other in types if other.casefold() == one.casefold()})
+        assert group_of.get(one, [one]) == expected
+    assert sum(map(len, groups)) == len(group_of), "no type is in two groups"
     assert types_alike(reversed(types)) == groups
 
 
-def test_types_of_one_spelling_are_no_group() -> None:
+def test_types_with_one_spelling_are_not_grouped() -> None:
     assert types_alike(["PER", "PER", "LOC", "ORG"]) == []
     assert types_alike(["Per", "ORG", "PER", "org", "LOC"]) == [["ORG", "org"], ["PER", "Per"]]

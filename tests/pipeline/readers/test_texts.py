@@ -1,4 +1,4 @@
-"""Unlabelled texts from every kind of file: the same texts, in constant memory, with refusals at the right place."""
+"""Unlabelled texts from every kind of file: the same texts, in constant memory, with errors at the right place."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ def test_plain_text_is_read_as_predict_reads_it(
     assume(raw.count(0) <= 2)  # predict refuses a file that is full of NUL bytes
     path = tmp_path_factory.getbasetemp() / "plain.txt"
     path.write_bytes(raw)
-    on_line = read_records(io.BytesIO(raw), name="x", kind="text")
-    assert [text for _, text in texts(path)] == [record.text for record in on_line]
+    records = read_records(io.BytesIO(raw), name="x", kind="text")
+    assert [text for _, text in texts(path)] == [record.text for record in records]
 
 
 @given(rows=st.lists(TEXT, max_size=6))
@@ -53,13 +53,13 @@ def test_json_lines_and_tables_hold_the_same_texts(tmp_path_factory: pytest.Temp
 
 @pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd, lambda data: zstd(data[:9]) + zstd(data[9:])])
 @pytest.mark.parametrize("name", ["a.txt", "a.txt.gz", "a.anything"])
-def test_packing_is_told_by_the_first_bytes(tmp_path: Path, pack: Callable[[bytes], bytes], name: str) -> None:
+def test_packing_is_detected_from_the_first_bytes(tmp_path: Path, pack: Callable[[bytes], bytes], name: str) -> None:
     path = tmp_path / name
     path.write_bytes(pack("\ufeff北京\r\n\n上海\u2028的\r一行".encode()))
     assert texts(path) == [(1, "北京"), (2, ""), (3, "上海\u2028的\r一行")]
 
 
-def test_utf_16_needs_its_mark_and_blank_lines_are_no_json(tmp_path: Path) -> None:
+def test_utf_16_with_a_byte_order_mark_and_blank_json_lines_are_read(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes("北京\n上海\n".encode("utf-16"))
     assert texts(path) == [(1, "北京"), (2, "上海")]
@@ -87,7 +87,7 @@ def test_utf_16_needs_its_mark_and_blank_lines_are_no_json(tmp_path: Path) -> No
         ("a.parquet", b"PAR1 and no more", "a.parquet: not a Parquet file", "again"),
     ],
 )
-def test_what_is_wrong_is_told_with_its_place(tmp_path: Path, name: str, data: bytes, message: str, step: str) -> None:
+def test_errors_are_reported_with_their_place(tmp_path: Path, name: str, data: bytes, message: str, step: str) -> None:
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputDataError) as caught:
         texts(tmp_path / name)
@@ -106,7 +106,7 @@ def test_a_table_needs_a_column_of_texts(tmp_path: Path) -> None:
         texts(tmp_path / "b.parquet")
 
 
-def test_a_table_whose_texts_are_no_utf_8_is_refused(tmp_path: Path) -> None:
+def test_a_table_with_invalid_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": ["MARK", "甲"]}), path, compression="NONE", use_dictionary=False)
     path.write_bytes(path.read_bytes().replace(b"MARK", b"\xff\xfe\xfd\xfc"))
@@ -114,11 +114,11 @@ def test_a_table_whose_texts_are_no_utf_8_is_refused(tmp_path: Path) -> None:
         texts(path)
 
 
-def test_names_tell_what_is_read_of_a_folder() -> None:
-    read = ("a.txt", "A.TXT", "b.txt.gz", "c.jsonl.zst", "d.ndjson", "e.parquet")
-    assert all(holds_texts(Path(name)) for name in read)
+def test_files_of_a_folder_are_selected_by_name() -> None:
+    names = ("a.txt", "A.TXT", "b.txt.gz", "c.jsonl.zst", "d.ndjson", "e.parquet")
+    assert all(holds_texts(Path(name)) for name in names)
     assert not any(holds_texts(Path(name)) for name in ("README.md", "a.bmes", "b.json", "c.gz", "noending"))
-    assert [holds_rows(Path(name)) for name in read] == [False, False, False, True, True, True]
+    assert [holds_rows(Path(name)) for name in names] == [False, False, False, True, True, True]
 
 
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.zst", "a.jsonl", "a.parquet"])
@@ -146,9 +146,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a.txt", "a.conll", "a.bmes.gz"])
-def test_a_labelled_file_is_no_text(tmp_path: Path, name: str) -> None:
+def test_a_labelled_file_is_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes("中 B-NS\n国 E-NS\n人 O\n".encode())
-    with pytest.raises(InputDataError, match="labelled file") as refused:
+    with pytest.raises(InputDataError, match="labelled file") as caught:
         texts(path)
-    assert f"data convert {path} texts.jsonl" in refused.value.next_step
+    assert f"data convert {path} texts.jsonl" in caught.value.next_step

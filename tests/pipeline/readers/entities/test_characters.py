@@ -39,7 +39,7 @@ def read(path: Path) -> tuple[list[Sentence], ReadReport]:
     return list(sentences), report
 
 
-def marked(sentence: Sentence) -> list[str]:
+def entity_texts(sentence: Sentence) -> list[str]:
     return [f"{sentence.text[span.start : span.end]}/{span.label}" for span in sentence.entities]
 
 
@@ -48,19 +48,19 @@ def test_words_are_cut_into_characters_and_counted(write: Write, name: str) -> N
     sentence: Tokens = [("李", "B-PER"), ("明", "I-PER"), ("用", "O"), ("Linux", "B-SOFT"), ("。", "O")]
     sentences, report = read(write(FILES[name](sentence, sentence), name))
     assert sentences[0].characters == tuple("李明用Linux。")
-    assert marked(sentences[0]) == ["李明/PER", "Linux/SOFT"]
+    assert entity_texts(sentences[0]) == ["李明/PER", "Linux/SOFT"]
     assert report.repairs == {"token-of-several-characters": 2}
     assert report.first_lines["token-of-several-characters"] == ([4, 10] if name == "raw.bio" else [1, 2])
 
 
 @files
 @pytest.mark.parametrize("scheme", ["BIO", "BMES", "BIOES"])
-def test_every_scheme_is_cut_alike(write: Write, name: str, scheme: TagScheme) -> None:
+def test_words_are_cut_in_every_scheme(write: Write, name: str, scheme: TagScheme) -> None:
     tokens = ["东海", "科技", "公司", "的", "Python", "3", "👩‍💻"]
     spans = [Span(0, 3, "ORG"), Span(4, 5, "SOFT"), Span(6, 7, "X")]
     tags = spans_to_tags(spans, n_characters=len(tokens), scheme=scheme)
     sentences, _ = read(write(FILES[name](list(zip(tokens, tags, strict=True))), name))
-    assert marked(sentences[0]) == ["东海科技公司/ORG", "Python/SOFT", "👩‍💻/X"]
+    assert entity_texts(sentences[0]) == ["东海科技公司/ORG", "Python/SOFT", "👩‍💻/X"]
     assert all(len(character) == 1 for character in sentences[0].characters)
 
 
@@ -81,13 +81,13 @@ def test_every_scheme_is_cut_alike(write: Write, name: str, scheme: TagScheme) -
         ([("New", "B-L"), (" ", "I-L"), ("York", "I-L"), ("MH", "B-X"), ("370", "I-X")], "New YorkMH370", None),
     ],
 )
-def test_between_words_stands_a_blank(
+def test_a_blank_is_inserted_between_words(
     write: Write, name: str, sentence: Tokens, text: str, entities: list[str] | None
 ) -> None:
     sentences, report = read(write(FILES[name](sentence), name))
     assert sentences[0].text == text
     if entities is not None:
-        assert marked(sentences[0]) == entities
+        assert entity_texts(sentences[0]) == entities
     inserted = len(text) - len("".join(token for token, _ in sentence))
     assert report.repairs.get("blank-between-words", 0) == inserted
 
@@ -110,7 +110,7 @@ def test_between_words_stands_a_blank(
         (["北京", "大学", "カナ", "，", "好"], 0),
     ],
 )
-def test_words_that_get_no_blank_are_counted(write: Write, name: str, tokens: list[str], joined: int) -> None:
+def test_words_joined_without_a_blank_are_counted(write: Write, name: str, tokens: list[str], joined: int) -> None:
     sentences, report = read(write(FILES[name]([(token, "O") for token in tokens]), name))
     assert report.repairs.get("words-without-blank", 0) == joined
     assert len(report.first_lines.get("words-without-blank", [])) == joined
@@ -122,7 +122,7 @@ def test_words_that_get_no_blank_are_counted(write: Write, name: str, tokens: li
 def test_word_pieces_are_joined(write: Write, name: str) -> None:
     sentence: Tokens = [("dock", "B-X"), ("##er", "I-X"), ("##s", "I-X"), ("hub", "O"), ("##", "O"), ("京", "O")]
     sentences, report = read(write(FILES[name](sentence), name))
-    assert (sentences[0].text, marked(sentences[0])) == ("dockers hub##京", ["dockers/X"])
+    assert (sentences[0].text, entity_texts(sentences[0])) == ("dockers hub##京", ["dockers/X"])
     assert report.repairs == {"token-of-several-characters": 3, "blank-between-words": 1, "word-piece": 2}
 
 
@@ -138,7 +138,7 @@ def test_word_pieces_are_joined(write: Write, name: str) -> None:
         "He lives in New York now",
     ],
 )
-def test_a_text_in_place_of_a_token_is_refused_by_its_line(write: Write, name: str, token: str) -> None:
+def test_a_text_in_place_of_a_token_is_refused_with_its_line(write: Write, name: str, token: str) -> None:
     path = write(FILES[name]([("好", "O")], [(token, "B-X")]), name)
     with pytest.raises(InputDataError) as caught:
         read(path)
@@ -148,10 +148,10 @@ def test_a_text_in_place_of_a_token_is_refused_by_its_line(write: Write, name: s
 
 
 @files
-def test_long_words_are_no_texts(write: Write, name: str) -> None:
+def test_long_words_are_accepted_as_tokens(write: Write, name: str) -> None:
     sentence: Tokens = [("中国国际贸易促进委员会", "B-ORG"), ("在", "O"), ("北京", "B-LOC"), ("开会", "O"), ("。", "O")]
     sentences, _ = read(write(FILES[name](sentence), name))
-    assert marked(sentences[0]) == ["中国国际贸易促进委员会/ORG", "北京/LOC"]
+    assert entity_texts(sentences[0]) == ["中国国际贸易促进委员会/ORG", "北京/LOC"]
 
 
 @files
@@ -170,7 +170,7 @@ TOKEN = st.one_of(
 @files
 @settings(max_examples=60, deadline=None)
 @given(tokens=st.lists(TOKEN, min_size=1, max_size=12), data=st.data())
-def test_the_text_is_that_of_the_tokens_and_entities_stay_on_theirs(
+def test_text_and_entities_match_the_tokens(
     tmp_path_factory: pytest.TempPathFactory, name: str, tokens: list[str], data: st.DataObject
 ) -> None:
     bounds = sorted(data.draw(st.sets(st.integers(0, len(tokens)), max_size=6)))
@@ -183,12 +183,12 @@ def test_the_text_is_that_of_the_tokens_and_entities_stay_on_theirs(
     assert all(len(character) == 1 for character in sentence.characters)
     assert sentence.text.replace(" ", "") == "".join(tokens)
     assert report.repairs.get("blank-between-words", 0) == sentence.text.count(" ")
-    for span, written in zip(sentence.entities, spans, strict=True):
+    for span, token_span in zip(sentence.entities, spans, strict=True):
         text = sentence.text[span.start : span.end]
-        assert text.replace(" ", "") == "".join(tokens[written.start : written.end])
+        assert text.replace(" ", "") == "".join(tokens[token_span.start : token_span.end])
         assert text == text.strip()
     # the text itself, written with one character per row, reads back as the same sentence
-    again = path.with_name("again.bio")
+    rewritten = path.with_name("again.bio")
     tags = spans_to_tags(sentence.entities, n_characters=len(sentence.characters), scheme="BIO")
-    again.write_text(as_rows(list(zip(sentence.characters, tags, strict=True))), encoding="utf-8")
-    assert [(s.characters, s.entities) for s in read(again)[0]] == [(sentence.characters, sentence.entities)]
+    rewritten.write_text(as_rows(list(zip(sentence.characters, tags, strict=True))), encoding="utf-8")
+    assert [(s.characters, s.entities) for s in read(rewritten)[0]] == [(sentence.characters, sentence.entities)]

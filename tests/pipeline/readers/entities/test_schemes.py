@@ -39,11 +39,11 @@ def read(path: Path) -> tuple[list[Sentence], ReadReport]:
         ("B-X I-X E-X S-X", "BIOES"),
     ],
 )
-def test_scheme_is_told_from_the_roles(write: Write, tags: str, scheme: str) -> None:
+def test_scheme_is_detected_from_the_roles(write: Write, tags: str, scheme: str) -> None:
     assert read(write(rows("O O", tags)))[1].scheme == scheme
 
 
-def test_scheme_is_that_of_the_whole_file(write: Write) -> None:
+def test_scheme_is_detected_from_the_whole_file(write: Write) -> None:
     assert read(write(rows(*["B-X E-X"] * 3000, "B-X I-X E-X")))[1].scheme == "BIOES"
 
 
@@ -57,7 +57,9 @@ def test_scheme_is_that_of_the_whole_file(write: Write) -> None:
         (("B-X I-X I-X", "B-X O B-X", "B-X E-X"), "{}:2 has I-", "{}:10 has E-"),
     ],
 )
-def test_mixtures_name_a_line_of_each_party(write: Write, sentences: tuple[str, ...], first: str, second: str) -> None:
+def test_mixed_schemes_are_refused_with_a_line_of_each(
+    write: Write, sentences: tuple[str, ...], first: str, second: str
+) -> None:
     path = write(rows(*sentences), "raw.bio")
     with pytest.raises(InputDataError) as caught:
         read(path)
@@ -76,7 +78,7 @@ def test_bilou_is_read_as_bioes(write: Write, tags: str) -> None:
 
 
 @pytest.mark.parametrize("others", ["B-X E-X", "S-X", "B-X M-X E-X"])
-def test_bilou_beside_another_scheme_is_a_mixture(write: Write, others: str) -> None:
+def test_bilou_mixed_with_another_scheme_is_refused(write: Write, others: str) -> None:
     with pytest.raises(InputDataError, match="schemes are mixed"):
         read(write(rows("B-X I-X L-X U-X", others)))
 
@@ -123,7 +125,7 @@ def test_usual_tags_give_no_note(write: Write) -> None:
         ("B-PER/B-ORG", "nested entities as JSON lines"),
     ],
 )
-def test_what_is_no_tag_is_refused_with_line_and_hint(write: Write, tag: str, hint: str) -> None:
+def test_invalid_tags_are_refused_with_line_and_hint(write: Write, tag: str, hint: str) -> None:
     path = write(rows("B-ORG O", tag), "raw.conll")
     with pytest.raises(InputDataError) as caught:
         read(path)
@@ -131,13 +133,13 @@ def test_what_is_no_tag_is_refused_with_line_and_hint(write: Write, tag: str, hi
     assert hint in str(caught.value)
 
 
-def test_a_file_of_zeros_says_nothing(write: Write) -> None:
+def test_numeric_tags_without_labels_are_refused(write: Write) -> None:
     path = write(rows("0 0"))
     with pytest.raises(InputDataError, match=r"raw\.txt:1: tag 0 is a number; .*by name.*labels:"):
         read(path)
 
 
-def test_numbers_are_read_by_the_labels(write: Write) -> None:
+def test_numeric_tags_are_read_with_labels(write: Write) -> None:
     path = write(rows("0 1 2 0 3"))
     options = ReadOptions(labels=("O", "B-PER", "I-PER", "B-LOC"))
     sentences, report = read_sentences(path, options=options)
@@ -147,13 +149,13 @@ def test_numbers_are_read_by_the_labels(write: Write) -> None:
         list(read_sentences(path, options=ReadOptions(labels=("O", "B-PER", "I-PER")))[0])
 
 
-def test_a_number_that_python_does_not_read_is_refused_with_its_line(write: Write) -> None:
+def test_a_number_too_long_for_python_is_refused_with_its_line(write: Write) -> None:
     path = write(rows("0 1", "9" * 5000))
     with pytest.raises(InputDataError, match=r"raw\.txt:4: tag 9+, but `labels` names 2"):
         list(read_sentences(path, options=ReadOptions(labels=("O", "B-PER")))[0])
 
 
-def test_types_may_be_lower_case_and_hold_dashes(write: Write) -> None:
+def test_types_may_be_lower_case_and_contain_dashes(write: Write) -> None:
     assert read(write(rows("B-org I-org", "B-a-b")))[0][1].entities == (Span(0, 1, "a-b"),)
 
 
@@ -176,7 +178,7 @@ def test_types_may_be_lower_case_and_hold_dashes(write: Write) -> None:
         ),
         # BIO needs no closing; a type that changes without B- opens an entity
         (("B-X I-Y I-Y", "B-X B-X"), None, {"orphan-continuation": 1}, {"orphan-continuation": [2]}),
-        # BIOES: a type that changes inside an entity is both faults at once
+        # BIOES: a type that changes inside an entity counts as both faults
         (
             ("B-X I-X E-Y", "S-X"),
             [[Span(0, 2, "X"), Span(2, 3, "Y")], [Span(0, 1, "X")]],
@@ -210,7 +212,7 @@ def test_ill_formed_gold_tags_are_repaired_and_counted(
         ("O I-X", [Span(1, 2, "X")]),
     ],
 )
-def test_iob1_is_told_and_breaks_nothing(write: Write, tags: str, spans: list[Span]) -> None:
+def test_iob1_is_noted_and_needs_no_repair(write: Write, tags: str, spans: list[Span]) -> None:
     # the last tag of a sentence does not precede the first tag of the next sentence
     sentences, report = read(write(rows(tags, "I-X", "I-X O")))
     assert list(sentences[0].entities) == spans

@@ -1,4 +1,4 @@
-"""The bracket notation, read with ``read_sentences`` and shown again."""
+"""The bracket notation, read with ``read_sentences`` and written back."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_sentences_comments_and_blank_lines(write: Write) -> None:
     assert (report.format, report.n_characters, report.n_entities) == ("bracket", 14, 2)
 
 
-def test_backslashes_make_marks_literal(write: Write) -> None:
+def test_backslashes_escape_special_characters(write: Write) -> None:
     path = write("[甲|X]\n\\[a\\|b\\]|\\\\[\\[甲\\]|A\\|B]\n\\#c\\n\n")
     second, third = list(read_sentences(path)[0])[1:]
     assert second == Sentence(tuple("[a|b]|\\[甲]"), (Span(7, 10, "A|B"),), 2)
@@ -54,7 +54,7 @@ def test_backslashes_make_marks_literal(write: Write) -> None:
         ("甲\\", 2, "a backslash"),
     ],
 )
-def test_errors_point_at_the_column(write: Write, line: str, column: int, message: str) -> None:
+def test_errors_name_the_column(write: Write, line: str, column: int, message: str) -> None:
     path = write(f"[好|X]\n{line}\n")
     with pytest.raises(InputDataError) as caught:
         list(read_sentences(path)[0])
@@ -86,7 +86,7 @@ def sentences(draw: st.DrawFn) -> Sentence:
 @example(sentence=Sentence(("\ufeff", " "), (), 1))
 @example(sentence=Sentence(("\u3000",), (), 1))
 @example(sentence=Sentence(("\\", "n"), (Span(0, 1, "\\"),), 1))
-def test_a_shown_sentence_reads_back(tmp_path_factory: pytest.TempPathFactory, sentence: Sentence) -> None:
+def test_a_written_sentence_reads_back(tmp_path_factory: pytest.TempPathFactory, sentence: Sentence) -> None:
     line = to_bracket(sentence)
     path = tmp_path_factory.mktemp("round") / "raw"
     path.write_bytes(line.encode())
@@ -95,7 +95,7 @@ def test_a_shown_sentence_reads_back(tmp_path_factory: pytest.TempPathFactory, s
 
 
 @pytest.mark.parametrize("label", ["B-\x02", "甲\t乙", " X", "X "])
-def test_types_with_control_characters_or_blanks_around_are_refused(write: Write, label: str) -> None:
+def test_types_with_control_characters_or_surrounding_blanks_are_refused(write: Write, label: str) -> None:
     path = write(f"[好|X]\n[好|{label}]\n")
     with pytest.raises(InputDataError, match=r"raw\.txt:2: entity type"):
         list(read_sentences(path)[0])

@@ -1,4 +1,4 @@
-"""brat's pairs of files, read with ``read_sentences``."""
+"""Pairs of brat files, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_offsets_count_both_characters_of_a_line_end(tmp_path: Path) -> None:
     assert [one.entities for one in read_sentences(path)[0]] == [(), (Span(0, 3, "LOC"),)]
 
 
-def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
+def test_a_folder_is_read_in_the_order_of_file_names(tmp_path: Path) -> None:
     pair(tmp_path, "b", "东海市", "T1\tLOC 0 3\t东海市")
     pair(tmp_path, "a", "李明", "T1\tPER 0 2\t李明")
     pair(tmp_path, "c", "好")
@@ -45,7 +45,7 @@ def test_a_folder_is_read_in_the_order_of_its_names(tmp_path: Path) -> None:
     assert report.skipped == {"text-without-annotations": 1}
 
 
-def test_what_is_lost_is_counted_by_name(tmp_path: Path) -> None:
+def test_ignored_annotations_are_counted_by_kind(tmp_path: Path) -> None:
     path = pair(
         tmp_path,
         "train",
@@ -79,15 +79,15 @@ def test_what_is_lost_is_counted_by_name(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
 @pytest.mark.parametrize("split", [False, True])
-def test_an_entity_across_lines_joins_them(tmp_path: Path, end: str, split: bool) -> None:
+def test_an_entity_across_lines_joins_the_lines(tmp_path: Path, end: str, split: bool) -> None:
     """brat itself writes an entity across lines in several fragments."""
     text = f"在东海{end}银行工作{end}好{end}"
-    after = 3 + len(end)
-    line = f"T1\tORG 1 3;{after} {after + 2}\t东海 银行" if split else f"T1\tORG 1 {after + 2}"
+    second_line = 3 + len(end)
+    line = f"T1\tORG 1 3;{second_line} {second_line + 2}\t东海 银行" if split else f"T1\tORG 1 {second_line + 2}"
     sentences, report = read_sentences(pair(tmp_path, "train", text, line))
     first, second = sentences
     assert (first.text, first.line) == (f"在东海{end}银行工作", 1)
-    assert first.entities == (Span(1, after + 2, "ORG"),)
+    assert first.entities == (Span(1, second_line + 2, "ORG"),)
     assert (second.text, second.line) == ("好", 3)
     assert report.repairs == {"entity-across-lines": 1}
 
@@ -115,7 +115,7 @@ def test_broken_annotations_are_refused_with_their_line(tmp_path: Path, line: st
 @pytest.mark.parametrize(
     ("line", "message"), [("T1\tPER 1 3\t李明", "outside"), ("T1\tPER 1 2\t李", "holds '明' there")]
 )
-def test_an_entity_must_stand_where_it_says(tmp_path: Path, line: str, message: str) -> None:
+def test_an_entity_must_match_the_text_at_its_offsets(tmp_path: Path, line: str, message: str) -> None:
     with pytest.raises(InputDataError, match=rf"train\.ann:1: .*{message}"):
         list(read_sentences(pair(tmp_path, "train", "李明", line))[0])
 
@@ -133,7 +133,7 @@ def test_other_encodings(tmp_path: Path) -> None:
     assert next(sentences).entities == (Span(0, 2, "PER"),)
 
 
-def test_a_text_that_is_said_to_be_brats_needs_annotations(tmp_path: Path) -> None:
+def test_a_text_declared_as_brat_needs_annotations(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_text("李明", encoding="utf-8")
     for path in (tmp_path, tmp_path / "train.txt"):
         with pytest.raises(MissingResourceError, match=r"no \.ann file in it or beside it"):

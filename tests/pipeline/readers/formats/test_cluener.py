@@ -1,4 +1,4 @@
-"""CLUENER's rows, read with ``read_sentences``."""
+"""Rows in the format of CLUENER, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_overlapping_mentions_are_counted(write: Write) -> None:
     assert report.skipped == {"overlapping-entity": 1}
 
 
-def test_places_may_count_utf16_units(write: Write) -> None:
+def test_positions_may_count_utf16_units(write: Write) -> None:
     path = write('{"text": "😀李明", "label": {"name": {"李明": [[2, 3]]}}}\n', "a.json")
     assert next(read_sentences(path)[0]).entities == (Span(1, 3, "name"),)
     with pytest.raises(InputDataError):
@@ -71,7 +71,7 @@ def test_broken_rows_are_refused_with_their_line(write: Write, row: str, message
     assert message in caught.value.message
 
 
-def test_a_test_file_without_entities_is_refused_with_what_to_do(write: Write) -> None:
+def test_a_test_file_without_entities_is_refused_with_advice(write: Write) -> None:
     path = write('{"id": 0, "text": "四川敦煌学"}\n', "test.json")
     with pytest.raises(InputDataError, match=r"test\.json:1: no entities") as caught:
         list(read_sentences(path)[0])

@@ -53,10 +53,10 @@ def as_rows(
     crlf=st.booleans(),
     packed=st.booleans(),
     bom=st.booleans(),
-    named=st.booleans(),
-    closed=st.booleans(),
+    has_extension=st.booleans(),
+    ends_with_blank_line=st.booleans(),
 )
-def test_what_was_written_is_read_back(
+def test_written_files_read_back(
     tmp_path_factory: pytest.TempPathFactory,
     scheme: TagScheme,
     separator: str,
@@ -64,18 +64,19 @@ def test_what_was_written_is_read_back(
     crlf: bool,
     packed: bool,
     bom: bool,
-    named: bool,
-    closed: bool,
+    has_extension: bool,
+    ends_with_blank_line: bool,
 ) -> None:
     end = "\r\n" if crlf else "\n"
     text = as_rows(content, scheme=scheme, separator=separator, end=end)
-    if closed or len(content) == 1:  # a lone sentence without a blank line could also be a file without blank lines
+    # a single sentence without a blank line could also be a file without blank lines
+    if ends_with_blank_line or len(content) == 1:
         text += end
     data = (("\ufeff" if bom else "") + text).encode()
     # a file that begins with U+FEFF as a character cannot be told from one with a byte order mark
     if not bom and text.startswith("\ufeff"):
         data = "\ufeff".encode() + data
-    path = tmp_path_factory.mktemp("round") / (("raw.bmes" if named else "raw") + (".gz" if packed else ""))
+    path = tmp_path_factory.mktemp("round") / (("raw.bmes" if has_extension else "raw") + (".gz" if packed else ""))
     path.write_bytes(gzip.compress(data) if packed else data)
 
     read, report = read_sentences(path)
@@ -85,10 +86,10 @@ def test_what_was_written_is_read_back(
     assert [(without_blanks(s.text), entity_texts(s.characters, s.entities)) for s in read_back] == [
         (without_blanks("".join(characters)), entity_texts(characters, spans)) for characters, spans in content
     ]
-    long = sum(len(token) > 1 for characters, _ in content for token in characters)
-    assert report.repairs.get("token-of-several-characters", 0) == long
+    n_long_tokens = sum(len(token) > 1 for characters, _ in content for token in characters)
+    assert report.repairs.get("token-of-several-characters", 0) == n_long_tokens
     assert report.repairs.keys() <= {"token-of-several-characters", "blank-between-words", "words-without-blank"}
-    if not long:
+    if not n_long_tokens:
         assert [(s.characters, s.entities) for s in read_back] == content
     assert report.n_characters == sum(len(sentence.characters) for sentence in read_back)
     assert report.n_entities == sum(len(spans) for _, spans in content)
@@ -120,21 +121,21 @@ def test_only_line_feeds_end_lines(write: Write) -> None:
     assert read(path) == [Sentence(("\x85", "\u2028", "\x0b"), (), 1)]
 
 
-def test_lines_of_sentences_are_those_of_the_file(write: Write) -> None:
+def test_line_numbers_are_those_of_the_file(write: Write) -> None:
     path = write("\n\n甲 O\n乙 O\n \t\n\n丙 O")
     assert [(sentence.text, sentence.line) for sentence in read(path)] == [("甲乙", 3), ("丙", 7)]
 
 
-def test_first_and_last_column_count(write: Write) -> None:
+def test_the_first_and_last_columns_are_used(write: Write) -> None:
     path = write("New York\tNNP\t(NP\tB-LOC\nis\tV\t-\tO\n\n")
     assert read(path) == [Sentence(tuple("New York is"), (Span(0, 8, "LOC"),), 1)]
 
 
-def test_trailing_blanks_and_doubled_spaces_are_harmless(write: Write) -> None:
+def test_trailing_and_doubled_blanks_are_ignored(write: Write) -> None:
     assert read(write("甲  B-X  \n乙   O\t\n\n")) == [Sentence(("甲", "乙"), (Span(0, 1, "X"),), 1)]
 
 
-def test_document_starts_are_skipped_and_part_sentences(write: Write) -> None:
+def test_document_starts_are_skipped_and_separate_sentences(write: Write) -> None:
     sentences, report = read_sentences(write("-DOCSTART- -X- O O\n\n甲 O\n-DOCSTART- O\n乙 O\n\n"))
     assert [sentence.text for sentence in sentences] == ["甲", "乙"]
     assert report.skipped == {"docstart": 2}
@@ -163,7 +164,7 @@ def test_incomplete_rows_are_refused_with_their_line(write: Write, row: str, mes
 ORIGINAL = "科0\tB-ORG.NAM\n技1\tI-ORG.NAM\n50\tO\n\ufffd\ufffd\tO\n\ufffd0\tO\n20\tO\n\n年0\tB-PER.NOM\n"
 
 
-def test_positions_of_the_weibo_form_are_dropped(write: Write) -> None:
+def test_positions_of_the_weibo_format_are_dropped(write: Write) -> None:
     # twenty plain rows, so that the destroyed emoji is an exception, as in the published file
     sentences, report = read_sentences(write(ORIGINAL + "好0\tO\n" * 20))
     first, second = sentences
@@ -180,39 +181,39 @@ def test_positions_of_two_digits_and_a_space_as_separator(write: Write) -> None:
     assert read(path)[0].text == characters
 
 
-def test_a_lone_token_without_position_stays_and_is_counted(write: Write) -> None:
+def test_a_single_token_without_position_is_kept_and_counted(write: Write) -> None:
     sentences, report = read_sentences(write("年0\tO\n" * 40 + "A\tO\n\n"))
     assert next(sentences).characters[-1] == "A"
     assert list(sentences) == []
     assert report.repairs == {"token-without-position": 1}
 
 
-def test_words_with_digits_are_not_taken_for_positions(write: Write) -> None:
+def test_words_that_end_in_digits_are_kept(write: Write) -> None:
     sentences, report = read_sentences(write("A0\tO\nB1\tO\n会\tO\n议\tO\n\n"))
     assert next(sentences).text == "A0 B1会议"
     assert report.notes == []
 
 
-def test_a_file_without_blank_lines_is_cut_at_marks(write: Write) -> None:
+def test_a_file_without_blank_lines_is_split_at_punctuation(write: Write) -> None:
     rows = ["他 O", "说 O", "。 O", "” O", "甲 B-ORG", "！ M-ORG", "乙 E-ORG", "？ O", "？ O", "完 O"]
     sentences, report = read_sentences(write("\n".join(rows) + "\n"))
-    cut = list(sentences)
-    assert [(sentence.text, sentence.line) for sentence in cut] == [("他说。”", 1), ("甲！乙？？", 5), ("完", 10)]
-    assert cut[1].entities == (Span(0, 3, "ORG"),)
+    parts = list(sentences)
+    assert [(sentence.text, sentence.line) for sentence in parts] == [("他说。”", 1), ("甲！乙？？", 5), ("完", 10)]
+    assert parts[1].entities == (Span(0, 3, "ORG"),)
     assert any("no blank lines" in note for note in report.notes)
 
 
-def test_one_sentence_closed_by_a_blank_line_is_not_cut(write: Write) -> None:
+def test_one_sentence_before_a_blank_line_is_not_split(write: Write) -> None:
     sentences, report = read_sentences(write("甲 O\n。 O\n乙 O\n\n"))
     assert [sentence.text for sentence in sentences] == ["甲。乙"]
     assert report.notes == []
 
 
-def test_a_blank_line_after_very_many_rows_does_not_make_them_one_sentence(write: Write) -> None:
+def test_very_many_rows_before_one_blank_line_are_split(write: Write) -> None:
     assert len(read(write("甲 O\n。 O\n" * 300 + "\n"))) == 300
 
 
-def test_an_unbroken_weibo_file_is_cut_too(write: Write) -> None:
+def test_a_weibo_file_without_blank_lines_is_split(write: Write) -> None:
     assert [sentence.text for sentence in read(write("好0\tO\n。0\tO\n”0\tO\n是0\tO\n"))] == ["好。”", "是"]
 
 
@@ -232,17 +233,17 @@ def test_a_sentence_may_begin_with_a_number_sign(write: Write, row: str) -> None
     assert [sentence.text for sentence in sentences] == ["#甲", "#"]
 
 
-def test_inside_a_sentence_nothing_is_a_comment(write: Write) -> None:
+def test_a_comment_inside_a_sentence_is_refused(write: Write) -> None:
     path = write("甲 O\n# note\n乙 O\n\n")
     with pytest.raises(InputDataError, match=r"raw\.txt:2: 'note' is not a tag"):
         read(path)
 
 
-def test_bilou_and_iob1_without_blank_lines_are_cut_outside_entities(write: Write) -> None:
+def test_bilou_without_blank_lines_is_split_outside_entities(write: Write) -> None:
     assert [s.text for s in read(write("甲 B-X\n。 I-X\n乙 L-X\n。 O\n丙 U-X\n"))] == ["甲。乙。", "丙"]
 
 
-def test_a_column_that_counts_is_not_the_text(write: Write) -> None:
+def test_a_column_of_token_numbers_is_not_the_text(write: Write) -> None:
     text = "# sent_id = 1\n1\t李\t_\tB-PER\n2\t明\t_\tI-PER\n3\tGPT4\t_\tO\n\n1\t好\t_\tO\n\n"
     sentences, report = read_sentences(write(text))
     assert [(sentence.text, sentence.entities) for sentence in sentences] == [
@@ -261,5 +262,5 @@ def test_a_column_that_counts_is_not_the_text(write: Write) -> None:
         ("1 CD O\n年 NN O\n\n", "1年"),
     ],
 )
-def test_numbers_that_do_not_count_are_text(write: Write, rows: str, text: str) -> None:
+def test_other_columns_of_numbers_are_text(write: Write, rows: str, text: str) -> None:
     assert [sentence.text for sentence in read(write(rows))] == [text]

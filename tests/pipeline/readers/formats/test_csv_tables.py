@@ -14,7 +14,7 @@ from ssmi.pipeline.readers.options import ReadOptions
 
 Write = Callable[..., Path]
 
-LI = Sentence(("李", "明", "在", "京"), (Span(0, 2, "PER"), Span(3, 4, "LOC")), 2)
+EXPECTED = Sentence(("李", "明", "在", "京"), (Span(0, 2, "PER"), Span(3, 4, "LOC")), 2)
 
 
 def read(path: Path) -> tuple[list[Sentence], ReadReport]:
@@ -32,9 +32,9 @@ def read(path: Path) -> tuple[list[Sentence], ReadReport]:
         ("a.txt", "char\tlabel\n李\tB-PER\n明\tI-PER\n在\tO\n京\tB-LOC\n\n好\tO\n"),
     ],
 )
-def test_a_row_a_token(write: Write, name: str, content: str) -> None:
+def test_one_token_per_row_is_read(write: Write, name: str, content: str) -> None:
     sentences, report = read(write(content, name))
-    assert sentences[0] == LI
+    assert sentences[0] == EXPECTED
     assert [one.text for one in sentences] == ["李明在京", "好"]
     assert (report.format, report.scheme) == ("csv", "BIO")
 
@@ -52,13 +52,13 @@ def test_a_row_a_token(write: Write, name: str, content: str) -> None:
         ),
     ],
 )
-def test_a_row_a_text(write: Write, name: str, content: str) -> None:
+def test_one_text_per_row_is_read(write: Write, name: str, content: str) -> None:
     sentences, report = read(write(content, name))
-    assert sentences == [LI, Sentence(("好",), (), 3)]
+    assert sentences == [EXPECTED, Sentence(("好",), (), 3)]
     assert report.format == "csv"
 
 
-def test_cells_across_lines_keep_the_count_of_lines(write: Write) -> None:
+def test_lines_inside_cells_are_counted(write: Write) -> None:
     path = write('text,entities\n"甲\n乙",[]\n\n"丙",x\n', "a.csv")
     sentences, _ = read_sentences(path)
     assert next(sentences) == Sentence(("甲", "\n", "乙"), (), 2)
@@ -66,7 +66,7 @@ def test_cells_across_lines_keep_the_count_of_lines(write: Write) -> None:
         list(sentences)
 
 
-def test_marks_of_the_notation_may_be_tokens(write: Write) -> None:
+def test_separators_and_quotes_may_be_tokens(write: Write) -> None:
     csv = 'token,tag\n",",O\n"""",O\n'
     tsv = 'token\ttag\n"\tO\n""""\tO\n""\tO\n'
     assert [one.text for one in read(write(csv, "a.csv"))[0]] == [',"']
@@ -99,7 +99,7 @@ def test_a_tsv_without_a_header_is_read_as_columns(write: Write) -> None:
         ('text,entities\n京,"[[0, 2, ""LOC""]]"\n', ':2: entity [0, 2, "LOC"] lies outside'),
     ],
 )
-def test_what_is_wrong_is_refused_with_its_line(write: Write, content: str, message: str) -> None:
+def test_invalid_tables_are_refused_with_their_line(write: Write, content: str, message: str) -> None:
     path = write(content, "a.csv")
     with pytest.raises(InputDataError) as caught:
         read(path)

@@ -1,4 +1,4 @@
-"""doccano's exports, which are rows of JSON, read with ``read_sentences``."""
+"""Exports of doccano, which are rows of JSON, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_every_variant_is_read(write: Write, row: dict[str, Any], array: bool) -
     assert (report.format, report.skipped) == ("jsonl", {})
 
 
-def test_what_is_no_entity_is_counted_by_name(write: Write) -> None:
+def test_other_annotations_are_counted_by_kind(write: Write) -> None:
     relations = [{"id": 1, "from_id": 1, "to_id": 2, "type": "in"}] * 2
     row = {"text": TEXT, "entities": OBJECTS, "relations": relations, "Comments": ["?"], "cats": ["news"]}
     path = write(json.dumps({"text": "好", "entities": []}) + "\n" + json.dumps(row), "all.jsonl")
@@ -52,7 +52,7 @@ def test_what_is_no_entity_is_counted_by_name(write: Write) -> None:
     assert report.first_lines["relation"] == [2, 2]
 
 
-def test_rows_of_an_array_are_named_in_refusals(write: Write) -> None:
+def test_errors_in_an_array_name_the_row(write: Write) -> None:
     rows = [{"tokens": ["甲"], "tags": ["O"]}, {"tokens": ["甲"], "tags": ["?"]}]
     path = write(json.dumps(rows), "train.json")
     with pytest.raises(InputDataError) as caught:
@@ -72,12 +72,12 @@ def test_two_keys_that_name_different_entities_are_refused(write: Write) -> None
 
 
 @pytest.mark.parametrize("others", [{"entities": OBJECTS}, {"entities": []}, {"entities": None}, {"spans": []}])
-def test_two_keys_that_do_not_disagree_are_read(write: Write, others: dict[str, Any]) -> None:
+def test_two_keys_that_agree_are_read(write: Write, others: dict[str, Any]) -> None:
     path = write(json.dumps({"text": TEXT, "label": LISTS, **others}), "all.jsonl")
     assert list(read_sentences(path)[0]) == [Sentence(tuple(TEXT), SPANS, 1)]
 
 
 @pytest.mark.parametrize("label", ["news", ["news"], 1])
-def test_a_label_of_the_whole_text_is_none_of_entities(write: Write, label: object) -> None:
+def test_a_label_of_the_whole_text_is_not_an_entity(write: Write, label: object) -> None:
     path = write(json.dumps({"text": TEXT, "entities": LISTS, "label": label}), "all.jsonl")
     assert list(read_sentences(path)[0]) == [Sentence(tuple(TEXT), SPANS, 1)]

@@ -54,7 +54,7 @@ def test_spans_are_read_in_every_usual_shape(write: Write, key: str, entities: l
     ascii_only=st.booleans(),
     packed=st.booleans(),
 )
-def test_what_was_written_is_read_back(
+def test_written_rows_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, st.DataObject]], ascii_only: bool, packed: bool
 ) -> None:
     expected = []
@@ -92,11 +92,11 @@ def test_blank_lines_and_empty_texts_are_counted(write: Write) -> None:
         ([[2, 4, "B"], [1, 3, "A"]], [Span(1, 3, "A")], 1),
         ([[0, 2, "B"], [0, 2, "A"]], [Span(0, 2, "B")], 1),
         ([[0, 2, "A"], [2, 4, "B"]], [Span(0, 2, "A"), Span(2, 4, "B")], 0),
-        # the longest is kept even where two shorter entities would fit
+        # the longest is kept even if two shorter entities would fit
         ([[0, 2, "A"], [1, 4, "B"], [3, 5, "C"]], [Span(1, 4, "B")], 2),
     ],
 )
-def test_of_overlapping_entities_the_longer_stays(
+def test_the_longer_of_overlapping_entities_is_kept(
     write: Write, entities: list[Any], kept: list[Span], skipped: int
 ) -> None:
     sentences, report = read_sentences(write(lines_of({"text": "甲乙丙丁戊", "spans": entities}), "raw.jsonl"))
@@ -148,7 +148,7 @@ def test_tokens_with_tags(write: Write, scheme: TagScheme, key: str) -> None:
     assert report.skipped == {"empty-text": 1}
 
 
-def test_repairs_of_tagged_rows_carry_the_row(write: Write) -> None:
+def test_repairs_of_tagged_rows_name_the_row(write: Write) -> None:
     good, bad = {"tokens": ["甲"], "tags": ["B-X"]}, {"tokens": ["甲", "乙"], "tags": ["O", "I-X"]}
     sentences, report = read_sentences(write(lines_of(good, bad), "raw.jsonl"))
     assert [sentence.entities for sentence in sentences] == [(Span(0, 1, "X"),), (Span(1, 2, "X"),)]
@@ -175,7 +175,7 @@ def test_broken_tagged_rows_are_refused_with_their_line(write: Write, row: Any, 
     assert message in caught.value.message
 
 
-def test_a_quoted_entity_must_stand_where_it_says(tmp_path: Path) -> None:
+def test_a_quoted_entity_must_match_the_text(tmp_path: Path) -> None:
     path = tmp_path / "train.jsonl"
     row = '{"text": "李明在京", "entities": [{"start": %d, "end": %d, "label": "NAME", "text": "李明"}]}\n'
     path.write_text(row % (0, 2), encoding="utf-8")

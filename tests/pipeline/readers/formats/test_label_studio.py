@@ -1,4 +1,4 @@
-"""Label Studio's exports, read with ``read_sentences``."""
+"""Exports of Label Studio, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -51,12 +51,12 @@ def test_an_export_is_read(write: Write, indent: int | None) -> None:
     assert (report.format, report.skipped, report.notes) == ("label-studio", {}, [])
 
 
-def test_a_task_a_line_is_read(write: Write) -> None:
+def test_one_task_per_line_is_read(write: Write) -> None:
     lines = "".join(json.dumps(task(GOOD)) + "\n" for _ in range(2))
     assert [one.line for one in read(write(lines, "train.jsonl"))[0]] == [1, 2]
 
 
-def test_of_several_annotators_the_first_counts_unless_one_is_the_truth(write: Write) -> None:
+def test_the_first_annotation_is_used_unless_one_is_the_ground_truth(write: Write) -> None:
     other = annotation(region(0, 3, "PER"))
     truth = annotation(region(4, 7, "LOC"), ground_truth=True)
     cancelled = annotation(region(0, 1, "X"), was_cancelled=True)
@@ -71,7 +71,7 @@ def test_of_several_annotators_the_first_counts_unless_one_is_the_truth(write: W
     assert report.first_lines["task-without-annotation"] == [3, 4]
 
 
-def test_what_is_no_entity_is_counted_by_name(write: Write) -> None:
+def test_other_annotations_are_counted_by_kind(write: Write) -> None:
     relation = {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right", "labels": ["of"]}
     choice = {"type": "choices", "from_name": "c", "to_name": "text", "value": {"choices": ["news"]}}
     regions = [relation, choice, region(0, 3), region(4, 7, "LOC", "GPE"), region(4, 6, "X")]
@@ -87,7 +87,7 @@ def test_what_is_no_entity_is_counted_by_name(write: Write) -> None:
     }
 
 
-def test_predictions_stand_in_where_there_is_no_list_of_annotations(write: Write) -> None:
+def test_predictions_are_used_if_there_is_no_list_of_annotations(write: Write) -> None:
     """``predict --format label-studio`` writes such tasks."""
     predicted = {"data": {"text": TEXT}, "predictions": [{"model_version": "1", "result": [region(0, 3, "PER")]}]}
     sentences, report = read(write(json.dumps([predicted, task(GOOD)]), "train.json"))
@@ -95,11 +95,11 @@ def test_predictions_stand_in_where_there_is_no_list_of_annotations(write: Write
     assert report.notes == ["1 task without annotations: predictions are used instead"]
 
 
-def test_a_file_without_any_annotated_task_says_why_it_holds_no_sentence(write: Write) -> None:
+def test_a_file_without_annotated_tasks_is_refused_with_the_reason(write: Write) -> None:
     path = write(json.dumps([task(), task()]), "train.json")
-    with pytest.raises(InputDataError) as refused:
+    with pytest.raises(InputDataError) as caught:
         read(path)
-    assert refused.value.message == f"{path}: holds no sentence: 2 task-without-annotation (first in line 1)"
+    assert caught.value.message == f"{path}: holds no sentence: 2 task-without-annotation (first in line 1)"
 
 
 def test_json_min_is_read(write: Write) -> None:
@@ -114,15 +114,15 @@ def test_json_min_is_read(write: Write) -> None:
 
 
 def test_the_text_may_have_another_name(write: Write) -> None:
-    one = {"data": {"id": 3, "content": TEXT}, "annotations": [GOOD]}
+    single = {"data": {"id": 3, "content": TEXT}, "annotations": [GOOD]}
     named = {
         "data": {"title": "甲", "text2": TEXT},
         "annotations": [annotation({**region(0, 3, "PER"), "to_name": "text2"})],
     }
-    unclear = {"data": {"title": "甲", "body": TEXT}, "annotations": [GOOD]}
-    assert [s.text for s in read(write(json.dumps([one, named]), "a.json"))[0]] == [TEXT, TEXT]
+    ambiguous = {"data": {"title": "甲", "body": TEXT}, "annotations": [GOOD]}
+    assert [s.text for s in read(write(json.dumps([single, named]), "a.json"))[0]] == [TEXT, TEXT]
     with pytest.raises(InputDataError, match=r"row 1\): which of title, body under 'data' is the text"):
-        read(write(json.dumps([unclear]), "b.json"))
+        read(write(json.dumps([ambiguous]), "b.json"))
 
 
 def test_offsets_of_a_browser_count_utf16_units(write: Write) -> None:
@@ -134,7 +134,7 @@ def test_offsets_of_a_browser_count_utf16_units(write: Write) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("broken_task", "message"),
     [
         (7, "not an object"),
         ({"id": 1}, "no string under 'text'"),
@@ -147,11 +147,11 @@ def test_offsets_of_a_browser_count_utf16_units(write: Write) -> None:
         ({"data": {}, "annotations": [annotation()]}, "which of no strings under 'data'"),
     ],
 )
-def test_broken_tasks_are_refused_with_their_place(write: Write, given: Any, message: str) -> None:
+def test_broken_tasks_are_refused_with_their_place(write: Write, broken_task: Any, message: str) -> None:
     if message == "no string":
-        given["annotations"] = [{"result": 5}]
+        broken_task["annotations"] = [{"result": 5}]
         message = "'result' is not a list"
-    path = write("[" + json.dumps(task(GOOD)) + ",\n" + json.dumps(given) + "]", "train.json")
+    path = write("[" + json.dumps(task(GOOD)) + ",\n" + json.dumps(broken_task) + "]", "train.json")
     with pytest.raises(InputDataError) as caught:
         read(path)
     assert caught.value.message.startswith(f"{path}:2 (row 2): ")

@@ -17,7 +17,7 @@ from ssmi.pipeline.readers.options import ReadOptions
 
 NAMES = ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"]
 TOKENS = ["李", "明", "在", "京"]
-LI = Sentence(tuple(TOKENS), (Span(0, 2, "PER"), Span(3, 4, "LOC")), 1)
+EXPECTED = Sentence(tuple(TOKENS), (Span(0, 2, "PER"), Span(3, 4, "LOC")), 1)
 
 
 def write(path: Path, rows: list[dict[str, Any]], features: Any = None) -> Path:
@@ -44,19 +44,19 @@ def tagged(path: Path, features: Any = None) -> Path:
         [{"names": NAMES, "_type": "ClassLabel"}],
     ],
 )
-def test_names_of_tags_stand_in_the_metadata(tmp_path: Path, feature: Any) -> None:
+def test_tag_names_are_read_from_the_metadata(tmp_path: Path, feature: Any) -> None:
     tokens = {"feature": {"dtype": "string", "_type": "Value"}, "_type": "Sequence"}
     sentences, report = read_sentences(tagged(tmp_path / "train.parquet", {"tokens": tokens, "ner_tags": feature}))
-    assert list(sentences) == [LI]
+    assert list(sentences) == [EXPECTED]
     assert (report.format, report.scheme, report.skipped) == ("parquet", "BIO", {"empty-text": 1})
 
 
-def test_names_of_tags_may_be_given_beside_the_file(tmp_path: Path) -> None:
+def test_tag_names_may_be_given_as_an_option(tmp_path: Path) -> None:
     path = tagged(tmp_path / "train.parquet", {"ner_tags": {"dtype": "int64", "_type": "Value"}})
     with pytest.raises(InputDataError, match=r"train\.parquet:1: .*by name, not by number") as caught:
         list(read_sentences(path)[0])
     assert "labels:" in caught.value.next_step
-    assert list(read_sentences(path, options=ReadOptions(labels=tuple(NAMES)))[0]) == [LI]
+    assert list(read_sentences(path, options=ReadOptions(labels=tuple(NAMES)))[0]) == [EXPECTED]
 
 
 @pytest.mark.parametrize(
@@ -68,10 +68,10 @@ def test_names_of_tags_may_be_given_beside_the_file(tmp_path: Path) -> None:
         '[[0, 2, "PER"], [3, 4, "LOC"]]',
     ],
 )
-def test_texts_with_entities(tmp_path: Path, cell: Any) -> None:
+def test_texts_with_entities_are_read(tmp_path: Path, cell: Any) -> None:
     features = {"entities": {"label": {"feature": {"names": ["PER", "LOC"], "_type": "ClassLabel"}}}}
     path = write(tmp_path / "train.parquet", [{"text": "李明在京", "entities": cell, "more": 1.5}], features)
-    assert list(read_sentences(path)[0]) == [LI]
+    assert list(read_sentences(path)[0]) == [EXPECTED]
 
 
 def test_rows_are_read_in_batches_and_counted(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_rows_are_read_in_batches_and_counted(tmp_path: Path) -> None:
         list(sentences)
 
 
-def test_what_is_no_parquet_is_refused(tmp_path: Path) -> None:
+def test_missing_and_invalid_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "train.parquet"
     with pytest.raises(MissingResourceError):
         list(read_sentences(path)[0])

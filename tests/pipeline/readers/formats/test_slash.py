@@ -19,7 +19,7 @@ def entities_of(path: Path, **options: object) -> list[list[str]]:
     return [[f"{one.text[span.start : span.end]}/{span.label}" for span in one.entities] for one in sentences]
 
 
-def test_the_peoples_daily_is_read(write: Write) -> None:
+def test_the_format_of_the_peoples_daily_is_read(write: Write) -> None:
     path = write(
         "19980101-01-001-001/m  李/nr  建国/nr  在/p  [东海/ns  银行/n]nt  工作/v  。/w\n"
         "\n"
@@ -36,7 +36,7 @@ def test_the_peoples_daily_is_read(write: Write) -> None:
     assert "tags taken for entities: nr as nr, ns as ns, nt as nt" in report.notes
 
 
-def test_a_file_of_words_and_types_as_msra_has_them(write: Write) -> None:
+def test_the_msra_format_of_words_and_types_is_read(write: Write) -> None:
     path = write("中共中央/nt 致/o 中国致公党十一大/nt 的/o 贺词/o\n")
     assert entities_of(path) == [["中共中央/nt", "中国致公党十一大/nt"]]
 
@@ -64,24 +64,24 @@ def test_names_and_compounds(write: Write, line: str, expected: list[str]) -> No
     assert entities_of(write(line + "\n")) == [expected]
 
 
-def test_marks_of_the_notation_may_be_words(write: Write) -> None:
+def test_slashes_and_brackets_may_be_words(write: Write) -> None:
     sentences, _ = read_sentences(write("//w [/w ]/w 1/2/m 　/w [[/w 甲/n ]/w]nt\n"))
     sentence = next(sentences)
     assert sentence.text == "/[]1/2　[甲]"
     assert [(e.start, e.end) for e in sentence.entities] == [(7, 10)]
 
 
-def test_a_tag_map_says_what_is_an_entity(write: Write) -> None:
+def test_a_tag_map_selects_the_entities(write: Write) -> None:
     path = write("李/nr 建国/nr 在/p 新华社/nz 今天/t\n")
-    given = {"nr": "PER", "nz": "ORG", "nx": "X"}
-    assert entities_of(path, tag_map=given) == [["李建国/PER", "新华社/ORG"]]
-    sentences, report = read_sentences(path, options=ReadOptions(tag_map=given))
+    tag_map = {"nr": "PER", "nz": "ORG", "nx": "X"}
+    assert entities_of(path, tag_map=tag_map) == [["李建国/PER", "新华社/ORG"]]
+    sentences, report = read_sentences(path, options=ReadOptions(tag_map=tag_map))
     list(sentences)
     assert report.notes == ["tags taken for entities: nr as PER, nz as ORG; the tag map names nx, which no word has"]
 
 
 @pytest.mark.parametrize(
-    ("line", "place", "message"),
+    ("line", "column", "message"),
     [
         ("李/nr 建国", 2, "'建国' is not a word with a slash and a tag"),
         ("李/nr /w", 2, "'/w' is not a word"),
@@ -89,11 +89,11 @@ def test_a_tag_map_says_what_is_an_entity(write: Write) -> None:
         ("[李/nr 银行/n", None, "a bracket that is never closed"),
     ],
 )
-def test_broken_lines_are_refused_with_their_place(write: Write, line: str, place: int | None, message: str) -> None:
+def test_broken_lines_are_refused_with_their_place(write: Write, line: str, column: int | None, message: str) -> None:
     path = write("今天/t\n" + line + "\n")
     with pytest.raises(InputDataError) as caught:
         list(read_sentences(path, options=ReadOptions(format="slash"))[0])
-    assert caught.value.message.startswith(f"{path}:2:" + (f"{place}: " if place else " "))
+    assert caught.value.message.startswith(f"{path}:2:" + (f"{column}: " if column else " "))
     assert message in caught.value.message
 
 
@@ -103,7 +103,7 @@ def test_other_encodings(write: Write, encoding: str) -> None:
     assert entities_of(path, encoding=encoding) == [["李明/nr"]]
 
 
-def test_latin_words_that_are_joined_are_counted(write: Write) -> None:
+def test_joined_latin_words_are_counted(write: Write) -> None:
     path = write("李/nr  在/p  New/nx  York/nx  。/w\n李/nr  用/v  Linux/nx\n")
     sentences, report = read_sentences(path)
     assert [one.text for one in sentences] == ["李在NewYork。", "李用Linux"]

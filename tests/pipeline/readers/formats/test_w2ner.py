@@ -1,4 +1,4 @@
-"""W2NER's rows, read with ``read_sentences``."""
+"""Rows in the format of W2NER, read with ``read_sentences``."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_nested_and_discontinuous_entities_are_counted_with_their_row(write: Wri
 
 
 def test_tokens_of_several_characters_become_characters(write: Write) -> None:
-    given = {"sentence": ["在", "2010", "年"], "ner": [{"index": [1, 2], "type": "TIME"}]}
-    sentences, report = read_sentences(write(json.dumps([given]), "train.json"))
+    tokens_row = {"sentence": ["在", "2010", "年"], "ner": [{"index": [1, 2], "type": "TIME"}]}
+    sentences, report = read_sentences(write(json.dumps([tokens_row]), "train.json"))
     assert list(sentences) == [Sentence(tuple("在2010年"), (Span(1, 6, "TIME"),), 1)]
     assert report.repairs == {"token-of-several-characters": 1}
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("broken_row", "message"),
     [
         ({"sentence": "甲", "ner": []}, "no list of tokens under 'sentence'"),
         ({"sentence": ["甲"]}, "no list of entities under 'ner'"),
@@ -61,8 +61,8 @@ def test_tokens_of_several_characters_become_characters(write: Write) -> None:
         ({"sentence": ["甲"], "ner": [{"index": [0]}]}, "needs two whole numbers and a type"),
     ],
 )
-def test_broken_rows_are_refused_with_their_place(write: Write, given: Any, message: str) -> None:
-    path = write("[" + json.dumps(row("好")) + ",\n" + json.dumps(given) + "]", "train.json")
+def test_broken_rows_are_refused_with_their_line(write: Write, broken_row: Any, message: str) -> None:
+    path = write("[" + json.dumps(row("好")) + ",\n" + json.dumps(broken_row) + "]", "train.json")
     with pytest.raises(InputDataError) as caught:
         list(read_sentences(path)[0])
     assert caught.value.message.startswith(f"{path}:2 (row 2): ")

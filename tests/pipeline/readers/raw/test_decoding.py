@@ -29,21 +29,21 @@ def too_long(number: int) -> Exception:
 @pytest.mark.parametrize("codec", CODECS)
 @settings(max_examples=30, deadline=None)
 @given(text=TEXT, times=st.sampled_from([1, 2000]))
-def test_lines_are_those_of_the_whole_text(codec: str, end: Literal["\n", "\r"], text: str, times: int) -> None:
+def test_lines_equal_those_of_the_split_text(codec: str, end: Literal["\n", "\r"], text: str, times: int) -> None:
     text *= times  # longer than one read
     raw = text.encode(codec)
     lines = list(decoded_lines(io.BytesIO(raw), codec=codec, end=end, refuse=refuse, too_long=too_long))
-    *whole, rest = text.split(end)
-    assert [line.text for line in lines] == [f"{line}{end}" for line in whole] + [rest] * bool(rest)
+    *complete, rest = text.split(end)
+    assert [line.text for line in lines] == [f"{line}{end}" for line in complete] + [rest] * bool(rest)
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     assert sum(line.n_bytes for line in lines) == len(raw)
 
 
 @pytest.mark.parametrize("codec", CODECS)
-def test_a_mark_is_left_out_and_is_no_line_alone(codec: str) -> None:
+def test_a_byte_order_mark_is_removed_and_is_not_a_line(codec: str) -> None:
     raw = "\ufeff京\n".encode(codec)
-    mark, named = byte_order_mark(raw)
-    assert named == codec and mark == "\ufeff".encode(codec)
+    mark, detected = byte_order_mark(raw)
+    assert detected == codec and mark == "\ufeff".encode(codec)
     assert [
         line.text for line in decoded_lines(io.BytesIO(raw), codec=codec, mark=mark, refuse=refuse, too_long=too_long)
     ] == ["京\n"]
@@ -51,7 +51,7 @@ def test_a_mark_is_left_out_and_is_no_line_alone(codec: str) -> None:
     assert byte_order_mark(b"abc") == (b"", None)
 
 
-def test_wrong_bytes_are_placed_in_their_line_or_replaced() -> None:
+def test_invalid_bytes_are_reported_with_their_line_or_replaced() -> None:
     raw = b"ab\nc\xff\n"
     with pytest.raises(ValueError) as caught:
         list(decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long))
@@ -69,26 +69,26 @@ PIECES = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.lists(PIECES, max_size=30).map(b"".join), st.integers(1, 7))
-def test_many_lines_at_once_are_those_that_come_one_by_one(raw: bytes, block: int) -> None:
-    one_by_one: list[object] = []
-    at_once: list[object] = []
+def test_blocks_of_lines_equal_single_lines(raw: bytes, block: int) -> None:
+    single_lines: list[object] = []
+    block_lines: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "_BLOCK", block)
         patch.setattr(decoding, "LONGEST_LINE", 9)
         try:
             for line in decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long):
-                one_by_one.append((line.number, line.text.removesuffix("\n").removesuffix("\r")))
+                single_lines.append((line.number, line.text.removesuffix("\n").removesuffix("\r")))
         except (ValueError, OverflowError) as error:
-            one_by_one.append(error.args)
+            single_lines.append(error.args)
         try:
             for first, lines in decoded_blocks(io.BytesIO(raw), refuse=refuse, too_long=too_long):
-                at_once += enumerate(lines, first)
+                block_lines += enumerate(lines, first)
         except (ValueError, OverflowError) as error:
-            at_once.append(error.args)
-    assert at_once == one_by_one
+            block_lines.append(error.args)
+    assert block_lines == single_lines
 
 
-class Endless(io.RawIOBase):
+class EndlessStream(io.RawIOBase):
     """An endless stream that counts the bytes read from it."""
 
     def __init__(self, beginning: bytes, block: bytes) -> None:
@@ -107,8 +107,8 @@ class Endless(io.RawIOBase):
 
 @pytest.mark.parametrize("end", ["\n", "\r"])
 @pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "utf-32-be"])
-def test_a_line_without_an_end_is_left_soon(codec: str, end: Literal["\n", "\r"]) -> None:
-    stream = Endless(f"京{end}".encode(codec), "a".encode(codec) * 4096)
+def test_reading_lines_stops_early_in_an_endless_line(codec: str, end: Literal["\n", "\r"]) -> None:
+    stream = EndlessStream(f"京{end}".encode(codec), "a".encode(codec) * 4096)
     lines = decoded_lines(io.BufferedReader(stream), codec=codec, end=end, refuse=refuse, too_long=too_long)
     assert next(lines).text == f"京{end}"
     with pytest.raises(OverflowError, match="2"):
@@ -116,14 +116,14 @@ def test_a_line_without_an_end_is_left_soon(codec: str, end: Literal["\n", "\r"]
     assert LONGEST_LINE < stream.n_read <= LONGEST_LINE + (1 << 17)
 
 
-def test_a_line_without_an_end_is_left_soon_by_blocks_too() -> None:
-    stream = Endless(b"", b"a" * 4096)
+def test_reading_blocks_stops_early_in_an_endless_line() -> None:
+    stream = EndlessStream(b"", b"a" * 4096)
     with pytest.raises(OverflowError):
         list(decoded_blocks(io.BufferedReader(stream), refuse=refuse, too_long=too_long))
     assert LONGEST_LINE < stream.n_read <= LONGEST_LINE + (1 << 17)
 
 
-def test_a_line_may_be_as_long_as_that() -> None:
+def test_a_line_of_the_maximum_length_is_read() -> None:
     raw = b"a" * (LONGEST_LINE - 1) + b"\nb"
     lines = decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long)
     assert [line.n_bytes for line in lines] == [LONGEST_LINE, 1]

@@ -25,7 +25,7 @@ ROWS = st.lists(st.dictionaries(WORDS, WORDS | st.integers() | st.lists(WORDS, m
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, indent=st.sampled_from([None, 0, 2, 30]), ascii_only=st.booleans(), at_once=st.integers(1, 40))
-def test_an_array_comes_back_however_it_is_written_and_cut(
+def test_an_array_is_read_with_any_formatting_and_piece_size(
     tmp_path_factory: pytest.TempPathFactory,
     rows: list[dict[str, Any]],
     indent: int | None,
@@ -35,13 +35,13 @@ def test_an_array_comes_back_however_it_is_written_and_cut(
     path = tmp_path_factory.mktemp("array") / "a.json"
     text = json.dumps(rows, indent=indent, ensure_ascii=ascii_only) + "\n"
     path.write_bytes(text.encode())
-    cut = module._Array(path, (mark for mark in text), at_once=at_once)
-    whole = list(json_values(path))
-    assert [value.body for value in whole] == rows
-    assert list(cut.values()) == whole
+    array = module._Array(path, (mark for mark in text), at_once=at_once)
+    values = list(json_values(path))
+    assert [value.body for value in values] == rows
+    assert list(array.values()) == values
 
 
-def test_places_are_lines_or_rows(write: Write) -> None:
+def test_values_have_their_line_and_row(write: Write) -> None:
     values = list(json_values(write('[\n {"a": 1},\n {"a":\n  2}, {"a": 3}\n]\n', "a.json")))
     assert [(value.body, value.number) for value in values] == [({"a": 1}, 1), ({"a": 2}, 2), ({"a": 3}, 3)]
     assert [value.where.partition("a.json")[2] for value in values] == [":2 (row 1)", ":3 (row 2)", ":4 (row 3)"]
@@ -54,7 +54,7 @@ def test_places_are_lines_or_rows(write: Write) -> None:
     assert report.first_lines == {"blank-line": [2]}
 
 
-def test_a_large_array_on_one_line_is_read_a_piece_at_a_time(write: Write) -> None:
+def test_a_large_array_on_one_line_is_read_in_pieces(write: Write) -> None:
     row = {"text": "甲" * 50_000}
     path = write(gzip.compress(json.dumps([row] * 40, ensure_ascii=False).encode()), "a.json.gz")
     values = json_values(path)
@@ -75,7 +75,7 @@ def test_a_large_array_on_one_line_is_read_a_piece_at_a_time(write: Write) -> No
         ('{"a": 1}\n{"a"\n', ":2: ", "not JSON"),
     ],
 )
-def test_what_is_not_json_is_placed(write: Write, content: str, place: str, message: str) -> None:
+def test_invalid_json_is_refused_with_its_line(write: Write, content: str, place: str, message: str) -> None:
     path = write(content, "a.json")
     with pytest.raises(InputDataError) as caught:
         list(json_values(path))
@@ -83,7 +83,7 @@ def test_what_is_not_json_is_placed(write: Write, content: str, place: str, mess
     assert message in caught.value.message
 
 
-def test_an_error_far_from_the_end_is_told_before_the_rest_is_read(write: Write) -> None:
+def test_an_early_error_is_raised_before_the_rest_is_read(write: Write) -> None:
     path = write('[{"a" 1}, ' + '{"a": 1}, ' * 200_000 + "{}]", "a.json")
     read = []
 
@@ -97,7 +97,7 @@ def test_an_error_far_from_the_end_is_told_before_the_rest_is_read(write: Write)
     assert sum(read) < path.stat().st_size / 2
 
 
-def test_a_value_longer_than_is_held_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_over_the_maximum_length_is_refused(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LONGEST_VALUE", 1000)
     path = write(json.dumps([{"a": "甲" * 1_000_000}]), "a.json")
     with pytest.raises(InputDataError, match="longer than 1000 characters"):
@@ -108,12 +108,12 @@ def test_a_value_longer_than_is_held_is_refused(write: Write, monkeypatch: pytes
     ("content", "first"),
     [(" \n [ ]", None), ("", None), ("[京|LOC]好\n", None), ('[\n\n{"a": 1}]', {"a": 1}), ("[1]\n", [1])],
 )
-def test_the_first_value(write: Write, content: str, first: Any) -> None:
+def test_the_first_value_is_returned(write: Write, content: str, first: Any) -> None:
     assert first_value(write(content, "a.json")) == first
 
 
 @pytest.mark.parametrize("value", ["9" * 5000, "[" * 100_000])
-def test_what_python_does_not_read_is_refused_by_line(tmp_path: Path, value: str) -> None:
+def test_json_that_python_cannot_parse_is_refused_with_its_line(tmp_path: Path, value: str) -> None:
     for text in (f'[{{"text": "京"}},\n{{"n": {value}}}]', f'{{"text": "京"}}\n{{"n": {value}}}'):
         (tmp_path / "a.json").write_text(text, encoding="utf-8")
         with pytest.raises(InputDataError, match=r"a\.json:[12].*not JSON"):

@@ -23,7 +23,7 @@ Write = Callable[..., Path]
 
 TEXT = "李 B-PER\n明 I-PER\n😀 O\n\n京 B-LOC\n"
 LINES = ["李 B-PER", "明 I-PER", "😀 O", "", "京 B-LOC"]
-MARKED = {
+BYTE_ORDER_MARKS = {
     "utf-8-sig": "utf-8",
     "utf-16": "utf-16",
     "utf-32": "utf-32",
@@ -41,9 +41,9 @@ def lines(path: Path, encoding: str | None = None) -> list[str]:
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("codec", MARKED)
+@pytest.mark.parametrize("codec", BYTE_ORDER_MARKS)
 def test_a_byte_order_mark_names_the_encoding(write: Write, codec: str, packed: bool, end: str) -> None:
-    mark = MARKED[codec]
+    mark = BYTE_ORDER_MARKS[codec]
     raw = (mark if isinstance(mark, bytes) else b"") + TEXT.replace("\n", end).encode(codec)
     path = write(gzip.compress(raw) if packed else raw)
     assert lines(path) == LINES
@@ -54,7 +54,7 @@ def test_a_byte_order_mark_names_the_encoding(write: Write, codec: str, packed: 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"], ids=["LF", "CRLF", "CR"])
 @pytest.mark.parametrize("codec", ["gb18030", "utf-16-le", "utf-8"])
-def test_other_encodings_are_said(write: Write, codec: str, end: str) -> None:
+def test_other_encodings_are_given_as_an_option(write: Write, codec: str, end: str) -> None:
     path = write(TEXT.replace("\n", end).encode(codec))
     assert lines(path, codec) == LINES
     sentences, report = read_sentences(path, options=ReadOptions(encoding=codec))
@@ -62,7 +62,7 @@ def test_other_encodings_are_said(write: Write, codec: str, end: str) -> None:
     assert report.n_entities == 2
 
 
-def test_big5(write: Write) -> None:
+def test_big5_is_read(write: Write) -> None:
     path = write("陳 B-PER\n許 O\n\n".encode("big5"))  # 許 ends in 0x5C, a backslash in ASCII
     assert lines(path, "big5") == ["陳 B-PER", "許 O", ""]
 
@@ -70,7 +70,7 @@ def test_big5(write: Write) -> None:
 @pytest.mark.parametrize("codec", ["gb18030", "utf-16"])
 @settings(max_examples=30, deadline=None)
 @given(rows=st.lists(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\r\n\ufeff\0")), min_size=1))
-def test_lines_are_those_of_utf8_whatever_the_encoding(
+def test_lines_are_the_same_in_every_encoding(
     tmp_path_factory: pytest.TempPathFactory, codec: str, rows: list[str]
 ) -> None:
     path = tmp_path_factory.mktemp("lines") / "raw"
@@ -81,26 +81,28 @@ def test_lines_are_those_of_utf8_whatever_the_encoding(
     assert lines(path) == rows
 
 
-def test_lines_longer_than_a_piece(write: Write) -> None:
+def test_lines_longer_than_a_piece_are_read(write: Write) -> None:
     long = "京" * 70_000
     path = write(f"{long}\n李\n{long}".encode("gb18030"))
     assert lines(path, "gb18030") == [long, "李", long]
     assert lines(write(f"李\r{long}\r{long}")) == ["李", long, long]
 
 
-@pytest.mark.parametrize(("codec", "named"), [("gb18030", "gb18030"), ("gbk", "gb18030"), ("utf-16-le", "utf-16-le")])
-def test_an_encoding_is_never_guessed_but_named(write: Write, codec: str, named: str) -> None:
+@pytest.mark.parametrize(
+    ("codec", "suggested"), [("gb18030", "gb18030"), ("gbk", "gb18030"), ("utf-16-le", "utf-16-le")]
+)
+def test_an_encoding_is_suggested_but_never_guessed(write: Write, codec: str, suggested: str) -> None:
     path = write("李 B-PER\n明 I-PER\n".encode(codec))
     with pytest.raises(InputDataError) as caught:
         lines(path)
     assert caught.value.message.startswith(f"{path}:1: not UTF-8 (byte ")
-    assert f"`encoding: {named}`" in caught.value.next_step
+    assert f"`encoding: {suggested}`" in caught.value.next_step
     if codec.startswith("gb"):
         assert "the line reads as GB18030 '李 B-PER'" in caught.value.message
 
 
 @pytest.mark.parametrize("before", [1, 30_000])
-def test_bytes_that_are_not_of_the_encoding_said_are_placed(write: Write, before: int) -> None:
+def test_bytes_invalid_in_the_given_encoding_are_refused_with_their_line(write: Write, before: int) -> None:
     path = write("京 O\n".encode("gb18030") * before + b"\xff O\n" + "京 O\n".encode("gb18030") * 9)
     with pytest.raises(InputDataError, match=f":{before + 1}: not GB18030 \\(byte 1 of the line is 0xff\\)"):
         lines(path, "gb18030")
@@ -109,7 +111,7 @@ def test_bytes_that_are_not_of_the_encoding_said_are_placed(write: Write, before
 
 
 @pytest.mark.parametrize(
-    ("given", "message"),
+    ("options", "message"),
     [
         ({"encodng": "gbk"}, "unknown key, did you mean 'encoding'"),
         ({"encoding": "gb18031"}, "encoding 'gb18031' is not known, did you mean 'gb18030'"),
@@ -122,19 +124,19 @@ def test_bytes_that_are_not_of_the_encoding_said_are_placed(write: Write, before
         ({"tag_map": {"PER": " P"}}, "tag_map.PER: ' P' is empty or holds"),
     ],
 )
-def test_options_that_cannot_be_are_refused(given: dict[str, object], message: str) -> None:
+def test_invalid_options_are_refused(options: dict[str, object], message: str) -> None:
     with pytest.raises(InputDataError) as caught:
-        options_from(given, source="dataset.yaml")
+        options_from(options, source="dataset.yaml")
     assert caught.value.message.startswith("dataset.yaml: ") and message in caught.value.message
 
 
-def test_what_a_command_line_got_wrong_is_a_wrong_parameter() -> None:
+def test_invalid_command_line_options_are_parameter_errors() -> None:
     with pytest.raises(ParameterError, match="offsets: "):
         options_from({"offsets": "utf8"}, source="options", refusal=ParameterError)
 
 
 @pytest.mark.parametrize("codec", ["utf-16", "utf-32", "UTF16"])
-def test_a_byte_order_that_nobody_says_is_asked_for(write: Write, codec: str) -> None:
+def test_an_unknown_byte_order_is_refused_with_advice(write: Write, codec: str) -> None:
     path = write(TEXT.encode("utf-16-be"))
     for read in (lines, lambda path, codec: read_text(path, encoding=codec)):
         with pytest.raises(InputDataError, match="no byte order mark") as caught:
@@ -142,14 +144,14 @@ def test_a_byte_order_that_nobody_says_is_asked_for(write: Write, codec: str) ->
         assert "-le" in caught.value.next_step and "-be" in caught.value.next_step
 
 
-def test_the_command_that_converts_names_an_encoding_as_iconv_does(write: Write) -> None:
+def test_the_suggested_command_has_the_encoding_name_of_iconv(write: Write) -> None:
     with pytest.raises(InputDataError, match="iconv -f UTF-16LE -t UTF-8") as caught:
         lines(write(TEXT.encode("utf-16-le")))
     assert "`encoding: utf-16-le`" in caught.value.next_step
 
 
 @pytest.mark.parametrize("unit", ["utf-16", "utf16", "UTF_16", "codepoints", "code-points", "auto"])
-def test_units_are_taken_as_people_write_them(unit: str) -> None:
+def test_common_spellings_of_units_are_accepted(unit: str) -> None:
     assert options_from({"offsets": unit}, source="x").offsets in ("utf-16", "code-points", "auto")
 
 
@@ -159,9 +161,9 @@ def test_a_lone_nul_is_a_character(write: Write) -> None:
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.integers(1, 3000), st.floats(0, 1), st.booleans())
-def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, place: float, is_cut: bool) -> None:
+def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, fraction: float, is_cut: bool) -> None:
     packed = bytearray(gzip.compress("".join(f"{number * 7919} 京\n" for number in range(n)).encode(), mtime=0))
-    at = 20 + int((len(packed) - 21) * place)
+    at = 20 + int((len(packed) - 21) * fraction)
     if is_cut:
         del packed[at:]
     else:
@@ -178,8 +180,8 @@ def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, plac
                 expected.append(line.decode().removesuffix("\n").removesuffix("\r"))
             except UnicodeDecodeError:
                 reject()  # a line before the break would be refused for another reason
-    given = []
+    read_lines = []
     with pytest.raises(InputDataError, match=rf"raw\.txt\.gz:{len(expected) + 1}: broken gzip data"):
         for _, text in numbered_lines(path):
-            given.append(text)
-    assert given == expected
+            read_lines.append(text)
+    assert read_lines == expected

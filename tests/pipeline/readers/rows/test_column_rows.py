@@ -21,18 +21,18 @@ Write = Callable[..., Path]
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.sampled_from(["京 O", "海 B-LOC", "", "", "\t"]), max_size=30), st.integers(1, 20))
-def test_stretches_end_at_empty_lines_and_hold_every_line_once(write: Write, lines: list[str], block: int) -> None:
+def test_stretches_end_at_empty_lines_and_contain_every_line_once(write: Write, lines: list[str], block: int) -> None:
     path = write("\n".join(lines))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoding, "_BLOCK", block)
         found = list(stretches(path, encoding=None))
-    assert [line for first, held in found for line in enumerate(held, first)] == list(numbered_lines(path))
-    assert all("" not in held[:-1] for _, held in found)
-    assert all(held[-1] == "" for (_, held), _ in pairwise(found))
+    assert [line for first, stretch in found for line in enumerate(stretch, first)] == list(numbered_lines(path))
+    assert all("" not in stretch[:-1] for _, stretch in found)
+    assert all(stretch[-1] == "" for (_, stretch), _ in pairwise(found))
 
 
-def test_lines_that_nothing_ends_come_in_pieces(write: Write) -> None:
-    pieces = [held for _, held in stretches(write("京 O\n" * 100_000), encoding=None)]
+def test_lines_without_an_empty_line_are_split_into_pieces(write: Write) -> None:
+    pieces = [stretch for _, stretch in stretches(write("京 O\n" * 100_000), encoding=None)]
     assert sum(map(len, pieces)) == 100_000
     assert LONGEST_KNOWN < max(map(len, pieces)) < 10_000
 
@@ -45,7 +45,7 @@ def test_a_line_is_split_at_its_first_and_last_separator() -> None:
         split_row("京")
 
 
-def test_only_before_a_sentence_a_line_may_be_a_comment() -> None:
+def test_comments_are_recognised_only_before_a_sentence() -> None:
     lines = ["# id = 1", "京 O", "# x O-", ""]
     rows = list(rows_of(Path("a.bmes"), 7, lines, is_inside=False, is_numbered=False))
     assert rows == [

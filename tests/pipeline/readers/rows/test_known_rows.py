@@ -62,24 +62,24 @@ def read(path: Path, options: ReadOptions) -> tuple[list[Sentence], ReadReport |
     FILES,
     st.sampled_from([ReadOptions(format="columns"), ReadOptions(format="columns", labels=("O", "B-PER", "I-PER"))]),
 )
-def test_a_file_says_the_same_row_by_row(write: Write, text: str, options: ReadOptions) -> None:
+def test_known_rows_equal_reading_row_by_row(write: Write, text: str, options: ReadOptions) -> None:
     path = write(text, "train.bmes")
-    as_pieces = read(path, options)
+    with_known_rows = read(path, options)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(known_rows, "LONGEST_KNOWN", 0)
-        assert read(path, options) == as_pieces
+        assert read(path, options) == with_known_rows
 
 
-def test_rows_are_read_once_and_sentences_as_one_piece(write: Write) -> None:
+def test_equal_rows_are_split_once_and_equal_sentences_shared(write: Write) -> None:
     path = write("京 B-LOC\n海 E-LOC\n人 O\n\n" * 500, "train.bmes")
     split_row.cache_clear()
     sentences, report = read_sentences(path)
     assert len({sentence.characters for sentence in sentences}) == 1 and report.n_entities == 500
-    asked = split_row.cache_info()
-    assert asked.hits + asked.misses < 20
+    cache_info = split_row.cache_info()
+    assert cache_info.hits + cache_info.misses < 20
 
 
-def test_lines_that_are_not_known_or_are_too_many_are_no_sentence() -> None:
+def test_unknown_or_too_many_lines_give_no_sentence() -> None:
     known = KnownRows()
     known.learn("京 B-LOC", "京", "B-LOC", plain="B-LOC")
     known.learn("海 b-LOC", "海", "b-LOC", plain="B-LOC")
@@ -94,7 +94,7 @@ def test_lines_that_are_not_known_or_are_too_many_are_no_sentence() -> None:
     assert known.sentence(["人 O"] * (known_rows.LONGEST_KNOWN + 1)) is None
 
 
-def test_no_more_rows_are_kept_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_number_of_kept_rows_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(known_rows, "MAX_ROWS", 2)
     known = KnownRows()
     known.learn("京 O", "京", "O", plain="O")

@@ -31,7 +31,7 @@ TEXT = "李明在北京😀。"
 
 
 class Source:
-    """Rows in memory, with counts of the reads begun and ended."""
+    """Rows in memory, with counts of the iterations begun and ended."""
 
     def __init__(self, bodies: Sequence[Any], *, in_array: bool = False) -> None:
         self.bodies = bodies
@@ -57,11 +57,11 @@ def read(
     report = ReadReport(PATH, "any")
     source = Source(bodies)
     sentences = list(read_rows(source, path=PATH, options=options, report=report, labels=labels))
-    assert source.n_begun == source.n_ended, "every reading of the file was closed"
+    assert source.n_begun == source.n_ended, "every iteration over the rows is closed"
     return sentences, report
 
 
-def refused(*bodies: Any) -> InputDataError:
+def read_error(*bodies: Any) -> InputDataError:
     with pytest.raises(InputDataError) as caught:
         read(*bodies)
     return caught.value
@@ -76,38 +76,38 @@ def refused(*bodies: Any) -> InputDataError:
     type_key=st.sampled_from(TYPE_KEYS),
     quote_key=st.none() | st.sampled_from(QUOTE_KEYS),
     span_key=st.sampled_from(SPAN_KEYS),
-    more=st.booleans(),
+    with_other_fields=st.booleans(),
 )
-def test_an_entity_is_read_under_every_usual_set_of_names(
-    start_key: str, end_key: str, type_key: str, quote_key: str | None, span_key: str, more: bool
+def test_an_entity_is_read_under_every_usual_key(
+    start_key: str, end_key: str, type_key: str, quote_key: str | None, span_key: str, with_other_fields: bool
 ) -> None:
     entity: dict[str, Any] = {start_key: 3, end_key: 5, type_key: "LOC"}
     if quote_key is not None and quote_key != type_key:
         entity[quote_key] = "北京"
-    if more:
+    if with_other_fields:
         entity |= {"id": 7, "score": 0.5, "confidence": None}
     sentences, _ = read({"text": TEXT, span_key: [entity]})
     assert sentences == [Sentence(tuple(TEXT), (Span(3, 5, "LOC"),), 1)]
 
 
 @pytest.mark.parametrize("quote_key", QUOTE_KEYS)
-def test_a_quoted_text_that_stands_elsewhere_is_refused_under_every_name(quote_key: str) -> None:
-    error = refused({"text": TEXT, "entities": [{"start": 2, "end": 4, "label": "LOC", quote_key: "北京"}]})
+def test_a_wrong_quoted_text_is_refused_under_every_key(quote_key: str) -> None:
+    error = read_error({"text": TEXT, "entities": [{"start": 2, "end": 4, "label": "LOC", quote_key: "北京"}]})
     assert error.message.startswith(f"{PATH}:1: ") and "the text holds '在北' there" in error.message
 
 
-def test_entity_is_the_type_where_no_other_field_is_and_else_the_text() -> None:
+def test_the_entity_field_is_the_type_or_the_quoted_text() -> None:
     (sentence,), _ = read({"text": TEXT, "entities": [{"start": 0, "end": 2, "entity": "PER"}]})
     assert sentence.entities == (Span(0, 2, "PER"),)
     (sentence,), _ = read({"text": TEXT, "entities": [{"start": 0, "end": 2, "entity": "李明", "label": "PER"}]})
     assert sentence.entities == (Span(0, 2, "PER"),)
 
 
-def test_the_csv_export_of_label_studio_has_a_list_of_one_type() -> None:
+def test_a_list_of_one_type_is_read_as_label_studio_exports_it() -> None:
     (sentence,), _ = read({"text": TEXT, "label": [{"start": 0, "end": 2, "text": "李明", "labels": ["PER"]}]})
     assert sentence.entities == (Span(0, 2, "PER"),)
-    for several in ([], ["PER", "ORG"]):
-        error = refused({"text": TEXT, "label": [{"start": 0, "end": 2, "labels": several}]})
+    for labels in ([], ["PER", "ORG"]):
+        error = read_error({"text": TEXT, "label": [{"start": 0, "end": 2, "labels": labels}]})
         assert "needs two whole numbers and a type" in error.message
 
 
@@ -118,19 +118,19 @@ def test_a_label_of_the_whole_text_beside_entities_is_not_taken_for_entities() -
 
 
 @pytest.mark.parametrize("other", SPAN_KEYS[1:])
-def test_the_same_entities_under_two_keys_are_one_and_others_are_refused(other: str) -> None:
+def test_two_keys_must_name_the_same_entities(other: str) -> None:
     lists, objects = [[0, 2, "PER"], [3, 5, "LOC"]], [{"start": 3, "end": 5, "type": "LOC"}, [0, 2, "PER"]]
     (sentence,), report = read({"text": TEXT, "entities": lists, other: objects})
     assert sentence.entities == (Span(0, 2, "PER"), Span(3, 5, "LOC")) and not report.skipped
     (sentence,), _ = read({"text": TEXT, "entities": [], other: objects})
-    assert len(sentence.entities) == 2, "an empty list says nothing"
-    error = refused({"text": TEXT, "entities": lists, other: objects[:1]})
+    assert len(sentence.entities) == 2, "an empty list is ignored"
+    error = read_error({"text": TEXT, "entities": lists, other: objects[:1]})
     assert error.message == f"{PATH}:1: 'entities' and {other!r} name different entities"
     assert "take the other out" in error.next_step
 
 
 @pytest.mark.parametrize("options", [DEFAULT, ReadOptions(offsets="code-points")])
-def test_what_is_lost_is_counted_once_though_the_file_may_be_read_twice(options: ReadOptions) -> None:
+def test_ignored_fields_are_counted_once(options: ReadOptions) -> None:
     row = {"text": TEXT, "entities": [[0, 2, "PER"]], "relations": [{}, {}], "cats": "none", "Comments": [1]}
     sentences, report = read(row, {}, {"text": "", "entities": [], "relations": [{}]}, options=options)
     assert len(sentences) == 1
@@ -139,56 +139,56 @@ def test_what_is_lost_is_counted_once_though_the_file_may_be_read_twice(options:
 
 
 @pytest.mark.parametrize("item", [[0, 2], [0, 2, "PER", 1], "PER", 5, None, [0, 2, ""], [0, 2, None], {}])
-def test_what_is_no_entity_is_shown(item: Any) -> None:
-    error = refused({"text": "好", "spans": []}, {"text": TEXT, "spans": [item]})
+def test_invalid_entities_are_refused_and_shown(item: Any) -> None:
+    error = read_error({"text": "好", "spans": []}, {"text": TEXT, "spans": [item]})
     assert error.message.startswith(f"{PATH}:2: entity {json.dumps(item)} ")
     assert '"entities": [[0, 2, "PER"]]' in error.next_step
 
 
-def test_a_row_that_nobody_marked_says_what_to_do() -> None:
-    error = refused({"text": TEXT})
+def test_a_row_without_entities_is_refused_with_advice() -> None:
+    error = read_error({"text": TEXT})
     assert error.message == f"{PATH}:1: no entities (one of entities, labels, label, spans)"
     assert "remove it from the folder" in error.next_step
 
 
 @pytest.mark.parametrize("body", [[], "text", 5, None, True])
-def test_a_value_that_is_no_object_is_refused(body: Any) -> None:
-    assert refused({"text": "好", "spans": []}, body).message == f"{PATH}:2: not a JSON object"
-    assert refused(body).message == f"{PATH}:1: not a JSON object"
+def test_a_value_that_is_not_an_object_is_refused(body: Any) -> None:
+    assert read_error({"text": "好", "spans": []}, body).message == f"{PATH}:2: not a JSON object"
+    assert read_error(body).message == f"{PATH}:1: not a JSON object"
 
 
 # --- tokens -----------------------------------------------------------------------------------------------------------
 
 
-def test_tags_that_are_numbers_are_named_by_the_options_before_the_file() -> None:
+def test_numeric_tags_are_named_by_the_options_before_the_file() -> None:
     row = {"tokens": list("李明好"), "ner_tags": [1, 2, 0]}
     names = ("O", "B-PER", "I-PER")
     (by_file,), _ = read(row, labels=names)
     (by_options,), _ = read(row, options=ReadOptions(labels=("O", "B-X", "I-X")), labels=names)
     assert (by_file.entities, by_options.entities) == ((Span(0, 2, "PER"),), (Span(0, 2, "X"),))
-    error = refused(row)
+    error = read_error(row)
     assert error.message.startswith(f"{PATH}:1: ") and "labels" in error.next_step
 
 
-def test_a_text_beside_tokens_is_read_by_its_spans() -> None:
+def test_a_text_with_spans_takes_precedence_over_tokens() -> None:
     (sentence,), _ = read({"text": TEXT, "tokens": ["x"], "tags": ["O"], "entities": [[3, 5, "LOC"]]})
     assert sentence == Sentence(tuple(TEXT), (Span(3, 5, "LOC"),), 1)
 
 
-def test_the_first_row_decides_and_another_kind_is_refused_with_its_place() -> None:
+def test_rows_of_another_kind_than_the_first_are_refused() -> None:
     tagged, marked = {"tokens": ["好"], "tags": ["O"]}, {"text": "好", "entities": []}
-    assert refused(tagged, marked).message == f"{PATH}:2: no list of strings under tokens"
-    assert refused(marked, tagged).message.startswith(f"{PATH}:2: no string under 'text'")
+    assert read_error(tagged, marked).message == f"{PATH}:2: no list of strings under tokens"
+    assert read_error(marked, tagged).message.startswith(f"{PATH}:2: no string under 'text'")
 
 
-def test_rows_without_tokens_are_counted_and_no_rows_are_no_sentences() -> None:
+def test_rows_without_tokens_are_counted() -> None:
     sentences, report = read({"tokens": ["好"], "tags": ["O"]}, {"tokens": [], "tags": []})
     assert [one.line for one in sentences] == [1]
     assert report.skipped == {"empty-text": 1}
     assert read()[0] == []
 
 
-def test_leaving_early_closes_the_file() -> None:
+def test_closing_the_iterator_closes_the_source() -> None:
     source = Source([{"text": "好", "spans": []}] * 9)
     sentences = read_rows(source, path=PATH, options=DEFAULT, report=ReadReport(PATH, "any"))
     assert next(sentences).text == "好"
