@@ -1,4 +1,4 @@
-"""Arguments of public functions: valid ones arrive unchanged, invalid ones are refused by name."""
+"""Arguments of public functions: valid ones are passed unchanged, invalid ones are refused by name."""
 
 from __future__ import annotations
 
@@ -24,24 +24,24 @@ from ssmi.pipeline.contract.errors import ParameterError
 
 
 @given(st.lists(st.text()))
-def test_several_values_come_back_in_their_order(values: list[str]) -> None:
-    for given_as in (values, tuple(values), iter(values), dict.fromkeys(values)):
-        expected = tuple(dict.fromkeys(values)) if isinstance(given_as, dict) else tuple(values)
-        assert list_of("only", given_as) == expected
+def test_several_values_keep_their_order(values: list[str]) -> None:
+    for argument in (values, tuple(values), iter(values), dict.fromkeys(values)):
+        expected = tuple(dict.fromkeys(values)) if isinstance(argument, dict) else tuple(values)
+        assert list_of("only", argument) == expected
 
 
 @pytest.mark.parametrize(
     ("value", "kind"), [("bert-crf", "string"), ("", "string"), (b"ab", "string"), (Path("a.bmes"), "path")]
 )
-def test_one_value_is_refused(value: Iterable[str], kind: str) -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_a_single_value_is_refused(value: Iterable[str], kind: str) -> None:
+    with pytest.raises(ParameterError) as caught:
         list_of("only", value)
-    assert refused.value.message == f"only={value!r}: a {kind}, where a list of {kind}s is expected"
-    assert refused.value.next_step == f"write only=[{value!r}]"
+    assert caught.value.message == f"only={value!r}: a {kind}, where a list of {kind}s is expected"
+    assert caught.value.next_step == f"write only=[{value!r}]"
 
 
 @pytest.mark.parametrize("value", [None, 3, True])
-def test_what_is_no_list_is_refused(value: Any) -> None:
+def test_values_other_than_lists_are_refused(value: Any) -> None:
     with pytest.raises(ParameterError, match="is not a list"):
         list_of("only", value)
 
@@ -61,10 +61,10 @@ def called(
 
 
 @given(st.text(), st.integers(min_value=0), st.none() | st.floats() | st.integers(), st.lists(st.text()))
-def test_right_arguments_arrive_as_they_are(name: str, n: int, share: float | None, files: list[str]) -> None:
-    answer = called(name, n, share=share, files=iter(files))
-    assert answer[:2] == (name, n) and answer[2] is share
-    assert answer[3:] == (tuple(files), 1)
+def test_valid_arguments_are_passed_unchanged(name: str, n: int, share: float | None, files: list[str]) -> None:
+    result = called(name, n, share=share, files=iter(files))
+    assert result[:2] == (name, n) and result[2] is share
+    assert result[3:] == (tuple(files), 1)
 
 
 @pytest.mark.parametrize(
@@ -95,10 +95,12 @@ def test_right_arguments_arrive_as_they_are(name: str, n: int, share: float | No
         ({"files": "a.txt"}, "files='a.txt': a string, where a list of strings is expected", "write files=['a.txt']"),
     ],
 )
-def test_a_wrong_argument_is_named_with_what_it_takes(arguments: dict[str, Any], message: str, next_step: str) -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_an_invalid_argument_is_named_with_the_expected_type(
+    arguments: dict[str, Any], message: str, next_step: str
+) -> None:
+    with pytest.raises(ParameterError) as caught:
         called(**{"name": "x", **arguments})
-    assert (refused.value.message, refused.value.next_step) == (message, next_step)
+    assert (caught.value.message, caught.value.next_step) == (message, next_step)
 
 
 def test_a_checked_function_keeps_its_name_and_signature() -> None:
@@ -107,21 +109,21 @@ def test_a_checked_function_keeps_its_name_and_signature() -> None:
 
 
 @pytest.mark.parametrize("value", [True, None, "0.5", -0.1, 1.1, float("nan")])
-def test_what_is_no_probability_is_refused(value: Any) -> None:
+def test_invalid_probabilities_are_refused(value: Any) -> None:
     with pytest.raises(ParameterError, match=r"min_score=.*not a probability"):
         check_probability("min_score", value)
     check_probability("min_score", 0)
     check_probability("min_score", 1.0)
 
 
-def test_a_path_that_may_be_left_out() -> None:
+def test_a_path_may_be_left_out() -> None:
     assert optional_path(None) is None
     assert optional_path("a/b") == optional_path(Path("a/b")) == Path("a/b")
 
 
-def test_a_path_is_no_name() -> None:
+def test_a_path_is_not_taken_for_a_name() -> None:
     assert (name_or_path("own"), name_or_path(None)) == ("own", None)
-    assert [name_or_path(Path(one)) for one in ("own", "a/own", "/own", "~/own")] == [
+    assert [name_or_path(Path(path)) for path in ("own", "a/own", "/own", "~/own")] == [
         "./own",
         "./a/own",
         "/own",
@@ -129,7 +131,7 @@ def test_a_path_is_no_name() -> None:
     ]
 
 
-def test_work_has_one_place() -> None:
+def test_workers_and_scheduler_are_checked() -> None:
     check_executor_arguments(workers=2, scheduler=None)
     check_executor_arguments(workers=0, scheduler="tls://host:8786")
     for workers, scheduler in ((2, "tcp://host:8786"), (0, ""), (0, "host:8786")):

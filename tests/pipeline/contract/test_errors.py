@@ -33,24 +33,24 @@ def test_pickling_keeps_type_message_and_next_step(kind: type[SsmiError], messag
     assert str(error) == str(kind(message, next_step=next_step))
 
 
-def test_an_error_comes_back_whole_from_another_process(tmp_path: Path) -> None:
+def test_an_error_of_another_process_is_complete(tmp_path: Path) -> None:
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         error = pool.submit(load, tmp_path / "artifacts" / "pmi" / "weibo").exception()
     assert isinstance(error, MissingResourceError)
     assert "not built" in error.message and "--dataset weibo" in error.next_step
 
 
-def test_exit_codes_tell_the_kinds_apart() -> None:
+def test_every_kind_has_its_own_exit_code() -> None:
     assert [kind.exit_code for kind in KINDS] == [1, 2, 3, 4, 5]
     assert all(issubclass(kind, SsmiError) for kind in KINDS)
 
 
-def test_the_text_is_the_message_and_then_the_next_step() -> None:
+def test_the_text_is_the_message_followed_by_the_next_step() -> None:
     assert str(SsmiError("it broke")) == "it broke"
     assert str(SsmiError("it broke", next_step="mend it")) == "it broke → mend it"
 
 
-def test_places_and_names() -> None:
+def test_locations_and_name_hints() -> None:
     assert at_line(Path("a/b.txt"), 3) == "a/b.txt:3"
     assert name_hint("treshold", ["max_set", "threshold"]) == "did you mean 'threshold'?"
     assert name_hint("zzz", ["b", "a"]) == "known: a, b"
@@ -60,6 +60,6 @@ def test_places_and_names() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS[1:])
-def test_all_can_be_caught_as_one(kind: type[SsmiError]) -> None:
+def test_all_kinds_can_be_caught_as_ssmi_errors(kind: type[SsmiError]) -> None:
     with pytest.raises(SsmiError, match="x"):
         raise kind("x")

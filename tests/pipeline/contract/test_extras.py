@@ -1,4 +1,4 @@
-"""Packages of the extras: declared in pyproject.toml, and named with the installing command if one is missing."""
+"""Packages of the extras are declared in pyproject.toml; a missing one is named with the command that installs it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from gensim.models.fasttext import save_facebook_model
 from ssmi.pipeline.contract import extras
 from ssmi.pipeline.contract.errors import MissingResourceError
 
-CARD = (
+REQUIRED_PACKAGES = (
     "pyarrow", "polars", "dask", "gensim", "transformers", "torch", "jieba", "pytorch-crf", "click", "duckdb",
 )  # fmt: skip
 
@@ -29,7 +29,7 @@ def declared(repository: Path) -> dict[str, set[str]]:
     return {name: {re.split(r"[<>=\[]", line)[0] for line in lines} for name, lines in groups.items()}
 
 
-def test_the_extras_are_those_of_the_installation(declared: dict[str, set[str]]) -> None:
+def test_the_extras_agree_with_pyproject(declared: dict[str, set[str]]) -> None:
     assert {name: set(modules) for name, modules in extras.MODULES.items()} == {
         name: packages for name, packages in declared.items() if name in extras.MODULES
     }
@@ -41,18 +41,18 @@ def test_all_and_dev_install_every_extra(repository: Path, declared: dict[str, s
     (everything,) = project["optional-dependencies"]["all"]
     assert everything == f"ssmi[{','.join(sorted(extras.MODULES))}]"
     assert "ssmi[all]" in project["optional-dependencies"]["dev"]
-    assert set(CARD) <= set().union(*declared.values())
+    assert set(REQUIRED_PACKAGES) <= set().union(*declared.values())
 
 
-def test_only_what_an_extra_brings_is_blamed_on_it() -> None:
+def test_a_module_outside_the_extra_is_an_ordinary_import_error() -> None:
     with pytest.raises(ModuleNotFoundError, match="no_such_module"), extras.needs("plots", "a picture"):
         import no_such_module  # type: ignore[import-not-found]  # noqa: F401
 
 
-def test_what_is_installed_is_told_without_importing_it() -> None:
+def test_installed_packages_are_detected_without_importing_them() -> None:
     code = "import sys; from ssmi.pipeline.contract import extras; print(extras.installed('dvc'), 'dvc' in sys.modules)"
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert said.split() == ["True", "False"]
+    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert output.split() == ["True", "False"]
     assert isinstance(extras.missing("dvc", "dvc repro"), MissingResourceError)
 
 
@@ -75,16 +75,16 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it(project: Any,
         project.set("vocab", vectors="words.bin")
     hidden = "".join(f"sys.modules[{module!r}] = None; " for module in extras.MODULES[extra])
     code = f"import sys; {hidden}sys.argv = ['ssmi-cli', *sys.argv[1:]]; from ssmi.cli.main import main; main()"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         cwd=project.root, env=project.environment, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 4, done.stderr
-    assert message in done.stderr
-    assert done.stderr.rstrip().endswith(f"next: pip install 'ssmi[{extra}]'")
+    assert result.returncode == 4, result.stderr
+    assert message in result.stderr
+    assert result.stderr.rstrip().endswith(f"next: pip install 'ssmi[{extra}]'")
 
 
-def test_the_base_builds_trains_and_predicts(fresh_project: Any, tmp_path: Path) -> None:
+def test_the_base_builds_trains_evaluates_and_predicts(fresh_project: Any, tmp_path: Path) -> None:
     """Hide all modules of the extras: building, training, evaluating and predicting still work."""
     hidden = [module for modules in extras.MODULES.values() for module in modules]
     (tmp_path / "texts.txt").write_text("王小明在北京大学。\n", encoding="utf-8")
@@ -101,9 +101,9 @@ for arguments in (["features", "build", "--workers", "1"], ["train", "-S", "trai
     except SystemExit as stop:
         assert not stop.code, (arguments, stop.code)
 """
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=fresh_project.root, env=fresh_project.environment, capture_output=True, text=True,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert '"text": "王小明在北京大学。"' in done.stdout
+    assert result.returncode == 0, result.stderr
+    assert '"text": "王小明在北京大学。"' in result.stdout

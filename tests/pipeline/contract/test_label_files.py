@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.labels import LabelSet, TagScheme
 
 
 @pytest.mark.parametrize("scheme", get_args(TagScheme))
-def test_a_label_set_survives_the_trip_to_disk(tmp_path: Path, scheme: TagScheme) -> None:
+def test_a_saved_label_set_reads_back(tmp_path: Path, scheme: TagScheme) -> None:
     labels = LabelSet.of(["地名", "PER"], scheme=scheme)
     save_labels(labels, tmp_path / "labels.json")
     assert load_labels(tmp_path / "labels.json") == labels
@@ -39,7 +39,7 @@ def test_a_label_set_survives_the_trip_to_disk(tmp_path: Path, scheme: TagScheme
         b"[" * 100_000,
     ],
 )
-def test_what_is_no_label_set_is_stale(tmp_path: Path, body: bytes) -> None:
+def test_invalid_label_sets_are_stale(tmp_path: Path, body: bytes) -> None:
     path = tmp_path / "labels.json"
     with pytest.raises(MissingResourceError, match=r"labels\.json: does not exist"):
         load_labels(path)

@@ -10,7 +10,7 @@ from ssmi.pipeline.contract.label_groups import LabelGroups, members
 TYPES = ("GPE.NAM", "ORG", "PER.NAM", "PER.NOM")
 
 
-def test_a_group_holds_the_types_that_a_pattern_of_it_matches() -> None:
+def test_a_group_contains_the_types_that_match_its_patterns() -> None:
     groups = {"named": ("*.NAM",), "people": ("PER.*",), "both": ("ORG", "?PE.*"), "empty": ("org",)}
     assert members(groups, TYPES) == {
         "named": ["GPE.NAM", "PER.NAM"],
@@ -26,6 +26,6 @@ def test_a_group_is_one_pattern_or_a_list() -> None:
 
 
 @pytest.mark.parametrize("groups", [{"all": "*"}, {"": "*"}, {"x": ""}, {"x": []}, {"x": 3}, ["*.NAM"], {"x": " y"}])
-def test_what_is_not_a_group_is_refused(groups: object) -> None:
+def test_invalid_groups_are_refused(groups: object) -> None:
     with pytest.raises(ValidationError):
         TypeAdapter[LabelGroups](LabelGroups).validate_python(groups)

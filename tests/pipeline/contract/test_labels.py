@@ -49,7 +49,7 @@ def _any_tags(draw: st.DrawFn) -> tuple[TagScheme, list[str]]:
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @given(_annotated())
-def test_spans_survive_the_trip_through_tags(scheme: TagScheme, annotated: tuple[list[Span], int]) -> None:
+def test_spans_are_recovered_from_their_tags(scheme: TagScheme, annotated: tuple[list[Span], int]) -> None:
     spans, length = annotated
     tags = spans_to_tags(spans, n_characters=length, scheme=scheme)
     assert len(tags) == length
@@ -101,7 +101,7 @@ def test_repair_keeps_every_marked_character_with_its_type(drawn: tuple[TagSchem
 
 
 @given(_any_tags())
-def test_well_formed_gold_needs_no_repair_and_means_what_it_says(drawn: tuple[TagScheme, list[str]]) -> None:
+def test_well_formed_gold_needs_no_repair(drawn: tuple[TagScheme, list[str]]) -> None:
     scheme, tags = drawn
     strict, ill_formed = strict_spans(tags, scheme=scheme)
     repaired = repair_spans(tags)
@@ -130,7 +130,7 @@ def test_repairs_by_hand(tags: str, spans: list[tuple[int, int, str]]) -> None:
 # --- predicted: strict ------------------------------------------------------------------------------------------------
 
 
-def _strictly(tags: list[str], scheme: TagScheme) -> tuple[list[Span], int]:
+def _strict_by_regex(tags: list[str], scheme: TagScheme) -> tuple[list[Span], int]:
     """Read strictly by a regular expression over one letter per tag.
 
     Upper case is the first type, lower case the second; ``I`` is written as M.
@@ -154,7 +154,7 @@ def _strictly(tags: list[str], scheme: TagScheme) -> tuple[list[Span], int]:
 @given(_any_tags())
 def test_strict_reading_equals_a_regular_expression(drawn: tuple[TagScheme, list[str]]) -> None:
     scheme, tags = drawn
-    assert strict_spans(tags, scheme=scheme) == _strictly(tags, scheme)
+    assert strict_spans(tags, scheme=scheme) == _strict_by_regex(tags, scheme)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_strict_by_hand(scheme: TagScheme, tags: str, spans: list[tuple[int, int
 
 
 @given(_any_tags())
-def test_what_is_allowed_is_what_reads_without_an_ill_formed_piece(drawn: tuple[TagScheme, list[str]]) -> None:
+def test_allowed_transitions_are_those_without_ill_formed_pieces(drawn: tuple[TagScheme, list[str]]) -> None:
     scheme, tags = drawn
     labels = LabelSet.of(TYPES[:2], scheme=scheme)
     borders = [None, *tags, None]
@@ -187,7 +187,7 @@ def test_what_is_allowed_is_what_reads_without_an_ill_formed_piece(drawn: tuple[
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_ids_are_places_and_outside_is_zero(scheme: TagScheme) -> None:
+def test_ids_are_positions_and_outside_is_zero(scheme: TagScheme) -> None:
     labels = LabelSet.of(["PER", "LOC", "PER"], scheme=scheme)
     assert labels == LabelSet.of(["LOC", "PER"], scheme=scheme)
     assert labels.tags[0] == OUTSIDE and len(labels.tags) == 1 + 2 * len(ROLES[scheme]) == len(set(labels.tags))

@@ -44,12 +44,12 @@ def _manifest(folder: Path) -> Manifest:
 
 
 def _write(folder: Path, body: dict[str, object]) -> None:
-    """Write any body as a manifest, sealed as the program seals it."""
+    """Write a body as a manifest, sealed as the program does."""
     content = {key: value for key, value in body.items() if key != SEAL}
     (folder / MANIFEST_NAME).write_text(json.dumps(seal(content)), encoding="utf-8")
 
 
-def test_what_is_read_at_once_belongs_together(folder: Path) -> None:
+def test_reading_returns_consistent_contents(folder: Path) -> None:
     stored = manifests.read(folder)
     assert stored.manifest == manifests.load(folder)
     assert stored.digest == manifests.digest_file(folder / MANIFEST_NAME)
@@ -57,22 +57,22 @@ def test_what_is_read_at_once_belongs_together(folder: Path) -> None:
     assert json.loads(stored.body)["stage"] == "pmi"
 
 
-def test_a_manifest_that_was_changed_is_refused(folder: Path) -> None:
+def test_a_changed_manifest_is_refused(folder: Path) -> None:
     """Change each byte in turn: the manifest is refused, or its contents are unaffected."""
     path = folder / MANIFEST_NAME
-    whole, manifest = path.read_bytes(), manifests.load(folder)
-    n_found = 0
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+    content, manifest = path.read_bytes(), manifests.load(folder)
+    n_refused = 0
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :])
         try:
             assert manifests.load(folder) == manifest, place
         except StaleArtifactError as error:
-            n_found += 1
+            n_refused += 1
             assert "manifest.json" in error.message and "ssmi-cli features build" in error.next_step
-    assert n_found > 0.8 * len(whole)
+    assert n_refused > 0.8 * len(content)
 
 
-def test_a_folder_is_examined_by_name_and_by_byte(folder: Path) -> None:
+def test_file_states_compare_names_and_contents(folder: Path) -> None:
     manifest = manifests.load(folder)
     part, labels = "train/part-00000.parquet", folder / "labels.json"
     labels.write_text("[]", encoding="utf-8")  # same length as before
@@ -83,7 +83,7 @@ def test_a_folder_is_examined_by_name_and_by_byte(folder: Path) -> None:
     assert manifests.file_states(manifest, folder, check_content=False) == {**states, "labels.json": FileState.INTACT}
 
 
-def test_the_hint_for_what_an_ablation_built(tmp_path: Path) -> None:
+def test_the_hint_for_an_ablation(tmp_path: Path) -> None:
     folder = tmp_path / "artifacts" / "ablate" / "weibo" / "features" / "paper" / "shards" / "weibo"
     assert manifests.build_hint(folder) == "ssmi-cli ablate --dataset weibo"
 
@@ -154,14 +154,14 @@ def _other_table(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_same_size, _longer, _added, _removed, _renamed, _cut, _emptied, _other_table])
-def test_a_change_of_any_file_is_seen(folder: Path, change: Callable[[Path], None]) -> None:
+def test_a_change_of_any_file_is_detected(folder: Path, change: Callable[[Path], None]) -> None:
     manifest = manifests.load(folder)
     assert manifests.is_intact(manifest, folder)
     change(folder)
     assert not manifests.is_intact(manifest, folder)
 
 
-def test_parts_are_held_to_the_manifest(folder: Path) -> None:
+def test_parts_are_checked_against_the_manifest(folder: Path) -> None:
     manifest = manifests.load(folder)
     manifests.check_parts(manifest, folder)
     part = folder / "train" / "part-00000.parquet"
@@ -192,7 +192,7 @@ def test_another_schema_version_is_refused(folder: Path, version: object) -> Non
 
 
 @pytest.mark.parametrize("name", ["../secret", "a/../../b", "/etc/passwd", "..\\b"])
-def test_a_manifest_names_nothing_outside_its_folder(folder: Path, name: str) -> None:
+def test_a_manifest_with_names_outside_its_folder_is_refused(folder: Path, name: str) -> None:
     body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     body["files"][name] = next(iter(body["files"].values()))
     _write(folder, body)
@@ -200,7 +200,7 @@ def test_a_manifest_names_nothing_outside_its_folder(folder: Path, name: str) ->
         manifests.load(folder)
 
 
-def test_a_folder_without_a_manifest_was_never_finished(folder: Path) -> None:
+def test_a_folder_without_a_manifest_is_not_built(folder: Path) -> None:
     (folder / MANIFEST_NAME).unlink()
     with pytest.raises(MissingResourceError, match="weibo: not built") as caught:
         manifests.load(folder)
@@ -212,14 +212,14 @@ def test_the_hint_for_a_stage_without_data_sets(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("body", ["", "{", "\x00", "[]", "3", "null", "{}"])
-def test_what_is_no_manifest_is_stale(folder: Path, body: str) -> None:
+def test_invalid_manifests_are_stale(folder: Path, body: str) -> None:
     (folder / MANIFEST_NAME).write_text(body, encoding="utf-8")
     with pytest.raises(StaleArtifactError, match=r"manifest\.json"):
         manifests.load(folder)
 
 
 @pytest.mark.parametrize("key", ["stage", "version", "dataset", "parameters", "inputs", "report", "files"])
-def test_a_manifest_with_a_part_missing_is_stale(folder: Path, key: str) -> None:
+def test_an_incomplete_manifest_is_stale(folder: Path, key: str) -> None:
     body = json.loads((folder / MANIFEST_NAME).read_text(encoding="utf-8"))
     del body[key]
     _write(folder, body)
@@ -240,9 +240,9 @@ def test_a_manifest_with_a_part_missing_is_stale(folder: Path, key: str) -> None
     )
 )
 def test_a_json_digest_does_not_depend_on_the_order_of_keys(value: dict[str, object]) -> None:
-    turned = dict(reversed(value.items()))
+    reordered = dict(reversed(value.items()))
     digest = manifests.digest_json(value)
-    assert digest == manifests.digest_json(turned) == manifests.digest_json(json.loads(json.dumps(value)))
+    assert digest == manifests.digest_json(reordered) == manifests.digest_json(json.loads(json.dumps(value)))
     assert digest != manifests.digest_json({**value, "new key": 1})
 
 

@@ -23,22 +23,22 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["none", "a.txt/b", "dangling"])
-def test_what_is_not_there(tmp_path: Path, name: str) -> None:
+def test_missing_files_are_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "a.txt").write_text("", encoding="utf-8")
     (tmp_path / "dangling").symlink_to(tmp_path / "none")
-    with pytest.raises(MissingResourceError) as refused:
+    with pytest.raises(MissingResourceError) as caught:
         read_bytes(tmp_path / name, what="list", where="some.key")
-    assert refused.value.message == f"list {tmp_path / name}: no such file"
-    assert refused.value.next_step == "correct some.key"
+    assert caught.value.message == f"list {tmp_path / name}: no such file"
+    assert caught.value.next_step == "correct some.key"
 
 
-def test_a_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputDataError, match="a folder, where a file is expected") as refused:
+def test_a_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputDataError, match="a folder, where a file is expected") as caught:
         require_file(tmp_path)
-    assert refused.value.next_step == "correct its name"
+    assert caught.value.next_step == "correct its name"
 
 
-def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+def test_invalid_file_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path in (tmp_path / "loop", tmp_path / ("x" * 300), Path("a\0b")):
         with pytest.raises(InputDataError, match="cannot be read"):
@@ -46,7 +46,7 @@ def test_names_that_no_file_can_have(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_permissions(tmp_path: Path) -> None:
+def test_a_file_without_read_permission_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text("", encoding="utf-8")
     path.chmod(0)
@@ -55,7 +55,7 @@ def test_permissions(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that can be opened and not read")
-def test_a_file_that_breaks_while_it_is_read() -> None:
+def test_an_error_while_reading_is_reported() -> None:
     with pytest.raises(InputDataError, match=r"/proc/self/mem: cannot be read \(Input/output error\)"):
         read_bytes(Path("/proc/self/mem"))
 
@@ -63,13 +63,13 @@ def test_a_file_that_breaks_while_it_is_read() -> None:
 def test_a_pipe_is_not_opened(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    require_file(pipe, pipes=True)  # opening the pipe would block until a writer comes
+    require_file(pipe, pipes=True)  # opening the pipe would block until a writer opens it
     for call in (require_file, read_bytes):
         with pytest.raises(InputDataError, match=r"a pipe, where a file is expected that can be read twice"):
             call(pipe)
 
 
-def test_a_socket_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_socket_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # socket paths must be short
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind("socket")
@@ -77,7 +77,7 @@ def test_a_socket_is_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
             require_file(Path("socket"), pipes=True)
 
 
-def test_a_file_needs_no_waiting(tmp_path: Path) -> None:
+def test_a_regular_file_is_opened_without_waiting(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"a")
     notes: list[str] = []
     with open_once(tmp_path / "a.txt", note=notes.append) as stream:
@@ -102,7 +102,7 @@ def test_a_pipe_is_waited_for_and_read_to_its_end(tmp_path: Path, content: bytes
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("device", ["/dev/full", "/dev/zero", "/dev/urandom"])
-def test_a_device_that_never_ends_is_not_read(tmp_path: Path, device: str) -> None:
+def test_endless_devices_are_refused(tmp_path: Path, device: str) -> None:
     link = tmp_path / "train.bmes"
     link.symlink_to(device)
     for path in (Path(device), link):
@@ -110,5 +110,5 @@ def test_a_device_that_never_ends_is_not_read(tmp_path: Path, device: str) -> No
             read_bytes(path)
 
 
-def test_an_empty_device_is_an_empty_file() -> None:
+def test_the_null_device_is_an_empty_file() -> None:
     assert read_bytes(Path(os.devnull)) == b""

@@ -1,4 +1,4 @@
-"""Of an encoder's config.json known keys with plain values go on to transformers, and nothing else."""
+"""Only known keys of an encoder's config.json, with plain values, are passed to transformers."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ssmi.pipeline.contract.encoders.config_values import CHECKS, MAX_PARAMETERS
 from ssmi.pipeline.contract.encoders.types import TYPES, read_config
 from ssmi.pipeline.contract.errors import InputDataError
 
-NOT_READ = {
-    # Where code, kernels or files would come from, and how answers are packed.
+IGNORED = {
+    # The source of code, kernels or files, and the form of the output.
     "_attn_implementation", "attn_implementation", "experts_implementation", "auto_map", "dtype", "_name_or_path",
     "architectures", "transformers_version", "output_hidden_states", "output_attentions", "return_dict",
     "chunk_size_feed_forward", "deterministic_flash_attn", "reference_compile", "use_cache", "tie_word_embeddings",
@@ -30,15 +30,15 @@ PLAIN: dict[str, Any] = {"model_type": "bert", "hidden_size": 16, "num_hidden_la
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
-def test_every_key_of_the_installed_transformers_was_thought_of(kind: str) -> None:
-    """A release that adds a key to a type fails here, before an encoder that has it is read as if it had not."""
+def test_every_key_of_the_installed_transformers_is_known_or_ignored(kind: str) -> None:
+    """A release that adds a key to a type fails here, before an encoder with that key is read without it."""
     config = getattr(transformers, TYPES[kind].model_class).config_class
     keys = {key for key in config().to_dict() if not key.startswith(("classifier_", "num_labels"))}
-    assert keys - set(CHECKS) - NOT_READ - {"model_type", "sliding_window"} == set()
+    assert keys - set(CHECKS) - IGNORED - {"model_type", "sliding_window"} == set()
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
-def test_the_defaults_of_every_type_go_on(kind: str) -> None:
+def test_the_defaults_of_every_type_are_passed_on(kind: str) -> None:
     config = json.loads(getattr(transformers, TYPES[kind].model_class).config_class().to_json_string(use_diff=False))
     assert known_values(config) == {key: value for key, value in config.items() if key in {"model_type", *CHECKS}}
 
@@ -58,7 +58,7 @@ def test_the_defaults_of_every_type_go_on(kind: str) -> None:
         {"torchscript": True},
     ],
 )
-def test_what_chooses_code_or_kernels_does_not_go_on(hostile: dict[str, Any], tmp_path: Path) -> None:
+def test_keys_that_select_code_or_kernels_are_dropped(hostile: dict[str, Any], tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({**PLAIN, **hostile}), encoding="utf-8")
     assert read_config(tmp_path) == PLAIN
 
@@ -91,7 +91,7 @@ def test_values_out_of_bounds_are_refused_by_name(key: str, value: Any, tmp_path
         read_config(tmp_path)
 
 
-def test_a_model_that_fills_the_memory_is_refused() -> None:
+def test_a_model_too_large_for_memory_is_refused() -> None:
     large = {**PLAIN, "hidden_size": 1 << 14, "vocab_size": 1 << 21}
     with pytest.raises(ValueError, match=rf"weights, over {MAX_PARAMETERS:,}"):
         known_values(large)
@@ -99,7 +99,7 @@ def test_a_model_that_fills_the_memory_is_refused() -> None:
     assert known_values({"model_type": "xlm-roberta", **xlm_roberta_xl})
 
 
-def test_a_config_that_is_long_or_deep_is_refused_at_once(tmp_path: Path) -> None:
+def test_a_very_long_or_deep_config_is_refused(tmp_path: Path) -> None:
     for body in ("[" * 200_000, " " * ((1 << 24) + 1)):
         (tmp_path / "config.json").write_text(body, encoding="utf-8")
         with pytest.raises(InputDataError, match=r"config\.json: not JSON"):

@@ -1,4 +1,4 @@
-"""What config.json must say, how many characters a type takes, and which weights are not missed."""
+"""What config.json must contain, how many characters each type takes, and which weights may be unused."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ CONFIG: dict[str, Any] = {
     "pad_token_id": 0,
 }
 
-NOTHING: dict[str, list[Any]] = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
-"""What transformers reports where all weights fit."""
+NO_MISMATCH: dict[str, list[Any]] = {"missing_keys": [], "unexpected_keys": [], "mismatched_keys": []}
+"""What transformers reports if all weights fit."""
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def _write(folder: Path, **changes: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "message"),
     [
         ({"model_type": None}, "has no model_type"),
         ({"model_type": "gpt2"}, "'gpt2' is none of the types"),
@@ -46,14 +46,14 @@ def _write(folder: Path, **changes: Any) -> None:
         ({"is_decoder": True}, "is_decoder"),
     ],
 )
-def test_what_is_not_read_is_refused_with_the_types_that_are(changes: Any, complaint: str, folder: Path) -> None:
+def test_unsupported_configs_are_refused_with_the_supported_types(changes: Any, message: str, folder: Path) -> None:
     _write(folder, **changes)
-    with pytest.raises(InputDataError, match=complaint) as caught:
+    with pytest.raises(InputDataError, match=message) as caught:
         encoder_shape(folder)
     assert all(name in caught.value.next_step for name in TYPES)
 
 
-def test_no_config_and_a_damaged_one(folder: Path) -> None:
+def test_missing_and_damaged_configs_are_refused(folder: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"config\.json: does not exist"):
         read_config(folder)
     for body in ("{", "[]", "\ufeff{}"):
@@ -66,21 +66,21 @@ def test_no_config_and_a_damaged_one(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
-def test_the_most_characters_at_once(kind: str, folder: Path) -> None:
+def test_the_maximum_window_of_every_type(kind: str, folder: Path) -> None:
     _write(folder, model_type=kind)
     shape = encoder_shape(folder)
     after_padding = kind in ("roberta", "xlm-roberta")
     assert (shape.type, shape.max_positions, shape.max_window) == (kind, 64 - after_padding, 62 - after_padding)
 
 
-def test_a_roberta_as_published_takes_510_characters(folder: Path) -> None:
+def test_a_published_roberta_takes_510_characters(folder: Path) -> None:
     (folder / "vocab.txt").write_text("<s>\n<pad>\n</s>\n<unk>\n中\n", encoding="utf-8")
-    for padding in (1, None):  # a config may leave out what is its type's own
+    for padding in (1, None):  # a config may omit the default of its type
         _write(folder, model_type="xlm-roberta", max_position_embeddings=514, pad_token_id=padding)
         assert encoder_shape(folder).max_window == 510
 
 
-def test_positions_counted_from_another_padding_are_refused(folder: Path) -> None:
+def test_a_roberta_with_another_padding_id_than_its_vocabulary_is_refused(folder: Path) -> None:
     _write(folder, model_type="roberta", pad_token_id=1)
     with pytest.raises(InputDataError, match=r"pad_token_id 1, but \[PAD\] is 0"):
         encoder_shape(folder)
@@ -88,7 +88,7 @@ def test_positions_counted_from_another_padding_are_refused(folder: Path) -> Non
     assert encoder_shape(folder).max_window == 62
 
 
-def test_more_embeddings_than_tokens_are_fine_and_fewer_are_not(folder: Path) -> None:
+def test_every_token_needs_an_embedding(folder: Path) -> None:
     _write(folder, vocab_size=64)
     assert encoder_shape(folder).n_tokens == 5
     _write(folder, vocab_size=4)
@@ -96,13 +96,13 @@ def test_more_embeddings_than_tokens_are_fine_and_fewer_are_not(folder: Path) ->
         encoder_shape(folder)
 
 
-def test_no_place_for_a_character(folder: Path) -> None:
+def test_a_config_without_room_for_a_character_is_refused(folder: Path) -> None:
     _write(folder, max_position_embeddings=2)
     with pytest.raises(InputDataError, match="leaves no position"):
         encoder_shape(folder)
 
 
-def test_fewer_layers() -> None:
+def test_with_layers_shortens_the_config() -> None:
     config = {**CONFIG, "layer_types": ["full_attention", "sliding_attention", "sliding_attention"]}
     assert with_layers(config, 1) == {**config, "num_hidden_layers": 1, "layer_types": ["full_attention"]}
     assert with_layers(CONFIG, 1) == {**CONFIG, "num_hidden_layers": 1}
@@ -123,8 +123,8 @@ def test_fewer_layers() -> None:
         "layers.2.attn.Wqkv.weight",
     ],
 )
-def test_what_may_be_left_out(name: str, tmp_path: Path) -> None:
-    check_loaded(tmp_path, {**NOTHING, "unexpected_keys": [name]}, layers=2)
+def test_unused_heads_and_layers_are_accepted(name: str, tmp_path: Path) -> None:
+    check_loaded(tmp_path, {**NO_MISMATCH, "unexpected_keys": [name]}, layers=2)
 
 
 @pytest.mark.parametrize(
@@ -136,9 +136,9 @@ def test_what_may_be_left_out(name: str, tmp_path: Path) -> None:
         "crf.transitions",
     ],
 )
-def test_what_may_not(name: str, tmp_path: Path) -> None:
+def test_other_mismatched_weights_are_refused(name: str, tmp_path: Path) -> None:
     for names in ({"unexpected_keys": [name]}, {"missing_keys": [name]}, {"mismatched_keys": [(name, (1,), (2,))]}):
         with pytest.raises(StaleArtifactError, match=f"1 weight .*{name} first"):
-            check_loaded(tmp_path, {**NOTHING, **names}, layers=2)
+            check_loaded(tmp_path, {**NO_MISMATCH, **names}, layers=2)
     with pytest.raises(StaleArtifactError):
-        check_loaded(tmp_path, {**NOTHING, "unexpected_keys": ["encoder.layer.3.output.dense.weight"]}, layers=None)
+        check_loaded(tmp_path, {**NO_MISMATCH, "unexpected_keys": ["encoder.layer.3.output.dense.weight"]}, layers=None)

@@ -1,4 +1,4 @@
-"""The help of the parameters: complete, and what the schema accepts."""
+"""The help texts of the parameters are complete and agree with the schema."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def test_every_parameter_is_explained_in_sentences() -> None:
         assert row.default == (default[row.section][row.key] if row.section else default[row.key])
 
 
-def test_types_are_told_in_words() -> None:
+def test_types_are_described_in_words() -> None:
     types = {row.name: row.type for row in describe()}
     assert types["model.fusion"] == "none, input, layer or output"
     assert types["vocab.max_words"] == "whole number, at least 1, or null"
@@ -38,7 +38,7 @@ def test_types_are_told_in_words() -> None:
     assert types["pmi.unlabelled"] == "list of text"
 
 
-def test_choices_are_accepted_and_no_others() -> None:
+def test_only_the_listed_choices_are_accepted() -> None:
     choices = {row.name: row.choices for row in describe()}
     assert choices["model.fusion"] == ("none", "input", "layer", "output")
     assert choices["train.lr_crf"] == choices["segment.hmm"] == choices["datasets"] == ()
@@ -52,7 +52,7 @@ def test_choices_are_accepted_and_no_others() -> None:
                 check_params({row.section: {row.key: "another"}}, source="x")
 
 
-def test_a_section_or_one_parameter() -> None:
+def test_a_section_or_one_parameter_is_described() -> None:
     assert {row.section for row in describe("train")} == {"train"}
     (row,) = describe("train.seed")
     assert (row.name, row.default) == ("train.seed", 13)
@@ -61,7 +61,7 @@ def test_a_section_or_one_parameter() -> None:
         describe("train.sed")
 
 
-def test_the_repositorys_file_is_what_is_rendered(repository: Path, tmp_path: Path) -> None:
+def test_the_file_of_the_repository_is_the_rendered_one(repository: Path, tmp_path: Path) -> None:
     text = render(["sample"])
     assert (repository / "params.yaml").read_text(encoding="utf-8") == text
     assert "  engine: jieba  # jieba or rjieba\n" in text and "  hmm: true\n" in text

@@ -1,4 +1,4 @@
-"""params.yaml: typed, frozen, every mistake told at once."""
+"""params.yaml: typed, frozen, and all mistakes reported at once."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _load(path: Path, text: str, *overrides: str) -> Params:
     return load(path, overrides=overrides)
 
 
-def _refused(path: Path, text: str, *overrides: str) -> ParameterError:
+def _load_error(path: Path, text: str, *overrides: str) -> ParameterError:
     with pytest.raises(ParameterError) as caught:
         _load(path, text, *overrides)
     assert caught.value.next_step and "\n" not in str(caught.value)
@@ -40,13 +40,13 @@ def test_an_empty_file_is_all_defaults(path: Path) -> None:
     assert _load(path, "") == _load(path, "# nothing\n") == _load(path, "{}") == Params()
 
 
-def test_the_projects_own_file_holds_every_default() -> None:
+def test_the_file_of_the_project_has_every_default() -> None:
     # so that a reader of params.yaml sees what runs
     params = load(ROOT / "params.yaml")
     assert params == Params()
 
 
-def test_the_projects_own_file_names_every_parameter_in_the_schemas_order() -> None:
+def test_the_file_of_the_project_names_every_parameter_in_order() -> None:
     tree = YAML(typ="safe").load((ROOT / "params.yaml").read_text(encoding="utf-8"))
     default = Params().model_dump(mode="json")
     assert list(tree) == list(default)
@@ -66,25 +66,25 @@ def test_numbers_are_yaml_1_2(path: Path) -> None:
     assert _load(path, "", "train.lr_new=1e-3").train.lr_new == 0.001
 
 
-def test_an_unknown_key_comes_with_the_nearest_name(path: Path) -> None:
-    error = _refused(path, "selection: {treshold: 0.5}\n")
+def test_an_unknown_key_is_refused_with_the_nearest_name(path: Path) -> None:
+    error = _load_error(path, "selection: {treshold: 0.5}\n")
     assert error.message == f"{path}: selection.treshold: unknown key, did you mean 'threshold'?"
-    assert "sellection: unknown key, did you mean 'selection'?" in _refused(path, "sellection: {}\n").message
-    assert "pmi.zzzz: unknown key, known: estimator, unlabelled" in _refused(path, "pmi: {zzzz: 1}\n").message
+    assert "sellection: unknown key, did you mean 'selection'?" in _load_error(path, "sellection: {}\n").message
+    assert "pmi.zzzz: unknown key, known: estimator, unlabelled" in _load_error(path, "pmi: {zzzz: 1}\n").message
 
 
-def test_every_mistake_is_told_at_once(path: Path) -> None:
+def test_all_mistakes_are_reported_at_once(path: Path) -> None:
     text = "datasets: []\nvocab: {max_word_len: 1, max_words: x}\nselection: {scope: all, treshold: 1}\ntrian: {}\n"
-    message = _refused(path, text, "train.epochs=0").message
+    message = _load_error(path, text, "train.epochs=0").message
     places = ["datasets: ", "vocab.max_word_len: ", "vocab.max_words: ", "selection.scope: ", "train.epochs: "]
     assert all(place in message for place in [*places, "selection.treshold: unknown", "trian: unknown"])
     assert message.count(";") == 6
 
 
-def test_the_longest_word_is_not_below_the_shortest(path: Path) -> None:
-    message = _refused(path, "vocab: {min_word_len: 4, max_word_len: 3}\n").message
+def test_the_maximum_word_length_must_not_be_below_the_minimum(path: Path) -> None:
+    message = _load_error(path, "vocab: {min_word_len: 4, max_word_len: 3}\n").message
     assert message == f"{path}: vocab.max_word_len: 3 is below vocab.min_word_len, which is 4"
-    assert _refused(path, "vocab: {min_word_len: 0}\n").message.startswith(f"{path}: vocab.min_word_len: ")
+    assert _load_error(path, "vocab: {min_word_len: 0}\n").message.startswith(f"{path}: vocab.min_word_len: ")
 
 
 @pytest.mark.parametrize(
@@ -113,19 +113,22 @@ def test_the_longest_word_is_not_below_the_shortest(path: Path) -> None:
     ],
 )
 def test_values_out_of_range_or_type_are_refused_by_name(path: Path, section: str, key: str, value: str) -> None:
-    for error in (_refused(path, f"{section}: {{{key}: {value}}}\n"), _refused(path, "", f"{section}.{key}={value}")):
+    for error in (
+        _load_error(path, f"{section}: {{{key}: {value}}}\n"),
+        _load_error(path, "", f"{section}.{key}={value}"),
+    ):
         assert f"{section}.{key}" in error.message
 
 
 def test_a_rate_is_a_number_or_auto(path: Path) -> None:
     params = _load(path, "train: {lr_encoder: auto, lr_crf: 1}\n", "train.lr_new=2e-5")
     assert (params.train.lr_encoder, params.train.lr_crf, params.train.lr_new) == ("auto", 1.0, 2e-5)
-    message = _refused(path, "train: {lr_crf: -1}\n").message
+    message = _load_error(path, "train: {lr_crf: -1}\n").message
     assert message == f"{path}: train.lr_crf: should be a number greater than 0, or auto"
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "expected"),
     [
         ("model.can_window=4", "model.can_window: a window around a character is odd"),
         ("vocab.encoding=klingon", "vocab.encoding: 'klingon' is not an encoding that Python knows"),
@@ -136,9 +139,9 @@ def test_a_rate_is_a_number_or_auto(path: Path) -> None:
         ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
     ],
 )
-def test_what_a_validator_says_comes_without_pydantics_prefix(path: Path, override: str, said: str) -> None:
-    message = _refused(path, "", override).message
-    assert said in message and "value error" not in message.lower()
+def test_messages_of_validators_have_no_pydantic_prefix(path: Path, override: str, expected: str) -> None:
+    message = _load_error(path, "", override).message
+    assert expected in message and "value error" not in message.lower()
 
 
 def test_overrides_reach_any_value_and_the_last_one_wins(path: Path) -> None:
@@ -174,8 +177,8 @@ def test_overrides_reach_any_value_and_the_last_one_wins(path: Path) -> None:
         ("selection.threshold=", "selection.threshold: "),
     ],
 )
-def test_overrides_that_cannot_be(path: Path, override: str, part: str) -> None:
-    assert part in _refused(path, "datasets: [sample]\n", override).message
+def test_invalid_overrides_are_refused(path: Path, override: str, part: str) -> None:
+    assert part in _load_error(path, "datasets: [sample]\n", override).message
 
 
 @pytest.mark.parametrize(
@@ -198,11 +201,11 @@ def test_overrides_that_cannot_be(path: Path, override: str, part: str) -> None:
         "x: \x00",
     ],
 )
-def test_broken_files_are_errors_with_the_files_name(path: Path, text: str) -> None:
-    assert re.match(rf"{re.escape(str(path))}(:\d+)?: ", _refused(path, text).message)
+def test_broken_files_are_refused_with_their_name(path: Path, text: str) -> None:
+    assert re.match(rf"{re.escape(str(path))}(:\d+)?: ", _load_error(path, text).message)
 
 
-def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"none\.yaml: no such file"):
         load(tmp_path / "none.yaml")
     with pytest.raises(InputDataError, match="a folder, where a file is expected"):
@@ -213,7 +216,7 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
 
 
 @given(st.lists(st.text("abselection.threshold=10[]{}!&*-:?'\"中 \n%@`|>~#,", max_size=24), max_size=2))
-def test_no_override_ends_in_anything_but_params_or_a_parameter_error(path: Path, overrides: list[str]) -> None:
+def test_any_override_gives_params_or_a_parameter_error(path: Path, overrides: list[str]) -> None:
     path.write_text("", encoding="utf-8")
     try:
         assert isinstance(load(path, overrides=overrides), Params)
@@ -229,7 +232,7 @@ def test_params_are_frozen() -> None:
         params.datasets = ("x",)
 
 
-def test_what_is_dumped_reads_back_the_same(path: Path) -> None:
+def test_dumped_params_read_back(path: Path) -> None:
     params = _load(path, "", "selection.threshold=0.625", "datasets=[甲, 乙]", "pmi.unlabelled=[x.txt]")
     text = dump(params)
     assert _load(path, text) == params == check_params(json.loads(text), source="dump")
@@ -239,16 +242,18 @@ def test_what_is_dumped_reads_back_the_same(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["sample", "my data", "数据集 2", "a.b_c-d", "données", "डेटा", "𠮷", "2020"])
-def test_names_of_data_sets(path: Path, name: str) -> None:
+def test_valid_names_of_data_sets_are_accepted(path: Path, name: str) -> None:
     assert check_dataset_name(name) == name
     assert _load(path, "", f"datasets=['{name}']").datasets == (name,)
 
 
-ODD = "/\\~'\"$;&|`@*?{(<!#=:\n\t\u3000\u200b\x00😀"
+UNSAFE_CHARACTERS = "/\\~'\"$;&|`@*?{(<!#=:\n\t\u3000\u200b\x00😀"
 
 
-@pytest.mark.parametrize("name", ["", " a", "a ", ".", "..", ".a", "-a", *(f"a{odd}b" for odd in ODD)])
-def test_names_that_mean_something_to_a_shell_or_a_path(path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    "name", ["", " a", "a ", ".", "..", ".a", "-a", *(f"a{character}b" for character in UNSAFE_CHARACTERS)]
+)
+def test_names_with_a_meaning_in_a_shell_or_a_path_are_refused(path: Path, name: str) -> None:
     with pytest.raises(ParameterError, match="not a plain name"):
         check_dataset_name(name)
     path.write_text(f"datasets: [sample, {json.dumps(name)}]\n", encoding="utf-8")
@@ -265,17 +270,17 @@ def test_names_that_mean_something_to_a_shell_or_a_path(path: Path, name: str) -
         ("model.gmi=printed", "write paper"),
     ],
 )
-def test_names_of_version_0_1_are_refused_with_the_present_ones(old: str, new: str) -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_names_of_version_0_1_are_refused_with_the_current_names(old: str, new: str) -> None:
+    with pytest.raises(ParameterError) as caught:
         load(ROOT / "params.yaml", overrides=[old])
-    assert new in refused.value.message and "renamed" in refused.value.message
+    assert new in caught.value.message and "renamed" in caught.value.message
 
 
 # --- folds ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("train", "said"),
+    ("train", "expected"),
     [
         ("{folds: 5, test: false}", "folds and fold go together"),
         ("{fold: 2}", "folds and fold go together"),
@@ -286,11 +291,11 @@ def test_names_of_version_0_1_are_refused_with_the_present_ones(old: str, new: s
         ("{select: middle}", "train.select"),
     ],
 )
-def test_what_would_read_test_or_look_at_dev_is_refused(path: Path, train: str, said: str) -> None:
-    assert said in _refused(path, f"train: {train}\n").message
+def test_invalid_combinations_with_folds_are_refused(path: Path, train: str, expected: str) -> None:
+    assert expected in _load_error(path, f"train: {train}\n").message
 
 
-def test_a_fold_and_the_last_epoch_are_parameters_as_any(path: Path) -> None:
+def test_fold_and_select_are_loaded_and_dumped(path: Path) -> None:
     params = _load(path, "", "train.folds=5", "train.fold=5", "train.test=false", "train.select=last")
     assert (params.train.folds, params.train.fold, params.train.select) == (5, 5, "last")
     assert check_params(json.loads(dump(params)), source="again") == params

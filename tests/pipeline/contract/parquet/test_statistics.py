@@ -1,4 +1,4 @@
-"""The typed statistics of a manifest: read back as written; those of another version are refused by name."""
+"""The typed statistics of a manifest read back as written; those of another version are refused by name."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.parquet.statistics import (
 )
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 
-OF_STAGE = {
+STATISTICS = {
     "vocab": VocabStatistics,
     "prepare": PrepareStatistics,
     "embed": EmbedStatistics,
@@ -25,14 +25,14 @@ OF_STAGE = {
 }
 
 
-@pytest.mark.parametrize("stage", OF_STAGE)
-def test_what_a_stage_wrote_reads_back(built_once: Any, stage: str) -> None:
+@pytest.mark.parametrize("stage", STATISTICS)
+def test_the_statistics_of_a_stage_read_back(built_once: Any, stage: str) -> None:
     manifest = manifests.load(ArtifactPaths(built_once.root).stage(stage, "tiny"))
-    assert OF_STAGE[stage].of(manifest).to_json() == manifest.report.statistics
+    assert STATISTICS[stage].of(manifest).to_json() == manifest.report.statistics
 
 
 @pytest.mark.parametrize(
-    ("change", "complaint"),
+    ("change", "message"),
     [
         ({"max_window": ...}, "max_window: Field required"),
         ({"max_width": 3}, "max_width: Extra inputs"),
@@ -40,16 +40,16 @@ def test_what_a_stage_wrote_reads_back(built_once: Any, stage: str) -> None:
         ({"feature_parameters": {}}, r"feature_parameters\.encoder: Field required"),
     ],
 )
-def test_those_of_another_version_are_refused_by_name(
-    project: Any, reseal: Callable[..., None], change: dict[str, Any], complaint: str
+def test_statistics_of_another_version_are_refused_by_name(
+    project: Any, reseal: Callable[..., None], change: dict[str, Any], message: str
 ) -> None:
     folder = ArtifactPaths(project.root).shards("tiny")
 
-    def changed(body: dict[str, Any]) -> None:
+    def apply_change(body: dict[str, Any]) -> None:
         statistics = {**body["report"]["statistics"], **change}
         body["report"]["statistics"] = {key: value for key, value in statistics.items() if value is not ...}
 
-    reseal(folder, changed)
-    with pytest.raises(StaleArtifactError, match=complaint) as caught:
+    reseal(folder, apply_change)
+    with pytest.raises(StaleArtifactError, match=message) as caught:
         ShardsStatistics.of(manifests.load(folder))
     assert "shards of tiny" in caught.value.message and "build the features again" in caught.value.next_step

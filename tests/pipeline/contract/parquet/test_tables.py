@@ -1,4 +1,4 @@
-"""Tables are written whole or not at all, and read as what the contract says."""
+"""Tables are written completely or not at all, and read with the schema of the contract."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _names(folder: Path) -> list[str]:
 # --- tables -----------------------------------------------------------------------------------------------------------
 
 
-def test_rows_come_back_and_columns_can_be_chosen(tmp_path: Path) -> None:
+def test_rows_read_back_and_columns_can_be_selected(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "words.parquet"
     tables.write_rows(path, schema.VOCABULARY, ROWS)
     assert tables.read_rows(path, schema.VOCABULARY) == ROWS
@@ -34,7 +34,7 @@ def test_rows_come_back_and_columns_can_be_chosen(tmp_path: Path) -> None:
     assert _names(path.parent) == ["words.parquet"]
 
 
-def test_rows_of_each_file_are_told_by_its_manifest_or_its_footer(tmp_path: Path) -> None:
+def test_rows_are_counted_from_the_manifest_or_the_footer(tmp_path: Path) -> None:
     finished, unfinished = (tables.part_path(tmp_path / name, "train", 0) for name in ("finished", "unfinished"))
     tables.write_rows(finished, schema.VOCABULARY, ROWS)
     tables.write_rows(unfinished, schema.VOCABULARY, ROWS[:1])
@@ -42,19 +42,19 @@ def test_rows_of_each_file_are_told_by_its_manifest_or_its_footer(tmp_path: Path
     files = manifests.describe_files(folder)
     manifests.save(Manifest("pmi", "tiny", {}, {}, StageReport(2, 2), files, 1), folder)
     assert tables.row_counts([finished, unfinished, finished]) == [2, 1, 2]
-    # What the manifest says is taken: the file itself is held to it when it is read.
+    # The count of the manifest is used; the file itself is checked against it when it is read.
     finished.write_bytes(b"")
     assert tables.row_counts([finished]) == [2]
 
 
 @given(numbers=st.sets(st.integers(0, 2_000_000), max_size=30))
-def test_parts_come_in_the_order_of_their_numbers(numbers: set[int]) -> None:
-    """Also from part 100,000 on, whose numbers have more digits: every stage counts its parts by their places."""
+def test_parts_are_sorted_by_number(numbers: set[int]) -> None:
+    """Also from part 100,000 on, whose numbers have more digits: stages identify parts by their position."""
     paths = [tables.part_path(Path("stage"), "text", number) for number in numbers]
     assert tables.sort_parts(paths) == [tables.part_path(Path("stage"), "text", number) for number in sorted(numbers)]
 
 
-def test_parts_are_listed_in_the_order_of_their_numbers(tmp_path: Path) -> None:
+def test_parts_are_listed_by_number(tmp_path: Path) -> None:
     paths = [tables.part_path(tmp_path, "text", number) for number in (0, 9, 99_999, 100_000, 100_001, 1_000_000)]
     paths[0].parent.mkdir()
     for path in paths:
@@ -62,7 +62,7 @@ def test_parts_are_listed_in_the_order_of_their_numbers(tmp_path: Path) -> None:
     assert tables.list_parts(tmp_path, "text") == paths and tables.list_parts(tmp_path, "train") == []
 
 
-def test_nested_rows_nulls_and_no_rows_at_all(tmp_path: Path) -> None:
+def test_nested_and_empty_tables_read_back(tmp_path: Path) -> None:
     rows = [
         {
             "sentence_id": 0,
@@ -78,7 +78,7 @@ def test_nested_rows_nulls_and_no_rows_at_all(tmp_path: Path) -> None:
     assert tables.read_rows(tmp_path / "b.parquet", schema.SENTENCES) == []
 
 
-def test_a_missing_key_is_an_error_and_an_unwritten_file(tmp_path: Path) -> None:
+def test_a_missing_key_is_an_error_and_leaves_the_file_unchanged(tmp_path: Path) -> None:
     path = tmp_path / "words.parquet"
     tables.write_rows(path, schema.VOCABULARY, ROWS)
     before = path.read_bytes()
@@ -106,7 +106,7 @@ def test_the_same_rows_give_the_same_bytes(
     assert tables.read_rows(folders[0] / "words.parquet", schema.VOCABULARY) == rows
 
 
-def test_large_tables_have_row_groups_of_the_contract(tmp_path: Path) -> None:
+def test_large_tables_have_several_row_groups(tmp_path: Path) -> None:
     rows = [{"boundary_id": number, "word": "x"} for number in range(tables.ROWS_PER_GROUP + 1)]
     tables.write_rows(tmp_path / "words.parquet", schema.VOCABULARY, rows)
     metadata = pq.read_metadata(tmp_path / "words.parquet")
@@ -124,10 +124,10 @@ def test_a_table_written_and_read_in_pieces_is_the_same_table(tmp_path: Path, n:
     assert pieces.read_bytes() == whole.read_bytes()
     read = list(tables.read_tables(pieces, schema.VOCABULARY, columns=["word", "boundary_id"]))
     assert max(map(len, read), default=0) <= tables.ROWS_PER_GROUP
-    assert [row for some in read for row in some.to_pylist()] == table.to_pylist()
+    assert [row for piece in read for row in piece.to_pylist()] == table.to_pylist()
 
 
-def test_pieces_of_another_table_or_of_none_are_refused(tmp_path: Path) -> None:
+def test_pieces_of_another_schema_and_broken_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "words.parquet"
     other = pa.table({"boundary_id": [1], "word": ["中国"]})
     with pytest.raises(StaleArtifactError, match=r"words\.parquet: table differs"):
@@ -142,18 +142,18 @@ def test_pieces_of_another_table_or_of_none_are_refused(tmp_path: Path) -> None:
         list(tables.read_tables(path, schema.VOCABULARY, columns=["word"]))
 
 
-def test_texts_have_a_dictionary_and_numbers_have_none(tmp_path: Path) -> None:
+def test_only_texts_are_dictionary_encoded(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     entities = [{"start": 0, "end": 1, "label": "X"}]
     row = {"sentence_id": 0, "line": 1, "characters": ["中", "国"], "entities": entities}
     tables.write_rows(path, schema.SENTENCES, [row] * 20)
     group = pq.read_metadata(path).row_group(0)
-    with_one = {
+    with_dictionary = {
         group.column(index).path_in_schema
         for index in range(group.num_columns)
         if group.column(index).has_dictionary_page
     }
-    assert with_one == {"characters.list.element", "entities.list.element.label"}
+    assert with_dictionary == {"characters.list.element", "entities.list.element.label"}
 
 
 @pytest.mark.parametrize(
@@ -168,7 +168,7 @@ def test_texts_have_a_dictionary_and_numbers_have_none(tmp_path: Path) -> None:
         ({"word": ["x"], "boundary_id": pa.array([1], pa.int32())}, "their order"),
     ],
 )
-def test_a_file_of_another_schema_is_refused_and_the_columns_named(
+def test_a_file_of_another_schema_is_refused_with_the_differing_columns(
     tmp_path: Path, table: dict[str, object], differing: str
 ) -> None:
     pq.write_table(pa.table(table), tmp_path / "words.parquet")
@@ -176,12 +176,12 @@ def test_a_file_of_another_schema_is_refused_and_the_columns_named(
         tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
 
 
-def test_files_that_are_missing_or_no_parquet(tmp_path: Path) -> None:
+def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"words\.parquet: does not exist"):
         tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
     tables.write_rows(tmp_path / "words.parquet", schema.VOCABULARY, ROWS)
-    whole = (tmp_path / "words.parquet").read_bytes()
-    for damaged in (b"", b"nonsense", whole[:-1], whole[:100]):
+    content = (tmp_path / "words.parquet").read_bytes()
+    for damaged in (b"", b"nonsense", content[:-1], content[:100]):
         (tmp_path / "words.parquet").write_bytes(damaged)
         with pytest.raises(StaleArtifactError, match=r"words\.parquet: not a Parquet table"):
             tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)

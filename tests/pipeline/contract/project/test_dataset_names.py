@@ -1,4 +1,4 @@
-"""What a data set may be called: nothing that a shell, a path or a reader could take for something else."""
+"""Names of data sets contain nothing that a shell, a path or a reader could misinterpret."""
 
 from __future__ import annotations
 
@@ -34,6 +34,6 @@ def test_a_name_fits_into_a_file_system() -> None:
 
 
 @pytest.mark.parametrize("name", ["a\u3164", "\u115fa", "a\ufe0f", "a\u202eb", "a\u200db", "a\u00a0b"])
-def test_what_does_not_show_is_named_by_its_number(name: str) -> None:
+def test_invisible_characters_are_reported_by_code_point(name: str) -> None:
     with pytest.raises(ParameterError, match=r"not a plain name \('\\[ux]"):
         check_dataset_name(name)

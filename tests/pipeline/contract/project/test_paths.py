@@ -1,4 +1,4 @@
-"""Folders of a project: none meets another, and none leads out of the project."""
+"""Folders of a project are distinct and lie inside the project."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ NAMES = st.text(st.sampled_from("ab-_.*?[]{}~ 数"), min_size=1, max_size=4).fil
 
 
 @given(st.sets(NAMES, min_size=2, max_size=4))
-def test_every_stage_of_every_data_set_has_a_folder_of_its_own_below_the_project(names: set[str]) -> None:
+def test_every_stage_of_every_data_set_has_its_own_folder(names: set[str]) -> None:
     root = Path("/somewhere/project")
     paths = ArtifactPaths(root)
     folders = {(stage, name): paths.stage(stage, name) for stage, name in product(STAGES, names)}
@@ -40,10 +40,10 @@ def test_every_stage_of_every_data_set_has_a_folder_of_its_own_below_the_project
             (stage,) if stage in SHARED else (stage, name)
         )
         others = set(folders.values()) - {folder}
-        assert not any(folder.is_relative_to(other) for other in others), "replacing one would take another along"
+        assert not any(folder.is_relative_to(other) for other in others), "replacing one would delete another"
 
 
-def test_a_stage_that_is_built_beside_the_artifacts_keeps_its_place_below_the_other_folder() -> None:
+def test_stages_have_the_same_layout_in_another_base_folder() -> None:
     paths = ArtifactPaths(Path("project"))
     base = paths.ablation_features("weibo", "cosine")
     for stage in STAGES:
@@ -53,9 +53,7 @@ def test_a_stage_that_is_built_beside_the_artifacts_keeps_its_place_below_the_ot
 
 
 @pytest.mark.parametrize("name", ["a[1]", "a*", "a?", "*", "a"])
-def test_the_shards_of_an_ablation_are_those_of_that_data_set_whatever_its_name_would_match(
-    tmp_path: Path, name: str
-) -> None:
+def test_shards_of_an_ablation_are_found_for_names_with_wildcards(tmp_path: Path, name: str) -> None:
     paths = ArtifactPaths(tmp_path)
     expected = []
     for configuration in ("wide", "bert", "cosine"):
@@ -70,7 +68,7 @@ def test_the_shards_of_an_ablation_are_those_of_that_data_set_whatever_its_name_
     assert paths.ablation_shards("none") == []
 
 
-def test_scratch_files_lie_outside_all_that_is_tracked_or_replaced() -> None:
+def test_scratch_files_lie_outside_all_outputs() -> None:
     paths = ArtifactPaths(Path("project"))
     outputs = [paths.folder, paths.runs, paths.vocabulary, *(paths.stage(name, "a") for name in STAGES)]
     for output in outputs:
@@ -82,7 +80,7 @@ DATASETS = st.text(st.sampled_from("ab-_.数"), min_size=1, max_size=4).filter(_
 
 
 @given(DATASETS, DATASETS, st.sampled_from(sorted(CONFIGURATIONS)))
-def test_no_run_lies_where_another_does(one: str, two: str, configuration: str) -> None:
+def test_runs_have_distinct_folders(one: str, two: str, configuration: str) -> None:
     paths = ArtifactPaths(Path("project"))
     assert paths.run(one, configuration=configuration) != paths.run(two)
     assert paths.run(f"{one}-{configuration}") != paths.run(one, configuration=configuration)

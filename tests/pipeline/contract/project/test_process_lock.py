@@ -1,4 +1,4 @@
-"""One thread at a time, also over a fork; nothing is left locked."""
+"""One thread at a time, also across a fork; nothing is left locked."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ REPOSITORY = Path(__file__).parents[3]
 SECONDS = 60
 
 
-def _can_be_taken_elsewhere() -> bool:
-    """Whether another thread could take a turn now."""
+def _is_free_for_another_thread() -> bool:
+    """Whether another thread can take the lock now."""
 
     def attempt() -> bool:
         lock = process_lock()
@@ -32,38 +32,38 @@ def _can_be_taken_elsewhere() -> bool:
         return pool.submit(attempt).result(SECONDS)
 
 
-def test_a_turn_ends_however_the_block_ends_and_only_with_the_outermost_one() -> None:
+def test_the_lock_is_reentrant_and_released_on_errors() -> None:
     with process_lock():
         with process_lock():
-            assert not _can_be_taken_elsewhere()
-        assert not _can_be_taken_elsewhere()
+            assert not _is_free_for_another_thread()
+        assert not _is_free_for_another_thread()
         with pytest.raises(ZeroDivisionError), process_lock():
             _ = 1 / 0
-        assert not _can_be_taken_elsewhere(), "an error inside ends its own hold, not the one around it"
-    assert _can_be_taken_elsewhere()
+        assert not _is_free_for_another_thread(), "an error releases the inner lock only"
+    assert _is_free_for_another_thread()
     with pytest.raises(ZeroDivisionError), process_lock():
         _ = 1 / 0
-    assert _can_be_taken_elsewhere()
+    assert _is_free_for_another_thread()
 
 
-def test_what_is_read_and_written_in_turns_is_never_torn() -> None:
-    """Read, give way, write: without turns nearly every addition of another thread would be lost."""
+def test_increments_under_the_lock_are_never_lost() -> None:
+    """Without the lock, nearly every increment by another thread would be lost."""
     total = 0
     n_threads, n_rounds = 8, 200
-    together = threading.Barrier(n_threads)
+    barrier = threading.Barrier(n_threads)
 
     def add() -> None:
         nonlocal total
-        together.wait(SECONDS)
+        barrier.wait(SECONDS)
         for _ in range(n_rounds):
             with process_lock():
                 before = total
-                time.sleep(0)  # gives way to the others
+                time.sleep(0)  # yields to the other threads
                 total = before + 1
 
     with ThreadPoolExecutor(n_threads) as pool:
-        for done in [pool.submit(add) for _ in range(n_threads)]:
-            done.result(SECONDS)
+        for future in [pool.submit(add) for _ in range(n_threads)]:
+            future.result(SECONDS)
     assert total == n_threads * n_rounds
 
 
@@ -109,13 +109,13 @@ other.join()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_fork_waits_for_the_turn_and_leaves_both_processes_free_to_take_one() -> None:
-    """The child starts with whole results and a free lock; so does a child that is forked within a turn."""
-    done = subprocess.run(
+def test_a_fork_waits_for_the_lock_and_leaves_it_free_in_both_processes() -> None:
+    """The child starts with complete results and a free lock, also if it is forked while the lock is held."""
+    result = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", FORKING],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=600,
     )
-    assert (done.returncode, done.stdout) == (0, "0\n0\nparent True\n"), done.stderr
+    assert (result.returncode, result.stdout) == (0, "0\n0\nparent True\n"), result.stderr

@@ -1,4 +1,4 @@
-"""Arrays on disk are mapped after a check."""
+"""Arrays on disk are checked and then mapped."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ def test_an_array_is_mapped_as_it_was_written(path: Path) -> None:
     np.testing.assert_array_equal(map_array(path), ARRAY)
 
 
-def test_every_changed_byte_is_found(path: Path) -> None:
-    whole = path.read_bytes()
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+def test_any_changed_byte_is_detected(path: Path) -> None:
+    content = path.read_bytes()
+    for place in range(len(content)):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 16]) + content[place + 1 :])
         with pytest.raises(StaleArtifactError, match=r"vectors\.npy: changed since it was written"):
             map_array(path)
     path.unlink()
@@ -59,12 +59,12 @@ def test_every_changed_byte_is_found(path: Path) -> None:
         b"\x93NUMPY\x01\x00\x36\x00{'descr': '<f4', 'fortran_order': False, 'shape': (9,)}",
     ],
 )
-def test_what_is_no_array_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_invalid_arrays_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "a.npy").write_bytes(content)
     with pytest.raises(StaleArtifactError, match="no array"):
         map_array(tmp_path / "a.npy")
 
 
-def test_an_array_without_values_cannot_be_mapped_and_is_read(tmp_path: Path) -> None:
+def test_an_empty_array_is_read_instead_of_mapped(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", ARRAY[:0])
     assert map_array(tmp_path / "a.npy").shape == (0, 4)

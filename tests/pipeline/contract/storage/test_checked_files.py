@@ -1,4 +1,4 @@
-"""Files that are held to the manifest of their folder when they are opened."""
+"""Files are checked against the manifest of their folder when they are opened."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def _finish(folder: Path) -> Manifest:
     return manifest
 
 
-def test_what_was_written_is_read(folder: Path) -> None:
+def test_unchanged_files_are_read(folder: Path) -> None:
     assert checked_files.read(folder / "labels.json") == b"{}"
     checked_files.check(folder / "train" / "part-00000.parquet")
     entry, other = checked_files.entries_of([folder / "train" / "part-00000.parquet", folder / "other"])
@@ -41,13 +41,13 @@ def test_what_was_written_is_read(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["labels.json", "train/part-00000.parquet"])
-def test_what_was_changed_is_refused_with_its_name_and_the_command(folder: Path, name: str) -> None:
+def test_changed_files_are_refused_with_their_name_and_the_command(folder: Path, name: str) -> None:
     path = folder / name
     path.write_bytes(path.read_bytes()[:-1] + b"!")
     for read in (checked_files.read, checked_files.check):
-        with pytest.raises(StaleArtifactError, match="changed since it was written") as refused:
+        with pytest.raises(StaleArtifactError, match="changed since it was written") as caught:
             read(path)
-        assert str(path) in refused.value.message and refused.value.next_step == COMMAND
+        assert str(path) in caught.value.message and caught.value.next_step == COMMAND
     (folder / "new").write_bytes(b"")
     with pytest.raises(StaleArtifactError, match="not one of the files"):
         checked_files.read(folder / "new")
@@ -61,7 +61,7 @@ def test_what_was_changed_is_refused_with_its_name_and_the_command(folder: Path,
         checked_files.read(path)
 
 
-def test_a_reader_that_keeps_a_manifest_takes_nothing_of_another_build(folder: Path) -> None:
+def test_a_kept_manifest_refuses_files_of_another_build(folder: Path) -> None:
     path = folder / "labels.json"
     kept = manifests.load(folder)
     path.write_bytes(b"[]")
@@ -71,13 +71,13 @@ def test_a_reader_that_keeps_a_manifest_takes_nothing_of_another_build(folder: P
         checked_files.read(path, manifest=kept)
 
 
-def test_without_a_manifest_nothing_is_compared(tmp_path: Path) -> None:
+def test_without_a_manifest_nothing_is_checked(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     assert checked_files.read(tmp_path / "a") == b"a" and checked_files.entries_of([tmp_path / "a"]) == [None]
     checked_files.check(tmp_path / "a")
 
 
-def test_a_damaged_manifest_vouches_for_nothing(folder: Path) -> None:
+def test_files_with_a_damaged_manifest_are_refused(folder: Path) -> None:
     (folder / "manifest.json").write_bytes((folder / "manifest.json").read_bytes().replace(b"pmi", b"pmj"))
     with pytest.raises(StaleArtifactError, match=r"manifest\.json: damaged"):
         checked_files.read(folder / "labels.json")

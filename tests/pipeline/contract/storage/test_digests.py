@@ -1,4 +1,4 @@
-"""Digests of files, once a process, and objects that hold their own."""
+"""Digests of files, computed once per process, and objects sealed with their own digest."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from ssmi.pipeline.contract.storage.digests import SEAL, digest_file, digest_jso
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), st.lists, max_leaves=6)
 
 
-def test_a_file_is_read_once_until_it_changes_whatever_its_time_says(tmp_path: Path) -> None:
+def test_a_changed_file_with_the_same_time_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "big"
     for letter in b"abc":
         body = bytes([letter]) * (2 << 20)
         path.write_bytes(body)
-        os.utime(path, ns=(0, 0))  # as rsync -t would: size and time are those of before
+        os.utime(path, ns=(0, 0))  # like rsync -t: size and time are unchanged
         assert digest_once(path) == digest_file(path) == hashlib.sha256(body).hexdigest()
 
 
-def test_a_link_is_the_file_that_it_leads_to(tmp_path: Path) -> None:
+def test_a_hard_link_has_the_digest_of_its_file(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"a")
     os.link(tmp_path / "a", tmp_path / "b")
     assert digest_once(tmp_path / "b") == digest_once(tmp_path / "a") == hashlib.sha256(b"a").hexdigest()
 
 
 @given(st.dictionaries(st.text(max_size=3).filter(lambda key: key != SEAL), VALUES, max_size=4))
-def test_a_sealed_object_opens_as_it_was(body: dict[str, object]) -> None:
+def test_a_sealed_object_is_unsealed_unchanged(body: dict[str, object]) -> None:
     import json
 
     sealed = seal(body)
@@ -40,6 +40,6 @@ def test_a_sealed_object_opens_as_it_was(body: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{}", b"\xff\xfe{}", b'{"a": 1}', b'{"a": 1, "sha256": 3}', b"[" * 9000])
-def test_what_was_not_sealed_is_refused(text: bytes) -> None:
+def test_unsealed_objects_are_refused(text: bytes) -> None:
     with pytest.raises(ValueError):
         unseal(text)

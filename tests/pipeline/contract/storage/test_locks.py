@@ -1,4 +1,4 @@
-"""One process at a time; whoever waits is told for whom, and a lock ends with its process."""
+"""One process at a time: a waiting process reports the holder, and a lock ends with its process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ WHAT = "the tea is being made"
 
 @contextmanager
 def _held(path: Path) -> Iterator[subprocess.Popen[str]]:
-    """Another process has the lock."""
+    """Hold the lock in another process."""
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDING, str(path), "--flag", "two words"],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
@@ -47,8 +47,8 @@ def _held(path: Path) -> Iterator[subprocess.Popen[str]]:
         process.kill()
 
 
-def _order_of(path: Path, process: subprocess.Popen[str], reporter: RecordingReporter, *, end: str) -> list[str]:
-    """Wait for the lock in a thread; end the other process once that was told; what happened in which order."""
+def _order_of_events(path: Path, process: subprocess.Popen[str], reporter: RecordingReporter, *, end: str) -> list[str]:
+    """Wait for the lock in a thread, end the other process once the wait is reported, and return what happened when."""
     order: list[str] = []
 
     def wait() -> None:
@@ -69,28 +69,28 @@ def _order_of(path: Path, process: subprocess.Popen[str], reporter: RecordingRep
 
 
 @pytest.mark.parametrize("end", ["done", "killed"])
-def test_a_lock_is_waited_for_and_its_holder_named(tmp_path: Path, end: str) -> None:
+def test_waiting_for_a_lock_reports_its_holder(tmp_path: Path, end: str) -> None:
     path, reporter = tmp_path / "locks" / "tea.lock", RecordingReporter()
     with _held(path) as process:
-        assert _order_of(path, process, reporter, end=end) == ["told", "mine"]
+        assert _order_of_events(path, process, reporter, end=end) == ["told", "mine"]
         assert reporter.notes == [f"waiting: {WHAT} by process {process.pid}: -c {path} --flag 'two words'"]
 
 
-def test_a_lock_may_be_refused_instead(tmp_path: Path) -> None:
+def test_a_held_lock_may_be_refused_instead_of_waiting(tmp_path: Path) -> None:
     path, reporter = tmp_path / "tea.lock", RecordingReporter()
     with _held(path) as process:
         with (
-            pytest.raises(SsmiError) as raised,
+            pytest.raises(SsmiError) as caught,
             locked(path, what=WHAT, reporter=reporter, next_step_if_held="drink water"),
         ):
             pass
-        assert raised.value.message == f"{WHAT} by process {process.pid}: -c {path} --flag 'two words'"
-        assert raised.value.next_step == "drink water" and not reporter.notes
+        assert caught.value.message == f"{WHAT} by process {process.pid}: -c {path} --flag 'two words'"
+        assert caught.value.next_step == "drink water" and not reporter.notes
     with locked(path, what=WHAT, reporter=reporter, next_step_if_held="drink water"):
         assert not reporter.notes
 
 
-def test_a_free_lock_is_taken_at_once_and_given_back_however_the_block_ends(tmp_path: Path) -> None:
+def test_a_free_lock_is_taken_at_once_and_released_on_errors(tmp_path: Path) -> None:
     path, reporter = tmp_path / "a.lock", RecordingReporter()
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt), locked(path, what=WHAT, reporter=reporter):
@@ -100,20 +100,22 @@ def test_a_free_lock_is_taken_at_once_and_given_back_however_the_block_ends(tmp_
     assert not reporter.notes
 
 
-@pytest.mark.parametrize("said", [None, b"\xff\xfe", b"a\x1b[31mb"])
-def test_who_holds_it_may_be_unknown(tmp_path: Path, said: bytes | None) -> None:
+@pytest.mark.parametrize("holder_text", [None, b"\xff\xfe", b"a\x1b[31mb"])
+def test_the_holder_may_be_unknown(tmp_path: Path, holder_text: bytes | None) -> None:
     path, reporter = tmp_path / "tea.lock", RecordingReporter()
     with _held(path) as process:
         holder = tmp_path / "tea.holder"
         holder.unlink()
-        if said is not None:
-            holder.write_bytes(said)
-        _order_of(path, process, reporter, end="done")
+        if holder_text is not None:
+            holder.write_bytes(holder_text)
+        _order_of_events(path, process, reporter, end="done")
     (note,) = reporter.notes
-    assert note.isprintable() and note.endswith("a?[31mb" if said and b"a" in said else "by another process")
+    assert note.isprintable() and note.endswith(
+        "a?[31mb" if holder_text and b"a" in holder_text else "by another process"
+    )
 
 
-def test_a_place_that_cannot_be_written_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_lock_that_cannot_be_created_does_not_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
@@ -124,7 +126,7 @@ def test_a_place_that_cannot_be_written_keeps_nobody_out(tmp_path: Path, monkeyp
     assert entered
 
 
-def test_a_full_disk_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 

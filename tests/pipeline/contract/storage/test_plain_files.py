@@ -1,4 +1,4 @@
-"""Files that are read only where they are files."""
+"""Only regular files are read."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ READERS = (plain_files.require_plain, plain_files.read_bytes, plain_files.read_t
 
 
 @pytest.mark.parametrize("read", READERS)
-def test_what_has_no_end_is_refused_without_being_opened(read: object, tmp_path: Path) -> None:
+def test_pipes_sockets_and_devices_are_refused_without_being_opened(read: object, tmp_path: Path) -> None:
     assert callable(read)
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "link").symlink_to("pipe")
@@ -23,12 +23,12 @@ def test_what_has_no_end_is_refused_without_being_opened(read: object, tmp_path:
     with socket.socket(socket.AF_UNIX) as listening:
         listening.bind(str(tmp_path / "socket"))
         for name in ("pipe", "link", "device", "socket"):
-            with pytest.raises(OSError, match="a pipe, a socket or a device") as refused:
+            with pytest.raises(OSError, match="a pipe, a socket or a device") as caught:
                 read(tmp_path / name)
-            assert refused.value.filename == str(tmp_path / name)
+            assert caught.value.filename == str(tmp_path / name)
 
 
-def test_a_file_is_read_whole(tmp_path: Path) -> None:
+def test_a_regular_file_is_read_completely(tmp_path: Path) -> None:
     body = "北京\r\n上海".encode()
     (tmp_path / "file").write_bytes(body)
     (tmp_path / "link").symlink_to("file")
@@ -38,7 +38,7 @@ def test_a_file_is_read_whole(tmp_path: Path) -> None:
     assert plain_files.read_bytes(Path(os.devnull)) == b""
 
 
-def test_folders_and_names_of_nothing_fail_in_the_words_of_the_system(tmp_path: Path) -> None:
+def test_folders_and_missing_files_raise_the_errors_of_the_system(tmp_path: Path) -> None:
     with pytest.raises(IsADirectoryError):
         plain_files.read_bytes(tmp_path)
     with pytest.raises(FileNotFoundError):

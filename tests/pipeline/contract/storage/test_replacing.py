@@ -1,4 +1,4 @@
-"""Files and folders are written whole or not at all; a killed process leaves the old or the new, and no rest."""
+"""Files and folders are written completely or not at all, also if the process is killed; remains are removed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.storage.replacing import (
 )
 
 REPOSITORY = Path(__file__).parents[4]
-FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no such locks")
+REQUIRES_FORK = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no such locks")
 
 
 def _names(folder: Path) -> list[str]:
@@ -35,7 +35,7 @@ def _folder(parent: Path) -> Path:
     return folder
 
 
-# --- whole or not at all ----------------------------------------------------------------------------------------------
+# --- completely or not at all -----------------------------------------------------------------------------------------
 
 
 def test_a_file_appears_only_when_its_block_succeeds(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_failing_block_leaves_the_old_folder(tmp_path: Path, existing: bool, e
 
 
 @pytest.mark.parametrize("kind", ["file", "link", "link to nothing"])
-def test_what_is_no_folder_is_replaced_by_one(tmp_path: Path, kind: str) -> None:
+def test_a_file_or_a_link_is_replaced_by_a_folder(tmp_path: Path, kind: str) -> None:
     place, other = tmp_path / "place", tmp_path / "other"
     other.mkdir()
     if kind == "file":
@@ -97,24 +97,24 @@ def test_what_is_no_folder_is_replaced_by_one(tmp_path: Path, kind: str) -> None
     assert _names(tmp_path) == ["other", "place", "place/new.txt"] and not place.is_symlink()
 
 
-# --- names that nobody can guess --------------------------------------------------------------------------------------
+# --- unpredictable names ----------------------------------------------------------------------------------------------
 
 
-def test_temporary_names_differ_and_stay_beside_their_place(tmp_path: Path) -> None:
-    seen = set()
+def test_temporary_names_differ_and_lie_beside_their_target(tmp_path: Path) -> None:
+    names = set()
     for _ in range(20):
         with writing(tmp_path / "a.txt") as temporary, temporary_folder(tmp_path / "a") as folder:
-            seen |= {temporary.name, folder.name}
+            names |= {temporary.name, folder.name}
             assert temporary.parent == folder.parent == tmp_path
             assert (final_path(temporary), final_path(folder)) == (tmp_path / "a.txt", tmp_path / "a")
-    assert len(seen) == 40
+    assert len(names) == 40
 
 
 @pytest.mark.parametrize("make", [writing, temporary_folder])
-def test_what_was_planted_under_a_name_is_not_opened(
+def test_a_link_planted_at_a_temporary_name_is_refused(
     tmp_path: Path, make: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Even where somebody knew the token: a link there is refused, and what it leads to stays as it is."""
+    """Even if the token is known, a link at that name is refused and its target is unchanged."""
     victim = tmp_path / "victim"
     victim.write_text("mine", encoding="utf-8")
     monkeypatch.setattr("secrets.token_hex", lambda n: "0" * 2 * n)
@@ -126,7 +126,7 @@ def test_what_was_planted_under_a_name_is_not_opened(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such permissions")
 @pytest.mark.parametrize(("mask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
-def test_a_file_gets_the_permissions_of_any_other(tmp_path: Path, mask: int, mode: int) -> None:
+def test_a_file_gets_the_usual_permissions(tmp_path: Path, mask: int, mode: int) -> None:
     before = os.umask(mask)
     try:
         with writing(tmp_path / "a.txt") as temporary:
@@ -136,14 +136,14 @@ def test_a_file_gets_the_permissions_of_any_other(tmp_path: Path, mask: int, mod
     assert (tmp_path / "a.txt").stat().st_mode & 0o777 == mode
 
 
-def test_a_name_may_be_as_long_as_any(tmp_path: Path) -> None:
+def test_a_file_name_may_have_the_maximum_length(tmp_path: Path) -> None:
     path = tmp_path / ("字" * 85)
     with writing(path) as temporary:
         temporary.write_text("new", encoding="utf-8")
     assert _names(tmp_path) == [path.name]
 
 
-# --- what dead processes left -----------------------------------------------------------------------------------------
+# --- remains of killed processes --------------------------------------------------------------------------------------
 
 DYING = """
 import os, signal, sys
@@ -185,37 +185,37 @@ while killed:
 """
 
 
-@FORK
+@REQUIRES_FORK
 def test_a_process_killed_at_any_file_operation_leaves_the_old_or_the_new(tmp_path: Path) -> None:
-    """Also between the two renames of a folder, when it has no name: it is found again."""
-    done = subprocess.run(
+    """Also between the two renames of a folder, when it is missing: sweeping restores it."""
+    result = subprocess.run(
         [sys.executable, "-c", DYING, str(tmp_path)],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         capture_output=True,
         text=True,
         timeout=600,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    found, discarded, rests = [], [], 0
+    assert (result.returncode, result.stderr) == (0, "")
+    found, discarded, n_swept = [], [], 0
     for place in sorted(tmp_path.iterdir(), key=lambda folder: int(folder.name)):
-        nameless, before = not (place / "folder").exists(), _names(place)
+        is_missing, before = not (place / "folder").exists(), _names(place)
         sweep(place)
         unwanted = ["unwanted", "unwanted/a.txt", "unwanted/b.txt"] if (place / "unwanted").exists() else []
         assert _names(place) == ["file", "folder", "folder/a.txt", "folder/b.txt", *unwanted], place.name
         texts = {(place / "folder" / name).read_text(encoding="utf-8") for name in ("a.txt", "b.txt")}
-        assert len(texts) == 1, "of one folder all files are old or all are new"
-        found.append(((place / "file").read_text(encoding="utf-8"), *texts, nameless))
+        assert len(texts) == 1, "the files of a folder are all old or all new"
+        found.append(((place / "file").read_text(encoding="utf-8"), *texts, is_missing))
         discarded.append(not unwanted)
-        rests += before != _names(place)
+        n_swept += before != _names(place)
     assert set(found) == {("old", "old", False), ("new", "old", False), ("new", "old", True), ("new", "new", False)}
-    assert found == sorted(found, key=lambda one: (one[0] == "new", one[1] == "new")), "never back again"
-    assert discarded == sorted(discarded) and {True, False} == set(discarded), "whole or gone, never back again"
-    assert len(found) > 30 and rests > 15
+    assert found == sorted(found, key=lambda one: (one[0] == "new", one[1] == "new")), "never old after new"
+    assert discarded == sorted(discarded) and {True, False} == set(discarded), "complete or removed, never restored"
+    assert len(found) > 30 and n_swept > 15
 
 
 @contextmanager
-def _alive(script: str, place: Path) -> Iterator[subprocess.Popen[str]]:
-    """A process that has got to its "ready" and waits."""
+def _running(script: str, place: Path) -> Iterator[subprocess.Popen[str]]:
+    """Run a process that prints "ready" and waits."""
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(place)],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
@@ -243,9 +243,9 @@ with writing(place / "file") as temporary, replacing_folder(place / "folder") as
 """
 
 
-@FORK
-def test_what_a_living_process_writes_is_left_to_it(tmp_path: Path) -> None:
-    with _alive(WRITING, tmp_path) as process:
+@REQUIRES_FORK
+def test_temporary_files_of_a_running_process_are_kept(tmp_path: Path) -> None:
+    with _running(WRITING, tmp_path) as process:
         before = _names(tmp_path)
         assert len(before) == 3
         sweep_below(tmp_path)
@@ -257,12 +257,12 @@ def test_what_a_living_process_writes_is_left_to_it(tmp_path: Path) -> None:
     assert _names(tmp_path) == ["file", "folder", "folder/new.txt"]
 
 
-@FORK
-def test_the_rest_of_a_killed_process_goes_when_something_is_next_written_beside_it(tmp_path: Path) -> None:
+@REQUIRES_FORK
+def test_remains_of_a_killed_process_are_removed_at_the_next_write(tmp_path: Path) -> None:
     for write in (writing, replacing_folder, temporary_folder):
         place = tmp_path / write.__name__
         place.mkdir()
-        with _alive(WRITING, place):
+        with _running(WRITING, place):
             pass
         assert len(_names(place)) == 3
         with write(place / "other"):
@@ -270,11 +270,11 @@ def test_the_rest_of_a_killed_process_goes_when_something_is_next_written_beside
         assert _names(place) == ([] if write is temporary_folder else ["other"])
 
 
-@FORK
-def test_rests_are_found_in_every_folder_below(tmp_path: Path) -> None:
+@REQUIRES_FORK
+def test_remains_are_found_in_all_subfolders(tmp_path: Path) -> None:
     deep = tmp_path / "artifacts" / "train" / "run"
     deep.mkdir(parents=True)
-    with _alive(WRITING, deep):
+    with _running(WRITING, deep):
         pass
     (tmp_path / "artifacts" / ".shards.0123456789abcdef.ssmi.old").mkdir()
     sweep_below(tmp_path)
@@ -282,7 +282,7 @@ def test_rests_are_found_in_every_folder_below(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [".a.tmp", ".a.123.tmp", "a.0123456789abcdef.ssmi.tmp", ".a.0123456789abcdef.tmp"])
-def test_files_of_others_stay(tmp_path: Path, name: str) -> None:
+def test_other_files_are_kept(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("not ours", encoding="utf-8")
     sweep_below(tmp_path)
     assert _names(tmp_path) == [name]
@@ -297,7 +297,7 @@ def test_a_planted_link_is_not_followed(tmp_path: Path) -> None:
     assert (other / "precious.txt").read_text(encoding="utf-8") == "mine"
 
 
-def test_a_folder_that_is_not_there_or_cannot_be_read_is_no_error(tmp_path: Path) -> None:
+def test_sweeping_a_missing_folder_is_no_error(tmp_path: Path) -> None:
     sweep(tmp_path / "nowhere")
     sweep_below(tmp_path / "nowhere")
     assert _names(tmp_path) == []

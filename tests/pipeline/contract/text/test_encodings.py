@@ -1,4 +1,4 @@
-"""Which codecs are encodings of files: one rule for data sets, new text and word vectors."""
+"""Which codecs are text encodings: one rule for data sets, new text and word vectors."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from ssmi.pipeline.contract.text.encodings import text_encoding
 from ssmi.pipeline.readers.options import options_from
 from ssmi.predict.input.text_decoding import check_encoding
 
-CODECS_OF_OTHER_THINGS = [
+OTHER_CODECS = [
     *("unicode_escape", "raw_unicode_escape", "idna", "punycode", "rot13", "base64", "hex", "zip", "uu", "quopri"),
     *("undefined", "cp037", "gb18031", "", "a\0b"),
 ]
 
 
 @pytest.mark.parametrize(
-    ("name", "known_as"),
+    ("name", "canonical"),
     [
         *(("GBK", "gbk"), ("gb18030", "gb18030"), ("big5-hkscs", "big5hkscs"), ("shift_jis", "shift_jis")),
         *(("shift_jisx0213", "shift_jisx0213"), ("johab", "johab"), ("hz", "hz"), ("latin-1", "iso8859-1")),
         *(("utf-8-sig", "utf-8"), ("UTF16", "utf-16"), ("utf-32-be", "utf-32-be"), ("ascii", "ascii")),
     ],
 )
-def test_encodings_of_text_are_known(name: str, known_as: str) -> None:
-    assert text_encoding(name) == known_as
-    assert check_encoding(name) == known_as
+def test_text_encodings_are_accepted(name: str, canonical: str) -> None:
+    assert text_encoding(name) == canonical
+    assert check_encoding(name) == canonical
     assert options_from({"encoding": name}, source="x").encoding == name
 
 
-@pytest.mark.parametrize("name", CODECS_OF_OTHER_THINGS)
-def test_other_codecs_are_refused_wherever_an_encoding_is_said(name: str) -> None:
+@pytest.mark.parametrize("name", OTHER_CODECS)
+def test_other_codecs_are_refused_everywhere(name: str) -> None:
     assert text_encoding(name) is None
     with pytest.raises(InputDataError, match="is not known"):
         options_from({"encoding": name}, source="x")

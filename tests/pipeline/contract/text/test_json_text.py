@@ -1,4 +1,4 @@
-"""JSON that a terminal may show: the same value, and nothing in it that controls the terminal."""
+"""JSON that is safe to print on a terminal: the same value, without control characters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ TEXT = st.text(st.characters(codec=None, categories=["Cc", "Cf", "Cs", "Lo", "Zl
 
 
 @given(st.dictionaries(TEXT, st.lists(TEXT, max_size=3), max_size=3))
-def test_it_reads_back_the_same_and_controls_nothing(value: dict[str, list[str]]) -> None:
+def test_json_reads_back_and_has_no_control_characters(value: dict[str, list[str]]) -> None:
     line = dumps(value)
     assert json.loads(line) == value
     assert not {character for character in line if unicodedata.category(character) in ("Cc", "Cs")}
@@ -33,17 +33,17 @@ def test_it_reads_back_the_same_and_controls_nothing(value: dict[str, list[str]]
         ("京\ud800", '"\\u4eac\\ud800"'),
     ],
 )
-def test_how_it_is_spelt(text: str, line: str) -> None:
+def test_control_characters_are_escaped(text: str, line: str) -> None:
     assert dumps(text) == line
 
 
 @given(TEXT)
-def test_what_is_written_is_read(text: str) -> None:
+def test_dumped_text_is_loaded(text: str) -> None:
     assert loads(dumps([text])) == [text]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[" * 200_000, '{"a":' * 200_000, "1" * 5000])
-def test_all_that_is_no_json_is_one_error(text: str) -> None:
+def test_invalid_json_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):
         loads(text)
 
@@ -51,7 +51,7 @@ def test_all_that_is_no_json_is_one_error(text: str) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"), [('{"a" 1}', "Expecting ':' delimiter, column 6"), ("[" * 100_000, "nested too deeply")]
 )
-def test_the_fault_of_a_line_has_a_column_and_no_line(line: str, fault: str) -> None:
+def test_the_fault_of_a_line_names_the_column_only(line: str, fault: str) -> None:
     with pytest.raises(ValueError) as caught:
         loads(line)
     assert fault_in_line(caught.value) == fault

@@ -1,4 +1,4 @@
-"""Counts, values and kinds as a person reads them."""
+"""Counts, values and kinds in words."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_a_value_reads_back_from_yaml(value: Any) -> None:
     ("value", "text"),
     [(True, "true"), (None, "null"), (0.5, "0.5"), ("joint", "joint"), (["a", 1], "[a, 1]"), ((), "[]")],
 )
-def test_values_are_written_as_in_the_file(value: Any, text: str) -> None:
+def test_values_are_written_as_in_yaml(value: Any, text: str) -> None:
     assert as_yaml(value) == text
 
 
@@ -58,5 +58,5 @@ def test_values_are_written_as_in_the_file(value: Any, text: str) -> None:
         ("{}", "an object"),
     ],
 )
-def test_kinds_have_the_names_of_json(text: str, kind: str) -> None:
+def test_kinds_have_their_json_names(text: str, kind: str) -> None:
     assert json_kind(json.loads(text)) == kind

@@ -29,12 +29,12 @@ from ssmi.pipeline.contract.text.words import BLANK, cuts_word, edges, whole_wor
         ("", ""),
     ],
 )  # fmt: skip
-def test_words_and_numbers(text: str, kinds: str) -> None:
+def test_characters_of_words_and_numbers(text: str, kinds: str) -> None:
     assert list(edges(text)) == [int(kind) for kind in kinds]
 
 
-def whole(marked: str) -> str:
-    """``[Ap]ple`` → ``[Apple]``: entities in brackets before and after; ``A`` to ``Z`` by their order."""
+def move_to_words(marked: str) -> str:
+    """Move entities, which are in brackets before and after, to whole words: ``[Ap]ple`` → ``[Apple]``."""
     text, spans, start = "", [], 0
     for character in marked:
         if character == "[":
@@ -57,19 +57,19 @@ def whole(marked: str) -> str:
         ("C[EO]", "[CEO]"),
         ("[2]005.3.1年", "[2005.3.1]年"),
         ("[苹果A]pple[公司]", "[苹果Apple][公司]"),
-        # the one with more of the word, of equals the left
+        # the word goes to the entity with more of it; if both have as much, to the left one
         ("[苹果A][pple公司]", "[苹果][Apple公司]"),
         ("[苹果ab][cd公司]", "[苹果abcd][公司]"),
         ("[a][b][cd]e", "[abcde]"),
         ("[x 苹a][bcd e果][f]gh", "[x 苹][abcd e果][fgh]"),
-        # what is left of the other has no blank at its edge
+        # the remainder of the other entity has no blank at its edge
         ("[Foo B][ar]", "[Foo] [Bar]"),
         ("A[ ]b", "A b"),
         ("A[ b ]c", "A [b] c"),
     ],
 )
 def test_edges_move_to_whole_words(before: str, after: str) -> None:
-    assert whole(before) == after
+    assert move_to_words(before) == after
 
 
 @st.composite
@@ -81,7 +81,7 @@ def texts_with_spans(draw: st.DrawFn) -> tuple[str, list[Span]]:
 
 
 @given(texts_with_spans())
-def test_whole_words_hold_for_any_spans(case: tuple[str, list[Span]]) -> None:
+def test_moved_spans_are_valid_for_any_spans(case: tuple[str, list[Span]]) -> None:
     text, spans = case
     kinds = edges(text)
     moved = whole_words(spans, kinds)
@@ -92,5 +92,5 @@ def test_whole_words_hold_for_any_spans(case: tuple[str, list[Span]]) -> None:
         assert kinds[span.start] != BLANK and kinds[span.end - 1] != BLANK
     assert all(left.end <= right.start for left, right in pairwise(moved))
     if not any(cuts_word(span.start, span.end, kinds) for span in spans):
-        kept = [text[span.start : span.end].strip() for span in spans]
-        assert [text[span.start : span.end] for span in moved] == [piece for piece in kept if piece]
+        expected = [text[span.start : span.end].strip() for span in spans]
+        assert [text[span.start : span.end] for span in moved] == [piece for piece in expected if piece]

@@ -1,4 +1,4 @@
-"""Errors of YAML in one line, with the line of the file where the parser gives one."""
+"""Errors of YAML in one line, with the line of the file if the parser gives one."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
         ("a: \x00", "p.yaml: not YAML ("),
     ],
 )
-def test_a_message_has_line_and_reason(text: str, message: str) -> None:
+def test_a_message_has_the_line_and_the_reason(text: str, message: str) -> None:
     with pytest.raises(NOT_YAML) as caught:
         YAML(typ="safe").load(text)
-    told = not_yaml(Path("p.yaml"), caught.value)
-    assert told.startswith(message) and "\n" not in told
+    result = not_yaml(Path("p.yaml"), caught.value)
+    assert result.startswith(message) and "\n" not in result
