@@ -14,12 +14,12 @@ from tests.reporters import RecordingReporter
 
 
 @dataclass
-class Served:
+class LocalServer:
     """A local server's address and its pages: path → (status, bytes, declared length)."""
 
     url: str
     pages: dict[str, tuple[int, bytes, int]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    requested: list[str] = field(default_factory=list)
 
     def put(self, path: str, body: bytes, *, status: int = 200, declared: int | None = None) -> str:
         self.pages[path] = (status, body, len(body) if declared is None else declared)
@@ -40,14 +40,14 @@ def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalServer]:
     for name in ("http_proxy", "HTTP_PROXY"):
         monkeypatch.delenv(name, raising=False)
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            served.asked.append(self.path)
-            status, body, declared = served.pages.get(self.path, (404, b"", 0))
+            local.requested.append(self.path)
+            status, body, declared = local.pages.get(self.path, (404, b"", 0))
             self.send_response(status)
             self.send_header("Content-Length", str(declared))
             self.end_headers()
@@ -57,9 +57,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        served = Served(f"http://127.0.0.1:{http.server_address[1]}")
+        local = LocalServer(f"http://127.0.0.1:{http.server_address[1]}")
         thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield served
+        yield local
         http.shutdown()
         thread.join()

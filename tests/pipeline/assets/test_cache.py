@@ -27,7 +27,7 @@ class Maker:
         (folder / "b.txt").write_text("b")
 
 
-def test_an_entry_is_made_once_and_leaves_its_digests(cache_folder, reporter) -> None:
+def test_an_entry_is_made_once_and_its_digests_are_recorded(cache_folder, reporter) -> None:
     make = Maker()
     first = cache.obtain("vectors", "tiny", "r1", make, reporter=reporter)
     assert cache.obtain("vectors", "tiny", "r1", make, reporter=reporter) == first == cache_folder / "vectors" / "tiny"
@@ -67,7 +67,7 @@ def test_another_recipe_makes_the_entry_again(cache_folder, reporter) -> None:
     assert cache.cached("vectors", "tiny", "r1") is None
 
 
-def test_a_failed_making_leaves_no_entry_and_keeps_what_was_there(cache_folder, reporter) -> None:
+def test_a_failure_leaves_no_entry_and_keeps_the_previous_one(cache_folder, reporter) -> None:
     def fail(folder: Path) -> None:
         (folder / "half").write_text("half")
         raise InputDataError("broken off")
@@ -102,13 +102,13 @@ def test_two_processes_make_an_entry_once(cache_folder, tmp_path) -> None:
     log = tmp_path / "log"
     command = [sys.executable, "-c", _RACER, str(log)]
     racers = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    answers = [racer.communicate(timeout=600)[0] for racer in racers]
+    outputs = [racer.communicate(timeout=600)[0] for racer in racers]
     assert [racer.returncode for racer in racers] == [0, 0]
-    assert answers[0] == answers[1] and answers[0].strip() == str(cache_folder / "vectors" / "tiny")
+    assert outputs[0] == outputs[1] and outputs[0].strip() == str(cache_folder / "vectors" / "tiny")
     assert log.read_text() == "made\n"
 
 
-def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch, reporter) -> None:
+def test_a_cache_that_cannot_be_written_is_an_error(tmp_path, monkeypatch, reporter) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "file" / "cache"))
     with pytest.raises(SsmiError, match="cannot be written") as caught:
@@ -116,12 +116,12 @@ def test_a_cache_that_cannot_be_written_is_one_clear_error(tmp_path, monkeypatch
     assert "SSMI_CACHE" in caught.value.next_step
 
 
-def test_without_ssmi_cache_the_platform_says_where(monkeypatch) -> None:
+def test_the_default_cache_is_that_of_the_platform(monkeypatch) -> None:
     monkeypatch.delenv("SSMI_CACHE", raising=False)
     assert cache.cache_root().is_absolute() and "ssmi" in cache.cache_root().parts
 
 
-def test_a_new_cache_is_its_owners_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reporter) -> None:
+def test_a_new_cache_is_private(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, reporter) -> None:
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "new" / "cache"))
     cache.obtain("kind", "name", "recipe", Maker(), reporter=reporter)
     assert stat.S_IMODE((tmp_path / "new" / "cache").stat().st_mode) == 0o700

@@ -26,14 +26,14 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
-def test_files_are_in_the_order_of_their_names_and_others_are_told(root: Path) -> None:
+def test_files_are_ordered_by_name_and_other_files_are_noted(root: Path) -> None:
     found = find_corpus("texts/news", root=root, listed=())
     assert found.name == "news" and list(found.files) == ["a/a.txt.zst", "a/z.jsonl", "b.txt"]
     assert found.files["b.txt"] == root / "texts" / "news" / "b.txt"
     assert found.notes == (f"{root / 'texts' / 'news'}: not read: README.md",)
 
 
-def test_a_listed_corpus_is_found_by_name_and_a_file_is_one(root: Path) -> None:
+def test_a_listed_corpus_is_found_by_name_and_may_be_a_file(root: Path) -> None:
     listed = ("texts/news", "texts/laws.txt.gz")
     assert find_corpus("news", root=root, listed=listed) == find_corpus("texts/news", root=root, listed=())
     laws = find_corpus("laws", root=root, listed=listed)
@@ -43,9 +43,7 @@ def test_a_listed_corpus_is_found_by_name_and_a_file_is_one(root: Path) -> None:
     assert open_corpus(root / "texts" / "news" / "README.md", name="readme").files
 
 
-def test_a_folder_of_data_is_found_as_data_sets_are(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_corpus_is_found_in_the_data_folders(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _write(root / "data" / "own" / "a.txt")
     assert list(find_corpus("own", root=root, listed=()).files) == ["a.txt"]
     other = _write(tmp_path / "elsewhere" / "own" / "b.txt")
@@ -53,7 +51,7 @@ def test_a_folder_of_data_is_found_as_data_sets_are(
     assert dict(find_corpus("own", root=root, listed=()).files) == {"b.txt": other}
 
 
-def test_what_is_not_there_is_told_with_the_nearest_name(root: Path) -> None:
+def test_unknown_corpora_are_refused_with_the_nearest_name(root: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"corpus 'lows': neither listed .* did you mean 'laws'"):
         find_corpus("lows", root=root, listed=("texts/laws.txt.gz",))
     _write(root / "empty" / "a.md")
@@ -61,12 +59,12 @@ def test_what_is_not_there_is_told_with_the_nearest_name(root: Path) -> None:
         find_corpus("empty", root=root, listed=())
     assert ".jsonl" in caught.value.next_step
     _write(root / "texts" / "a$b.txt")
-    with pytest.raises(ParameterError, match=r"corpus 'a\$b': not a plain name") as odd:
+    with pytest.raises(ParameterError, match=r"corpus 'a\$b': not a plain name") as refusal:
         find_corpus("texts/a$b.txt", root=root, listed=())
-    assert "--dataset" not in odd.value.next_step and "rename its folder or file" in odd.value.next_step
+    assert "--dataset" not in refusal.value.next_step and "rename its folder or file" in refusal.value.next_step
 
 
-def test_a_path_stands_for_the_name_that_was_built(root: Path) -> None:
+def test_a_path_is_resolved_to_the_name_of_its_corpus(root: Path) -> None:
     assert corpus_name("news", root=root) == corpus_name("texts/news", root=root) == "news"
     assert corpus_name("texts/laws.txt.gz", root=root) == "laws"
     assert corpus_name("elsewhere", root=root) == "elsewhere"  # its files may be gone; the built corpus is read
@@ -76,7 +74,7 @@ def test_a_path_stands_for_the_name_that_was_built(root: Path) -> None:
         corpus_name("a$b", root=root)
 
 
-def test_two_listed_corpora_of_one_name_are_refused_when_it_is_asked_for(root: Path) -> None:
+def test_a_name_listed_twice_is_refused(root: Path) -> None:
     listed = ("texts/laws.txt.gz", "more/laws", "texts/news")
     _write(root / "more" / "laws" / "a.txt")
     assert find_corpus("news", root=root, listed=listed).name == "news"
@@ -85,7 +83,7 @@ def test_two_listed_corpora_of_one_name_are_refused_when_it_is_asked_for(root: P
     assert "rename" in caught.value.next_step
 
 
-def test_where_a_corpus_lies_is_said_without_the_machine(
+def test_the_source_of_a_corpus_does_not_depend_on_the_machine(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert find_corpus(str(root / "texts" / "news"), root=root, listed=()).source == "texts/news"
@@ -96,24 +94,24 @@ def test_where_a_corpus_lies_is_said_without_the_machine(
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "elsewhere"))
     assert find_corpus("own", root=root, listed=()).source == "$SSMI_DATA/own"
     # A corpus given by an absolute path keeps that path as its source.
-    given = str(tmp_path / "elsewhere" / "own")
-    assert find_corpus(given, root=root, listed=()).source == given
-    assert source_path("$SSMI_DATA/own", root=root) == source_path(given, root=root) == Path(given).resolve()
+    absolute = str(tmp_path / "elsewhere" / "own")
+    assert find_corpus(absolute, root=root, listed=()).source == absolute
+    assert source_path("$SSMI_DATA/own", root=root) == source_path(absolute, root=root) == Path(absolute).resolve()
     assert source_path("data/own", root=root) == (root / "data" / "own").resolve()
 
 
-def test_a_name_of_two_places_is_refused_and_a_path_means_one(root: Path) -> None:
+def test_an_ambiguous_name_is_refused_and_a_path_is_not(root: Path) -> None:
     _write(root / "data" / "own" / "a.txt")
-    here = _write(root / "own" / "b.txt")
-    with pytest.raises(ParameterError, match="ambiguous: both") as refused:
+    file = _write(root / "own" / "b.txt")
+    with pytest.raises(ParameterError, match="ambiguous: both") as caught:
         find_corpus("own", root=root, listed=())
-    assert str(root / "data" / "own") in refused.value.next_step and "./own" in refused.value.next_step
-    assert dict(find_corpus("./own", root=root, listed=()).files) == {"b.txt": here}
+    assert str(root / "data" / "own") in caught.value.next_step and "./own" in caught.value.next_step
+    assert dict(find_corpus("./own", root=root, listed=()).files) == {"b.txt": file}
     assert find_corpus("data/own", root=root, listed=()).source == "data/own"
     assert find_corpus("own", root=root, listed=("own",)).source == "own"  # the corpus in params.yaml is preferred
 
 
-def test_without_listed_corpora_none_is_proposed(root: Path) -> None:
-    with pytest.raises(MissingResourceError) as refused:
+def test_without_listed_corpora_none_is_suggested(root: Path) -> None:
+    with pytest.raises(MissingResourceError) as caught:
         find_corpus("nope", root=root, listed=())
-    assert refused.value.message.endswith("nor a folder of data, a file or a folder")
+    assert caught.value.message.endswith("nor a folder of data, a file or a folder")

@@ -43,7 +43,7 @@ def _put(folder: Path, **files: str) -> Path:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(name=st.text(st.sampled_from("a./\\~\0 "), max_size=5))
-def test_a_copy_is_sought_directly_below_the_data_folders_or_nowhere(project: Path, name: str) -> None:
+def test_copies_are_searched_only_directly_below_the_data_folders(project: Path, name: str) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSMI_DATA", str(project))
         copies = user_copies(name, project)
@@ -52,9 +52,7 @@ def test_a_copy_is_sought_directly_below_the_data_folders_or_nowhere(project: Pa
     assert [origin for _, origin in copies] in ([], ["SSMI_DATA", "folder"])
 
 
-def test_data_folders_are_searched_in_order_and_a_relative_one_is_that_of_the_shell(
-    project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_data_folders_are_searched_in_order(project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert user_data_folders(project) == {project / "data": "folder"}
     (tmp_path / "sets").mkdir()
     monkeypatch.setenv("SSMI_DATA", "sets")
@@ -72,7 +70,7 @@ def test_data_folders_are_searched_in_order_and_a_relative_one_is_that_of_the_sh
 
 
 @pytest.mark.parametrize(
-    ("described", "groups"),
+    ("description", "groups"),
     [
         (None, {"named": ("*.NAM",), "all": ("*",)}),
         ("encoding: utf-8\n", {"named": ("*.NAM",), "all": ("*",)}),
@@ -80,34 +78,34 @@ def test_data_folders_are_searched_in_order_and_a_relative_one_is_that_of_the_sh
         ("label_groups: {}\n", {}),
     ],
 )
-def test_groups_of_types_are_the_folders_own_where_it_declares_any(
-    project: Path, reporter: Any, described: str | None, groups: dict[str, tuple[str, ...]]
+def test_label_groups_of_the_folder_take_precedence(
+    project: Path, reporter: Any, description: str | None, groups: dict[str, tuple[str, ...]]
 ) -> None:
     folder = _put(project / "data" / "tiny", train_bmes=ROW)
-    if described is not None:
-        _put(folder, dataset_yaml=described)
+    if description is not None:
+        _put(folder, dataset_yaml=description)
     dataset = find_dataset("tiny", root=project, reporter=reporter, registry=REGISTRY)
     assert dataset.label_groups == groups
     assert dataset.licence == "CC0"
-    assert dataset.description == (folder / "dataset.yaml" if described is not None else None)
+    assert dataset.description == (folder / "dataset.yaml" if description is not None else None)
 
 
-def test_a_folder_that_nobody_lists_has_no_groups_and_an_unknown_licence(project: Path, reporter: Any) -> None:
+def test_an_unlisted_folder_has_no_groups_and_an_unknown_licence(project: Path, reporter: Any) -> None:
     _put(project / "sets" / "tiny", train_bmes=ROW, more_txt="?")
     dataset = find_dataset("sets/tiny", root=project, reporter=reporter, registry=REGISTRY)
     assert (dataset.name, dataset.label_groups) == ("tiny", {})
-    assert "not known" in dataset.licence, "a folder elsewhere that is called like a listed set is not that set"
+    assert "not known" in dataset.licence, "a folder elsewhere with the name of a listed set is not that set"
     assert dataset.notes == ("not read: more.txt (if one is a split, say so in dataset.yaml)",)
 
 
-def test_how_a_folder_is_read_comes_with_it(project: Path, reporter: Any) -> None:
+def test_reading_options_of_the_folder_are_returned(project: Path, reporter: Any) -> None:
     _put(project / "data" / "gb", dataset_yaml="encoding: gb18030\nsplits: {train: holdout.txt}\n", holdout_txt=ROW)
     dataset = find_dataset("gb", root=project, reporter=reporter, registry=REGISTRY)
     assert dataset.options.encoding == "gb18030"
     assert dataset.splits == {"train": project / "data" / "gb" / "holdout.txt"}
 
 
-def test_a_file_where_the_folder_should_be_does_not_hide_the_listed_set(project: Path, reporter: Any) -> None:
+def test_a_file_in_place_of_the_folder_does_not_hide_the_listed_set(project: Path, reporter: Any) -> None:
     (project / "data").mkdir()
     (project / "data" / "tiny").write_text("a file", encoding="utf-8")
     embedded = _put(project / "embedded", train_bmes=ROW, test_bmes=ROW)
@@ -120,33 +118,31 @@ def test_a_file_where_the_folder_should_be_does_not_hide_the_listed_set(project:
 
 
 @pytest.mark.parametrize("name", ["../up", "/no/where", "a\\b", ".."])
-def test_advice_for_an_unknown_path_does_not_repeat_it_as_a_folder_to_make(
-    project: Path, reporter: Any, name: str
-) -> None:
+def test_advice_for_an_unknown_path_does_not_repeat_the_path(project: Path, reporter: Any, name: str) -> None:
     with pytest.raises(MissingResourceError) as caught:
         find_dataset(name, root=project / "none", reporter=reporter, registry=REGISTRY)
     assert "data/NAME/" in caught.value.next_step and name not in caught.value.next_step.split()
 
 
-def test_usable_says_what_the_search_would_raise(project: Path, reporter: Any) -> None:
+def test_usable_returns_the_error_of_find_dataset(project: Path, reporter: Any) -> None:
     good = _put(project / "data" / "good", dev_bmes=ROW)
     empty = _put(project / "data" / "empty")
-    twice = _put(project / "data" / "twice", train_bmes=ROW, train_bio=ROW)
-    wrong = _put(project / "data" / "wrong", train_bmes=ROW, dataset_yaml="encodnig: utf-8\n")
+    ambiguous = _put(project / "data" / "twice", train_bmes=ROW, train_bio=ROW)
+    invalid = _put(project / "data" / "wrong", train_bmes=ROW, dataset_yaml="encodnig: utf-8\n")
     assert usable(good) == (True, str(good))
-    for folder, error in ((empty, MissingResourceError), (twice, InputDataError), (wrong, InputDataError)):
+    for folder, error in ((empty, MissingResourceError), (ambiguous, InputDataError), (invalid, InputDataError)):
         with pytest.raises(error) as caught:
             find_dataset(folder.name, root=project, reporter=reporter, registry=REGISTRY)
         assert usable(folder) == (False, caught.value.message)
     assert "(found: nothing)" in usable(empty)[1]
-    assert "did you mean 'encoding'" in usable(wrong)[1]
+    assert "did you mean 'encoding'" in usable(invalid)[1]
 
 
 @pytest.mark.parametrize("place", ["data", "."])
-def test_split_files_beside_the_folder_are_to_be_moved_into_it(project: Path, place: str) -> None:
+def test_split_files_beside_the_folder_are_refused_with_advice(project: Path, place: str) -> None:
     _put(project / "data" / "mine")
     _put(project / place, train_conll=ROW, dev_conll=ROW, notes_txt="", train_py="")
-    with pytest.raises(MissingResourceError, match="no train, dev or test file") as refused:
+    with pytest.raises(MissingResourceError, match="no train, dev or test file") as caught:
         find_dataset("mine", root=project, reporter=Silent())
     dev, train = (project.resolve() / place / name for name in ("dev.conll", "train.conll"))
-    assert refused.value.next_step == f"move {dev} and {train} into it"
+    assert caught.value.next_step == f"move {dev} and {train} into it"

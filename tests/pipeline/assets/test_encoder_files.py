@@ -29,7 +29,7 @@ def encoder(tmp_path: Path, cache_folder: Path) -> Path:
     return folder
 
 
-def test_a_vocabulary_is_one_token_a_line_whatever_the_token(encoder) -> None:
+def test_a_vocabulary_has_one_token_per_line(encoder) -> None:
     assert encoder_vocabulary(encoder) == {"[PAD]": 0, "[UNK]": 1, "中": 2, "\u2028": 3, "\x85": 4, "国": 5}
     (encoder / "vocab.txt").write_bytes("[PAD]\r\n中\r\n".encode())
     assert encoder_vocabulary(encoder) == {"[PAD]": 0, "中": 1}
@@ -43,7 +43,7 @@ def test_a_vocabulary_is_one_token_a_line_whatever_the_token(encoder) -> None:
         ({"model": {"type": "Unigram", "vocab": [["<s>", 0.0], ["中", -1.5]]}}, {"[CLS]": 0, "中": 1}),
     ],
 )
-def test_a_tokenizer_json_serves_where_there_is_no_vocab_txt(body, expected, encoder) -> None:
+def test_tokenizer_json_is_used_if_there_is_no_vocab_txt(body, expected, encoder) -> None:
     (encoder / "vocab.txt").unlink()
     (encoder / "tokenizer.json").write_text(json.dumps(body))
     check_encoder_folder(encoder)
@@ -51,14 +51,14 @@ def test_a_tokenizer_json_serves_where_there_is_no_vocab_txt(body, expected, enc
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"model": {"vocab": [1]}}', '{"model": {"vocab": 3}}'])
-def test_a_damaged_vocabulary_is_one_clear_error(text: str, encoder) -> None:
+def test_a_damaged_vocabulary_is_refused(text: str, encoder) -> None:
     (encoder / "vocab.txt").unlink()
     (encoder / "tokenizer.json").write_text(text)
     with pytest.raises(InputDataError, match=r"tokenizer\.json"):
         encoder_vocabulary(encoder)
 
 
-def test_an_empty_or_foreign_vocab_txt_is_refused(encoder) -> None:
+def test_an_empty_or_wrongly_encoded_vocab_txt_is_refused(encoder) -> None:
     for body in (b"", "中".encode("gb18030")):
         (encoder / "vocab.txt").write_bytes(body)
         with pytest.raises(InputDataError, match=r"vocab\.txt"):
@@ -68,19 +68,19 @@ def test_an_empty_or_foreign_vocab_txt_is_refused(encoder) -> None:
 def test_the_shape_comes_from_the_config(encoder) -> None:
     shape = encoder_shape(encoder)
     assert (shape.n_layers, shape.width, shape.max_positions) == (2, 16, 64)
-    for wrong in (
+    for invalid in (
         {**CONFIG, "hidden_size": None},
         {**CONFIG, "num_hidden_layers": True},
         {**CONFIG, "vocab_size": 5},
         [],
     ):
-        (encoder / "config.json").write_text(json.dumps(wrong))
+        (encoder / "config.json").write_text(json.dumps(invalid))
         with pytest.raises(InputDataError, match=r"config\.json"):
             encoder_shape(encoder)
 
 
 @pytest.mark.parametrize("missing", ["config.json", "model.safetensors", "vocab.txt"])
-def test_what_a_folder_lacks_is_named(missing: str, encoder) -> None:
+def test_missing_files_are_named(missing: str, encoder) -> None:
     (encoder / missing).unlink()
     (encoder / "pytorch_model.bin").write_bytes(b"pickle")
     with pytest.raises(MissingResourceError, match=missing.replace(".", r"\.")):
@@ -88,7 +88,7 @@ def test_what_a_folder_lacks_is_named(missing: str, encoder) -> None:
 
 
 @pytest.mark.parametrize("changed", ["config.json", "model.safetensors", "vocab.txt"])
-def test_the_digest_follows_config_weights_and_vocabulary(changed: str, encoder) -> None:
+def test_the_digest_depends_on_config_weights_and_vocabulary(changed: str, encoder) -> None:
     before = encoder_digest(encoder)
     (encoder / "README.md").write_text("said more")
     assert encoder_digest(encoder) == before

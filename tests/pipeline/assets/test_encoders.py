@@ -45,7 +45,7 @@ def test_the_same_files_elsewhere_are_the_same_encoder(project: Path, reporter: 
     assert first.description == DESCRIPTION
 
 
-def test_what_a_folder_lacks_is_said_with_its_path(project: Path, reporter: Any) -> None:
+def test_missing_files_are_reported_with_the_path(project: Path, reporter: Any) -> None:
     folder = _encoder(project / "bert")
     (folder / "model.safetensors").unlink()
     (folder / "vocab.txt").unlink()
@@ -55,7 +55,7 @@ def test_what_a_folder_lacks_is_said_with_its_path(project: Path, reporter: Any)
     assert describe_encoder("bert", root=project).endswith(caught.value.message.partition(": ")[2])
 
 
-def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: Path, reporter: Any) -> None:
+def test_an_unsupported_type_is_refused_and_described_alike(project: Path, reporter: Any) -> None:
     _encoder(project / "gpt", model_type="gpt2")
     with pytest.raises(InputDataError, match="gpt2") as caught:
         find_encoder("gpt", revision=None, root=project, reporter=reporter)
@@ -63,7 +63,7 @@ def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: 
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "description"),
     [
         ("bert", DESCRIPTION),
         ("./bert", DESCRIPTION),
@@ -74,22 +74,24 @@ def test_a_type_that_is_not_read_is_refused_and_said_in_the_same_words(project: 
         ("e5-small-zh", "not fetched"),
     ],
 )
-def test_what_is_at_hand_is_said_without_fetching(project: Path, cache_folder: Path, name: str, said: str) -> None:
+def test_an_encoder_is_described_without_fetching(
+    project: Path, cache_folder: Path, name: str, description: str
+) -> None:
     _encoder(project / "bert")
-    assert describe_encoder(name, root=project) == said
+    assert describe_encoder(name, root=project) == description
     assert not cache_folder.exists()
 
 
-def test_a_listed_encoder_is_that_one_though_a_folder_is_called_so_too(project: Path) -> None:
+def test_a_listed_encoder_takes_precedence_over_a_folder_of_that_name(project: Path) -> None:
     _encoder(project / "e5-small-zh")
     assert describe_encoder("e5-small-zh", root=project) == "not fetched"
     assert describe_encoder("./e5-small-zh", root=project) == DESCRIPTION
 
 
-def test_a_cached_encoder_is_made_again_for_another_source_only() -> None:
+def test_the_recipe_depends_only_on_the_source() -> None:
     asset = ASSETS["e5-small-zh"]
     assert asset.package is not None
     same = replace(asset, description="other words", licence="another", by_hand="elsewhere")
     other = replace(asset, package=replace(asset.package, member_sha256="0" * 64))
     assert encoder_recipe(same) == encoder_recipe(asset) != encoder_recipe(other)
-    assert encoder_recipe(asset) != asset.recipe, "a converted copy is never taken for the source"
+    assert encoder_recipe(asset) != asset.recipe, "a converted copy is not taken for the source"

@@ -24,8 +24,8 @@ def test_every_usual_name_is_found(split: str, packed: bool, tmp_path: Path) -> 
         folder = tmp_path / str(number)
         folder.mkdir()
         path = fill(folder, name + ".gz" * packed) / (name + ".gz" * packed)
-        folder_of_data = open_folder(folder)
-        assert (folder_of_data.splits, folder_of_data.notes, folder_of_data.options) == ({split: path}, (), DEFAULT)
+        data_folder = open_folder(folder)
+        assert (data_folder.splits, data_folder.notes, data_folder.options) == ({split: path}, (), DEFAULT)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ def test_every_usual_name_is_found(split: str, packed: bool, tmp_path: Path) -> 
         ("testing.bio", "test"),
     ],
 )
-def test_names_as_people_write_them(name: str, split: str, tmp_path: Path) -> None:
+def test_common_variants_of_names_are_found(name: str, split: str, tmp_path: Path) -> None:
     assert open_folder(fill(tmp_path, name)).splits == {split: tmp_path / name}
 
 
@@ -55,25 +55,25 @@ def test_names_as_people_write_them(name: str, split: str, tmp_path: Path) -> No
         ("ccks-2019-valid.jsonl", "dev"),
     ],
 )
-def test_other_names_that_hold_one_split_are_taken_and_noted(name: str, split: str, tmp_path: Path) -> None:
-    folder_of_data = open_folder(fill(tmp_path, name))
-    assert folder_of_data.splits == {split: tmp_path / name}
-    assert folder_of_data.notes == (f"{split} is {name}, by its name",)
+def test_other_names_that_contain_one_split_are_used_and_noted(name: str, split: str, tmp_path: Path) -> None:
+    data_folder = open_folder(fill(tmp_path, name))
+    assert data_folder.splits == {split: tmp_path / name}
+    assert data_folder.notes == (f"{split} is {name}, by its name",)
 
 
-def test_splits_come_in_order_and_every_other_file_is_named(tmp_path: Path) -> None:
+def test_splits_are_ordered_and_other_files_are_noted(tmp_path: Path) -> None:
     fill(tmp_path, "test.txt", "train.bmes", "SOURCE.md", "README", "LICENSE.txt", ".hidden", "__init__.py")
     fill(tmp_path, "dev.bio.bak", "train_old.bmes", "train_test.txt", "labels.txt")
     (tmp_path / "dev.bmes").mkdir()
-    folder_of_data = open_folder(tmp_path)
-    assert list(folder_of_data.splits.items()) == [("train", tmp_path / "train.bmes"), ("test", tmp_path / "test.txt")]
-    assert len(folder_of_data.notes) == 1
-    assert "not read: dev.bio.bak, dev.bmes/, labels.txt, train_old.bmes, train_test.txt (" in folder_of_data.notes[0]
+    data_folder = open_folder(tmp_path)
+    assert list(data_folder.splits.items()) == [("train", tmp_path / "train.bmes"), ("test", tmp_path / "test.txt")]
+    assert len(data_folder.notes) == 1
+    assert "not read: dev.bio.bak, dev.bmes/, labels.txt, train_old.bmes, train_test.txt (" in data_folder.notes[0]
 
 
 def test_very_many_other_files_are_counted(tmp_path: Path) -> None:
-    folder_of_data = open_folder(fill(tmp_path, "train.bio", *(f"{number:02d}.log" for number in range(20))))
-    assert "06.log, 07.log and 12 more (" in folder_of_data.notes[0]
+    data_folder = open_folder(fill(tmp_path, "train.bio", *(f"{number:02d}.log" for number in range(20))))
+    assert "06.log, 07.log and 12 more (" in data_folder.notes[0]
 
 
 @pytest.mark.parametrize(
@@ -91,23 +91,23 @@ def test_two_files_of_one_split_are_refused_by_name(first: str, second: str, spl
         open_folder(tmp_path)
     assert "dataset.yaml" in caught.value.next_step
     (tmp_path / "dataset.yaml").write_text(f"splits: {{{split}: {second}}}\n")
-    folder_of_data = open_folder(tmp_path)
-    assert folder_of_data.splits == {split: tmp_path / second}
-    assert folder_of_data.notes == (f"not read: {first} (if one is a split, say so in dataset.yaml)",)
+    data_folder = open_folder(tmp_path)
+    assert data_folder.splits == {split: tmp_path / second}
+    assert data_folder.notes == (f"not read: {first} (if one is a split, say so in dataset.yaml)",)
 
 
-def test_dataset_yaml_says_how_files_are_read(tmp_path: Path) -> None:
+def test_dataset_yaml_sets_the_reading_options(tmp_path: Path) -> None:
     fill(tmp_path, "train.bio", "holdout")
     (tmp_path / "dataset.yaml").write_text(
         "encoding: gb18030\noffsets: utf16\nlabels: [O, B-PER]\ntag_map: {nr: PER}\nformat: columns\n"
         "splits:\n  dev: holdout\n"
     )
-    folder_of_data = open_folder(tmp_path)
-    assert folder_of_data.options == ReadOptions(
+    data_folder = open_folder(tmp_path)
+    assert data_folder.options == ReadOptions(
         encoding="gb18030", offsets="utf-16", labels=("O", "B-PER"), tag_map={"nr": "PER"}, format="columns"
     )
-    assert folder_of_data.splits == {"train": tmp_path / "train.bio", "dev": tmp_path / "holdout"}
-    assert (folder_of_data.description, folder_of_data.notes) == (tmp_path / "dataset.yaml", ())
+    assert data_folder.splits == {"train": tmp_path / "train.bio", "dev": tmp_path / "holdout"}
+    assert (data_folder.description, data_folder.notes) == (tmp_path / "dataset.yaml", ())
 
 
 @pytest.mark.parametrize(
@@ -128,14 +128,14 @@ def test_dataset_yaml_says_how_files_are_read(tmp_path: Path) -> None:
         ("a: 1\na: 2", "not YAML"),
     ],
 )
-def test_a_wrong_dataset_yaml_is_refused_by_name(content: str, message: str, tmp_path: Path) -> None:
+def test_an_invalid_dataset_yaml_is_refused_by_name(content: str, message: str, tmp_path: Path) -> None:
     (fill(tmp_path, "train.bio") / "dataset.yaml").write_text(content)
     with pytest.raises(InputDataError) as caught:
         open_folder(tmp_path)
     assert caught.value.message.startswith(str(tmp_path / "dataset.yaml")) and message in caught.value.message
 
 
-def test_dataset_yaml_must_name_files_that_are_there(tmp_path: Path) -> None:
+def test_dataset_yaml_must_name_existing_files(tmp_path: Path) -> None:
     (fill(tmp_path, "train.bio", "holdout.txt") / "dataset.yaml").write_text("splits: {dev: hold-out.txt}")
     with pytest.raises(
         MissingResourceError, match=r"dataset\.yaml: splits\.dev: no file .*did you mean 'holdout\.txt'"

@@ -104,24 +104,24 @@ def hub(tmp_path: Path, write_typed_encoder: Callable[..., Any]) -> Iterator[Hub
 def _find(hub: Hub, tmp_path: Path, **environment: str) -> list[str]:
     """Find the model in a separate process, because the hub's library reads its settings only once."""
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    of_hub = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "SSMI_CACHE": str(tmp_path / "cache")}
-    env = {**kept, **of_hub, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
+    hub_settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "SSMI_CACHE": str(tmp_path / "cache")}
+    env = {**kept, **hub_settings, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
     command = [sys.executable, "-c", _FIND, str(tmp_path)]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    result = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
 
 
-def test_safetensors_are_fetched_and_nothing_else_and_once(hub: Hub, tmp_path: Path) -> None:
+def test_only_safetensors_are_fetched_and_only_once(hub: Hub, tmp_path: Path) -> None:
     (hub.folder / "pytorch_model.bin").write_bytes(b"of no use either")
-    asked, encoder = _find(hub, tmp_path)
-    assert asked == "note: some/model: asking the model hub"
+    note, encoder = _find(hub, tmp_path)
+    assert note == "note: some/model: asking the model hub"
     assert encoder == "bert config.json model.safetensors vocab.txt"
     assert sorted(hub.sent) == ["config.json", "model.safetensors", "vocab.txt"]
     assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [encoder]
 
 
-def test_a_pickle_is_fetched_where_there_is_nothing_else_and_converted(hub: Hub, tmp_path: Path) -> None:
+def test_a_pickle_is_fetched_and_converted_if_there_is_nothing_else(hub: Hub, tmp_path: Path) -> None:
     torch.save(load_file(hub.folder / "model.safetensors"), hub.folder / "pytorch_model.bin")
     (hub.folder / "model.safetensors").unlink()
     *notes, encoder = _find(hub, tmp_path)
@@ -130,7 +130,7 @@ def test_a_pickle_is_fetched_where_there_is_nothing_else_and_converted(hub: Hub,
     assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [encoder]
 
 
-def test_a_type_that_is_not_read_is_refused_before_its_weights_are_fetched(hub: Hub, tmp_path: Path) -> None:
+def test_an_unsupported_type_is_refused_before_its_weights_are_fetched(hub: Hub, tmp_path: Path) -> None:
     config = json.loads((hub.folder / "config.json").read_text())
     (hub.folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
     assert _find(hub, tmp_path)[1].startswith("InputDataError")

@@ -22,18 +22,18 @@ def test_a_plain_name_is_exactly_one_step_below_any_folder(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["bert-base-chinese", "owner/model", "a.b/c-d_e", "模型", "owner/model.v2"])
-def test_names_of_hub_models_are_no_paths(name: str) -> None:
+def test_names_of_hub_models_are_not_paths(name: str) -> None:
     assert not is_path(name)
 
 
 @pytest.mark.parametrize(
     "name", ["", ".", "./bert", "../bert", "/models/bert", "~/bert", "~", "bert/", "a/b/", "a/b/c", "a\\b", ".hidden"]
 )
-def test_what_no_hub_model_can_be_called_is_a_path(name: str) -> None:
+def test_names_that_no_hub_model_can_have_are_paths(name: str) -> None:
     assert is_path(name)
 
 
-def test_a_path_is_taken_from_the_project_the_home_folder_or_the_root(
+def test_paths_are_resolved_below_the_project_the_home_folder_or_the_root(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))

@@ -22,12 +22,12 @@ def test_every_default_parameter_is_a_listed_asset() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(ASSETS))
-def test_an_asset_is_pinned_and_says_what_a_person_needs_to_know(name: str) -> None:
+def test_an_asset_is_pinned_and_described(name: str) -> None:
     asset = ASSETS[name]
     assert asset.name == name
     assert asset.description and asset.source and asset.licence and asset.by_hand
     for file in asset.files:
-        assert file.url.startswith("https://") and re.search(r"/[0-9a-f]{40}/", file.url), "an address without a commit"
+        assert file.url.startswith("https://") and re.search(r"/[0-9a-f]{40}/", file.url), "a URL without a commit"
         assert re.fullmatch(f"[0-9a-f]{{{_LENGTHS[file.checksum.kind]}}}", file.checksum.value)
     if asset.package is not None:
         assert re.fullmatch("[0-9a-f]{64}", asset.package.archive_sha256)
@@ -39,12 +39,12 @@ def test_licensed_data_is_never_fetched() -> None:
     assert "LDC2011T03" in ASSETS["ontonotes4"].source
 
 
-def test_a_recipe_changes_with_what_is_fetched() -> None:
+def test_every_fetched_asset_has_its_own_recipe() -> None:
     recipes = {asset.recipe for asset in ASSETS.values() if asset.fetchable}
     assert len(recipes) == sum(asset.fetchable for asset in ASSETS.values())
 
 
-def test_a_name_is_only_known_in_its_kind() -> None:
+def test_a_name_is_known_only_for_its_kind() -> None:
     assert known("resume", "dataset") is RESUME
     assert known("resume", "vectors") is None
 

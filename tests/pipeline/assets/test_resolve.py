@@ -55,20 +55,20 @@ def test_a_listed_set_is_fetched_once(project, registry, server, reporter, cache
     }
     assert all(path.read_bytes() == TRAIN and cache_folder in path.parents for path in files.splits.values())
     assert find_dataset("tiny", root=project, reporter=reporter, registry=registry) == files
-    assert server.asked == ["/train", "/dev"]
+    assert server.requested == ["/train", "/dev"]
     files.splits["dev"].write_bytes(b"spoilt")
     assert find_dataset("tiny", root=project, reporter=reporter, registry=registry).splits["dev"].read_bytes() == TRAIN
-    assert server.asked == ["/train", "/dev"] * 2
+    assert server.requested == ["/train", "/dev"] * 2
 
 
-def test_half_a_fetch_leaves_nothing(project, registry, server, reporter, cache_folder) -> None:
+def test_a_failed_fetch_leaves_nothing(project, registry, server, reporter, cache_folder) -> None:
     server.put("/dev", b"", status=500)
     with pytest.raises(MissingResourceError, match="/dev could not be fetched"):
         find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert not list(cache_folder.rglob("train*"))
 
 
-def test_a_persons_own_copy_comes_first(project, registry, server, reporter, tmp_path, monkeypatch) -> None:
+def test_a_users_own_copy_takes_precedence(project, registry, server, reporter, tmp_path, monkeypatch) -> None:
     _put(project / "data" / "tiny", "train.bio")
     files = find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert (files.origin, files.splits) == ("folder", {"train": project / "data" / "tiny" / "train.bio"})
@@ -76,8 +76,8 @@ def test_a_persons_own_copy_comes_first(project, registry, server, reporter, tmp
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
     files = find_dataset("tiny", root=project, reporter=reporter, registry=registry)
     assert files.origin == "SSMI_DATA" and list(files.splits) == ["train", "test"]
-    assert files.licence == "CC0", "the licence of a listed set holds for every copy of it"
-    assert not server.asked
+    assert files.licence == "CC0", "the licence of a listed set applies to every copy"
+    assert not server.requested
 
 
 def test_the_sample_ships_with_the_program(project, reporter) -> None:
@@ -93,7 +93,7 @@ def test_a_folder_is_a_data_set_of_its_name(name: str, project, reporter) -> Non
     assert (files.name, files.origin, list(files.splits)) == ("mine", "folder", ["train", "dev"])
 
 
-def test_an_unknown_name_hears_of_the_nearest_and_how_to_add_one(project, reporter) -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_name_and_advice(project, reporter) -> None:
     with pytest.raises(MissingResourceError, match="did you mean 'resume'") as caught:
         find_dataset("resum", root=project, reporter=reporter)
     assert "train.bmes" in caught.value.next_step and "$SSMI_DATA/resum/" in caught.value.next_step
@@ -101,7 +101,7 @@ def test_an_unknown_name_hears_of_the_nearest_and_how_to_add_one(project, report
         find_dataset("../../etc", root=project, reporter=reporter)
 
 
-def test_a_mistyped_name_is_answered_with_ones_own_data_set(project, reporter) -> None:
+def test_own_data_sets_are_suggested(project, reporter) -> None:
     _put(project / "data" / "gadgets", "train.bmes")
     with pytest.raises(MissingResourceError, match="did you mean 'gadgets'"):
         find_dataset("gadget", root=project, reporter=reporter)
@@ -109,7 +109,7 @@ def test_a_mistyped_name_is_answered_with_ones_own_data_set(project, reporter) -
         find_dataset("zzz", root=project, reporter=reporter)
 
 
-def test_a_name_cannot_climb_out_of_the_data_folder(project, reporter, tmp_path, monkeypatch) -> None:
+def test_a_name_cannot_lead_out_of_the_data_folder(project, reporter, tmp_path, monkeypatch) -> None:
     _put(tmp_path / "secret", "train.bmes")
     (tmp_path / "sets").mkdir()
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "sets"))
@@ -120,7 +120,9 @@ def test_a_name_cannot_climb_out_of_the_data_folder(project, reporter, tmp_path,
 
 
 @pytest.mark.parametrize("name", ["msra", "ontonotes4"])
-def test_sets_that_are_never_fetched_say_what_to_put_where(name: str, project, reporter, tmp_path, monkeypatch) -> None:
+def test_sets_that_are_never_fetched_are_refused_with_advice(
+    name: str, project, reporter, tmp_path, monkeypatch
+) -> None:
     with pytest.raises(MissingResourceError, match="never fetched") as caught:
         find_dataset(name, root=project, reporter=reporter)
     assert "train.bmes" in caught.value.next_step and f"$SSMI_DATA/{name}/" in caught.value.next_step
@@ -129,7 +131,7 @@ def test_sets_that_are_never_fetched_say_what_to_put_where(name: str, project, r
     assert find_dataset(name, root=project, reporter=reporter).splits["test"] == tmp_path / name / "test.bmes"
 
 
-def test_a_folder_without_a_split_and_two_candidates_are_errors(project, reporter) -> None:
+def test_a_folder_with_no_split_or_two_candidates_is_refused(project, reporter) -> None:
     _put(project / "data" / "resume", "more.bmes")
     with pytest.raises(MissingResourceError, match=r"no train, dev or test file \(found: more\.bmes\)"):
         find_dataset("resume", root=project, reporter=reporter)
@@ -140,7 +142,7 @@ def test_a_folder_without_a_split_and_two_candidates_are_errors(project, reporte
         find_dataset("resume", root=project, reporter=reporter)
 
 
-def test_a_wrong_ssmi_data_is_said(project, reporter, monkeypatch) -> None:
+def test_a_missing_ssmi_data_folder_is_refused(project, reporter, monkeypatch) -> None:
     monkeypatch.setenv("SSMI_DATA", str(project / "nowhere"))
     with pytest.raises(MissingResourceError, match="SSMI_DATA="):
         find_dataset("sample", root=project, reporter=reporter)
@@ -156,7 +158,7 @@ def test_a_vector_file_is_found_by_path(project, reporter) -> None:
     assert find_vectors(str(project / "v.txt"), root=project, reporter=reporter) == vectors
 
 
-def test_missing_vectors_hear_of_the_nearest_name(project, reporter) -> None:
+def test_missing_vectors_are_refused_with_the_nearest_name(project, reporter) -> None:
     with pytest.raises(MissingResourceError, match="did you mean 'synonyms'"):
         find_vectors("synonym", root=project, reporter=reporter)
     with pytest.raises(InputDataError, match="a folder, where a file is expected"):
@@ -168,7 +170,7 @@ def test_missing_vectors_hear_of_the_nearest_name(project, reporter) -> None:
 # --- encoders ---------------------------------------------------------------------------------------------------------
 
 
-def test_an_encoder_folder_is_found_without_asking_anyone(project, reporter) -> None:
+def test_an_encoder_folder_is_found_without_the_hub(project, reporter) -> None:
     folder = project / "bert"
     folder.mkdir()
     sizes = {"num_hidden_layers": 2, "hidden_size": 16, "max_position_embeddings": 64, "vocab_size": 5}
@@ -185,7 +187,7 @@ def test_an_encoder_folder_is_found_without_asking_anyone(project, reporter) -> 
 @pytest.mark.parametrize(
     "name", ["./nowhere", "../nowhere", "/no/where", "a/b/c", "nowhere/", "~/nowhere-at-all", "file"]
 )
-def test_a_missing_folder_is_said_and_never_sought_on_the_hub(name: str, project, reporter) -> None:
+def test_a_missing_folder_is_refused_without_the_hub(name: str, project, reporter) -> None:
     (project / "file").write_text("")
     with pytest.raises(MissingResourceError, match="is a file" if name == "file" else "no such folder"):
         find_encoder(name, revision=None, root=project, reporter=reporter)
@@ -195,7 +197,7 @@ def test_a_missing_folder_is_said_and_never_sought_on_the_hub(name: str, project
 # --- the table --------------------------------------------------------------------------------------------------------
 
 
-def test_the_table_says_where_everything_is(project, reporter, tmp_path, monkeypatch) -> None:
+def test_the_table_shows_where_assets_are_found(project, reporter, tmp_path, monkeypatch) -> None:
     rows = {row.name: row for row in list_assets(root=project)}
     assert list(rows) == list(ASSETS)
     assert (rows["sample"].available, rows["sample"].found) == (True, "embedded")
@@ -213,7 +215,7 @@ def test_the_table_says_where_everything_is(project, reporter, tmp_path, monkeyp
     assert not rows["resume"].available and "two files for train" in rows["resume"].found
 
 
-def test_the_table_sees_what_was_fetched(project, registry, reporter) -> None:
+def test_the_table_shows_fetched_assets(project, registry, reporter) -> None:
     assert [row.found for row in list_assets(root=project, registry=registry)] == ["not fetched"]
     path = find_dataset("tiny", root=project, reporter=reporter, registry=registry).splits["train"]
     assert [row.found for row in list_assets(root=project, registry=registry)] == [str(path.parent)]

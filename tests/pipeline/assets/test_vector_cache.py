@@ -27,24 +27,24 @@ def _vectors(words: list[str], *, seed: int = 1) -> Matrix:
 @settings(max_examples=30)
 @given(
     batches=st.lists(st.lists(st.text(max_size=4), max_size=8, unique=True), max_size=5),
-    asked=st.lists(st.text(max_size=4), max_size=8),
+    requested=st.lists(st.text(max_size=4), max_size=8),
 )
-def test_it_gives_what_was_added_last_and_nothing_else(
-    batches: list[list[str]], asked: list[str], tmp_path_factory: pytest.TempPathFactory
+def test_only_the_last_added_vectors_are_found(
+    batches: list[list[str]], requested: list[str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     cache = VectorCache(tmp_path_factory.mktemp("cache") / "deeper" / "v.sqlite")
-    kept: dict[str, bytes] = {}
+    expected: dict[str, bytes] = {}
     for seed, words in enumerate(batches):
         vectors = _vectors(words, seed=seed)
         cache.add(words, vectors)
-        kept |= {word: vector.tobytes() for word, vector in zip(words, vectors, strict=True)}
-    asked = [*asked, *kept]
-    found = cache.find(asked)
-    assert {word: vector.tobytes() for word, vector in found.items()} == kept
+        expected |= {word: vector.tobytes() for word, vector in zip(words, vectors, strict=True)}
+    requested = [*requested, *expected]
+    found = cache.find(requested)
+    assert {word: vector.tobytes() for word, vector in found.items()} == expected
     assert all(vector.dtype == np.float32 and vector.shape == (WIDTH,) for vector in found.values())
 
 
-def test_more_words_than_one_statement_takes(tmp_path: Path) -> None:
+def test_more_words_than_fit_in_one_statement_are_found(tmp_path: Path) -> None:
     words = [chr(0x4E00 + n) for n in range(1203)]
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.add(words, _vectors(words))
@@ -52,7 +52,7 @@ def test_more_words_than_one_statement_takes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("column", ["vector", "digest", "word"])
-def test_a_damaged_row_is_not_there_and_can_be_added_again(tmp_path: Path, column: str) -> None:
+def test_a_damaged_row_is_missing_and_can_be_added_again(tmp_path: Path, column: str) -> None:
     words = ["北京", "大学"]
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.add(words, _vectors(words))
@@ -63,7 +63,7 @@ def test_a_damaged_row_is_not_there_and_can_be_added_again(tmp_path: Path, colum
     assert cache.find(["北京"])["北京"].tobytes() == _vectors(["北京"], seed=2).tobytes()
 
 
-def test_a_file_that_is_no_database_is_said_and_begun_anew(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_an_error_and_replaced(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.path.write_bytes(b"something else entirely" * 200)
     with pytest.raises(sqlite3.DatabaseError):
@@ -73,7 +73,7 @@ def test_a_file_that_is_no_database_is_said_and_begun_anew(tmp_path: Path) -> No
     assert set(cache.find(["北京"])) == {"北京"}
 
 
-def test_a_file_whose_error_is_no_text_is_begun_anew_too(tmp_path: Path) -> None:
+def test_a_file_with_an_undecodable_error_is_replaced(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.add(["北京"], _vectors(["北京"]))
     cache.path.write_bytes(cache.path.read_bytes().replace(b"CREATE TABLE vectors (", b"CREATE TABLE vectors \xed\xed"))
@@ -82,7 +82,7 @@ def test_a_file_whose_error_is_no_text_is_begun_anew_too(tmp_path: Path) -> None
     assert not cache.find(["北京"])
 
 
-def test_a_vector_that_is_no_bytes_is_not_there(tmp_path: Path) -> None:
+def test_a_vector_that_is_not_bytes_is_missing(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.add(["北京"], _vectors(["北京"]))
     with closing(sqlite3.connect(cache.path)) as database, database:
@@ -90,16 +90,16 @@ def test_a_vector_that_is_no_bytes_is_not_there(tmp_path: Path) -> None:
     assert not cache.find(["北京"])
 
 
-def test_no_changed_bit_gives_another_vector_or_error(tmp_path: Path) -> None:
-    """The last bit of a stored type makes text of bytes: the word is then found by the index, and is not bytes."""
+def test_no_changed_bit_gives_a_wrong_vector_or_another_error(tmp_path: Path) -> None:
+    """Changing the last bit of a stored type turns bytes into text: the index then finds a word that is not bytes."""
     words = ["北京", "大学"]
     cache = VectorCache(tmp_path / "v.sqlite")
     vectors = _vectors(words)
     cache.add(words, vectors)
-    whole, expected = cache.path.read_bytes(), {word: row.tobytes() for word, row in zip(words, vectors, strict=True)}
+    content, expected = cache.path.read_bytes(), {word: row.tobytes() for word, row in zip(words, vectors, strict=True)}
     outcomes = set()
-    for position in np.flatnonzero(np.frombuffer(whole, np.uint8)).tolist():
-        changed = bytearray(whole)
+    for position in np.flatnonzero(np.frombuffer(content, np.uint8)).tolist():
+        changed = bytearray(content)
         changed[position] ^= 1
         cache.path.write_bytes(changed)
         try:
@@ -112,14 +112,14 @@ def test_no_changed_bit_gives_another_vector_or_error(tmp_path: Path) -> None:
     assert {"damaged", "1 found", "2 found"} <= outcomes
 
 
-def test_a_deleted_file_is_a_cache_with_nothing_in_it(tmp_path: Path) -> None:
+def test_a_deleted_file_is_an_empty_cache(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite")
     cache.add(["北京"], _vectors(["北京"]))
     cache.path.unlink()
     assert not cache.find(["北京"])
 
 
-def test_the_oldest_go_where_there_is_no_more_room(tmp_path: Path) -> None:
+def test_the_oldest_vectors_are_removed_if_the_cache_is_full(tmp_path: Path) -> None:
     cache = VectorCache(tmp_path / "v.sqlite", max_bytes=10 * WIDTH * 4)
     words = [chr(0x4E00 + n) for n in range(200)]
     sizes = set()
@@ -130,7 +130,7 @@ def test_the_oldest_go_where_there_is_no_more_room(tmp_path: Path) -> None:
     assert len(sizes) <= 2, "the file does not grow"
 
 
-def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
+def test_concurrent_writers_lose_nothing(tmp_path: Path) -> None:
     """Threads of several processes add both shared words and words of their own."""
     script = (
         "import sys, threading, numpy as np\n"
@@ -153,9 +153,7 @@ def test_many_at_once_lose_nothing(tmp_path: Path) -> None:
     assert len(found) == 70 and all(set(vector) == {float(name[-1])} for name, vector in found.items())
 
 
-def test_each_encoder_and_each_way_of_encoding_has_a_file_of_its_own(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_encoder_and_encoding_version_has_its_own_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path))
     paths = {vector_cache(digest, version).path for digest in ("a", "b") for version in (1, 2)}
     assert len(paths) == 4 and {path.parent for path in paths} == {tmp_path / "word-vectors"}

@@ -25,7 +25,7 @@ def _sha(body: bytes) -> str:
     return hashlib.sha256(body).hexdigest()
 
 
-def test_a_file_has_its_own_digest_wherever_it_lies(project: Path, reporter: Any) -> None:
+def test_the_digest_of_a_file_does_not_depend_on_its_location(project: Path, reporter: Any) -> None:
     (project / "v.txt").write_bytes(b"1 1\nx 1\n")
     (project / "sub").mkdir()
     (project / "sub" / "other.txt").write_bytes(b"1 1\nx 1\n")
@@ -38,9 +38,7 @@ def test_a_file_has_its_own_digest_wherever_it_lies(project: Path, reporter: Any
     assert "not known" in first.licence
 
 
-def test_a_listed_file_in_the_cache_is_taken_from_there_and_named_as_listed(
-    project: Path, reporter: Any, cache_folder: Path
-) -> None:
+def test_a_listed_file_is_taken_from_the_cache(project: Path, reporter: Any, cache_folder: Path) -> None:
     asset = ASSETS["synonyms"]
     assert asset.package is not None
     file = asset.package.member.rpartition("/")[2]
@@ -60,7 +58,7 @@ def _write(path: Path, body: bytes) -> None:
     path.write_bytes(body)
 
 
-def test_an_unknown_name_is_told_the_listed_ones_of_its_kind_only(project: Path, reporter: Any) -> None:
+def test_an_unknown_name_is_refused_with_the_listed_names_of_its_kind(project: Path, reporter: Any) -> None:
     registry: Registry = {
         **ASSETS,
         "tencent-small": replace(ASSETS["synonyms"], name="tencent-small"),

@@ -1,4 +1,4 @@
-"""The conversion, tested on a tiny model written here byte by byte and on the real model (marked ``assets``)."""
+"""The conversion, tested on a tiny model written byte by byte and on the real model (marked ``assets``)."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_the_vocabulary_is_specials_then_characters_by_code_point(converted) -> 
     assert not {"한", "ab", "▁", "...", "<s>", " ", "\u3000"} & set(tokens)
 
 
-def test_rows_are_those_of_the_pieces_and_twins_share_them(converted) -> None:
+def test_tokens_have_the_embeddings_of_their_pieces(converted) -> None:
     folder, weights = converted
     rows = load_file(folder / "model.safetensors")["embeddings.word_embeddings.weight"]
     row = dict(zip(_tokens(folder), rows, strict=True))
@@ -128,7 +128,7 @@ def test_rows_are_those_of_the_pieces_and_twins_share_them(converted) -> None:
         np.testing.assert_array_equal(row[token], piece[source], err_msg=token)
 
 
-def test_a_piece_behind_the_word_start_mark_serves_where_there_is_no_plain_one(tmp_path) -> None:
+def test_a_piece_with_a_word_start_mark_is_used_if_there_is_no_plain_one(tmp_path) -> None:
     pieces = [piece for piece in PIECES if piece not in ("A", "国")]
     weights = write_model(tmp_path / "model.bin", pieces=[*pieces, "x", "y"])
     convert(tmp_path / "model.bin", tmp_path, reporter=Silent())
@@ -183,7 +183,7 @@ def test_the_same_source_gives_the_same_bytes(converted, tmp_path) -> None:
         (44, struct.pack("<i", -1), "pieces for"),
     ],
 )
-def test_a_wrong_header_says_what_is_wrong(at: int, value: bytes, message: str, tmp_path) -> None:
+def test_an_invalid_header_is_refused_with_the_reason(at: int, value: bytes, message: str, tmp_path) -> None:
     write_model(tmp_path / "model.bin")
     body = bytearray((tmp_path / "model.bin").read_bytes())
     body[at : at + len(value)] = value
@@ -194,7 +194,7 @@ def test_a_wrong_header_says_what_is_wrong(at: int, value: bytes, message: str, 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(cut=st.integers(0, 30_000), flip=st.integers(0, 2_000), value=st.integers(0, 255))
-def test_damage_never_ends_in_a_traceback(cut: int, flip: int, value: int, tmp_path) -> None:
+def test_damaged_files_are_refused(cut: int, flip: int, value: int, tmp_path) -> None:
     path = tmp_path / "model.bin"
     write_model(path)
     body = bytearray(path.read_bytes())
@@ -242,7 +242,7 @@ def test_the_encoder_computes_what_the_reference_computed(e5_folder) -> None:
 
 @pytest.mark.assets
 @pytest.mark.skipif("SSMI_DATA" not in os.environ, reason="needs the data sets named by SSMI_DATA")
-def test_it_knows_all_but_26_characters_of_resume(e5_folder) -> None:
+def test_the_vocabulary_lacks_26_characters_of_resume(e5_folder) -> None:
     text = (Path(os.environ["SSMI_DATA"]) / "resume" / "train.bmes").read_text(encoding="utf-8")
     counts = Counter(line.split(" ")[0] for line in text.split("\n") if line)
     known = set(_tokens(e5_folder))

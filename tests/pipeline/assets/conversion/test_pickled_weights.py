@@ -46,7 +46,7 @@ def _take_weights(folder: Path) -> dict[str, torch.Tensor]:
     return {**tensors, "cls.predictions.decoder.weight": words, "cls.predictions.bias": words[:, 0]}
 
 
-def test_a_pickle_of_tensors_is_converted_once_and_said_once(folder: Path, tmp_path: Path, reporter: Any) -> None:
+def test_a_pickle_of_tensors_is_converted_and_noted_once(folder: Path, tmp_path: Path, reporter: Any) -> None:
     expected = _states(folder)
     torch.save(_take_weights(folder), folder / "pytorch_model.bin")
     assert describe_encoder("hfl", root=tmp_path).startswith("bert, 3 layers of width 32")
@@ -56,8 +56,8 @@ def test_a_pickle_of_tensors_is_converted_once_and_said_once(folder: Path, tmp_p
     assert first.path.is_relative_to(tmp_path / "cache") and sorted(folder.iterdir()) == before
     np.testing.assert_allclose(_states(first.path), expected, atol=1e-6)
     shutil.copytree(folder, tmp_path / "elsewhere")
-    again = find_encoder("elsewhere", revision=None, root=tmp_path, reporter=reporter)
-    assert (again.path, again.digest) == (first.path, first.digest)
+    copied = find_encoder("elsewhere", revision=None, root=tmp_path, reporter=reporter)
+    assert (copied.path, copied.digest) == (first.path, first.digest)
     assert len(reporter.notes) == 1
     assert {path.name for path in encoder_files(first.path)} == {"config.json", "model.safetensors", "vocab.txt"}
 
@@ -71,13 +71,13 @@ def test_other_content_is_another_encoder(folder: Path, tmp_path: Path, reporter
     assert first.digest != second.digest and first.path != second.path and len(reporter.notes) == 2
 
 
-def test_safetensors_win_over_a_pickle_beside_them(folder: Path, tmp_path: Path, reporter: Any) -> None:
+def test_safetensors_take_precedence_over_a_pickle(folder: Path, tmp_path: Path, reporter: Any) -> None:
     (folder / "pytorch_model.bin").write_bytes(b"anything")
     assert find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter).path == folder
     assert not reporter.notes
 
 
-def test_weights_in_several_pickles(folder: Path, tmp_path: Path, reporter: Any) -> None:
+def test_weights_in_several_pickles_are_converted(folder: Path, tmp_path: Path, reporter: Any) -> None:
     expected = _states(folder)
     tensors = _take_weights(folder)
     places = {name: f"pytorch_model-0000{1 + index % 2}-of-00002.bin" for index, name in enumerate(sorted(tensors))}
@@ -89,26 +89,26 @@ def test_weights_in_several_pickles(folder: Path, tmp_path: Path, reporter: Any)
     assert len(encoder_files(encoder.path)) == 5
 
 
-class _Surprise:
+class _MaliciousPickle:
     def __reduce__(self) -> tuple[Any, ...]:
         return (print, ("this must never be called",))
 
 
 @pytest.mark.parametrize(
-    ("body", "complaint"),
+    ("body", "message"),
     [
-        ({"weight": _Surprise()}, "contains tensors only"),
+        ({"weight": _MaliciousPickle()}, "contains tensors only"),
         ([1, 2], "holds no named weights"),
         ({}, "holds no named weights"),
         ({"epoch": 3, "weight": torch.ones(2)}, "'epoch' is not a tensor"),
         (b"PK\x03\x04 cut off", "contains tensors only"),
         (b"", "contains tensors only"),
-        (pickle.dumps(_Surprise()), "contains tensors only"),
+        (pickle.dumps(_MaliciousPickle()), "contains tensors only"),
     ],
-    ids=["a call", "a list", "nothing named", "a number", "cut off", "empty", "a bare pickle"],
+    ids=["a call", "a list", "no weights", "a number", "truncated", "empty", "a plain pickle"],
 )
-def test_what_is_more_than_tensors_is_refused(
-    body: Any, complaint: str, folder: Path, tmp_path: Path, reporter: Any, capfd: pytest.CaptureFixture[str]
+def test_pickles_of_anything_but_tensors_are_refused(
+    body: Any, message: str, folder: Path, tmp_path: Path, reporter: Any, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (folder / "model.safetensors").unlink()
     path = folder / "pytorch_model.bin"
@@ -118,13 +118,13 @@ def test_what_is_more_than_tensors_is_refused(
         stream = io.BytesIO()
         torch.save(body, stream)
         path.write_bytes(stream.getvalue())
-    with pytest.raises(InputDataError, match=complaint):
+    with pytest.raises(InputDataError, match=message):
         find_encoder("hfl", revision=None, root=tmp_path, reporter=reporter)
     assert "this must never be called" not in capfd.readouterr().out
     assert not list((tmp_path / "cache").glob("converted/*"))
 
 
-def test_a_type_that_is_not_read_is_refused_before_any_conversion(folder: Path, tmp_path: Path, reporter: Any) -> None:
+def test_an_unsupported_type_is_refused_before_conversion(folder: Path, tmp_path: Path, reporter: Any) -> None:
     torch.save(_take_weights(folder), folder / "pytorch_model.bin")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "gpt2"}))
@@ -137,7 +137,9 @@ def test_a_type_that_is_not_read_is_refused_before_any_conversion(folder: Path, 
 
 
 @pytest.mark.parametrize("part", ["../elsewhere.safetensors", "/etc/passwd", "..", ""])
-def test_an_index_that_names_files_elsewhere_is_refused(part: str, folder: Path, tmp_path: Path, reporter: Any) -> None:
+def test_an_index_that_names_files_outside_the_folder_is_refused(
+    part: str, folder: Path, tmp_path: Path, reporter: Any
+) -> None:
     (folder / "model.safetensors").unlink()
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"a": part}}))
     with pytest.raises(InputDataError, match="not a file beside it"):

@@ -31,7 +31,7 @@ def test_a_tar_member_is_read(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
-def test_a_tar_member_that_is_no_file_is_refused(kind: bytes, tmp_path) -> None:
+def test_a_tar_member_that_is_not_a_file_is_refused(kind: bytes, tmp_path) -> None:
     with pytest.raises(InputDataError, match="not a regular file"):
         _read(_tar(tmp_path / "a.tar.gz", kind=kind))
 
@@ -46,7 +46,7 @@ def test_a_zip_link_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("nth", [0, 1])  # name in the member's local header, name in the central directory
-def test_a_name_that_is_said_to_be_utf_8_and_is_not_is_refused(nth: int, tmp_path) -> None:
+def test_a_name_declared_as_utf_8_but_invalid_is_refused(nth: int, tmp_path) -> None:
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as bundle:
         bundle.writestr("pkg/词", BODY)
     parts = (tmp_path / "a.whl").read_bytes().split("词".encode())
@@ -58,7 +58,7 @@ def test_a_name_that_is_said_to_be_utf_8_and_is_not_is_refused(nth: int, tmp_pat
         _read(tmp_path / "a.whl", "pkg/词")
 
 
-def test_a_member_that_is_said_to_be_encrypted_is_refused(tmp_path) -> None:
+def test_a_member_declared_as_encrypted_is_refused(tmp_path) -> None:
     with zipfile.ZipFile(tmp_path / "a.whl", "w") as bundle:
         bundle.writestr("pkg/words", "a")
     content = bytearray((tmp_path / "a.whl").read_bytes())
@@ -80,9 +80,9 @@ def test_a_missing_or_oversized_member_is_refused(tmp_path) -> None:
         _read(tmp_path / "a.whl")
 
 
-def test_a_damaged_archive_is_one_clear_error(tmp_path) -> None:
-    whole = _tar(tmp_path / "a.tar.gz").read_bytes()
-    for cut in (0, 3, len(whole) // 2):
-        (tmp_path / "b.tar.gz").write_bytes(whole[:cut])
+def test_a_truncated_archive_is_refused(tmp_path) -> None:
+    content = _tar(tmp_path / "a.tar.gz").read_bytes()
+    for length in (0, 3, len(content) // 2):
+        (tmp_path / "b.tar.gz").write_bytes(content[:length])
         with pytest.raises(InputDataError):
             _read(tmp_path / "b.tar.gz")

@@ -36,20 +36,18 @@ def test_git_blob_ids_are_those_of_git(tmp_path) -> None:
     assert https.checksum(path, Checksum("git-blob", "")) == "ce013625030ba8dba906f756967f9e9ca394464a"
 
 
-def test_other_bytes_than_published_are_refused(server, tmp_path, reporter) -> None:
+def test_a_file_with_another_checksum_is_refused(server, tmp_path, reporter) -> None:
     with pytest.raises(InputDataError, match="sha256 is"):
         https.fetch_url(TINY, _file(server.put("/t", BODY + b"!")), tmp_path / "t", reporter=reporter)
 
 
-def test_more_bytes_than_bounded_are_refused(server, tmp_path, reporter) -> None:
+def test_a_file_over_the_size_limit_is_refused(server, tmp_path, reporter) -> None:
     with pytest.raises(InputDataError, match="over 10 bytes"):
         https.fetch_url(TINY, _file(server.put("/t", BODY), max_bytes=10), tmp_path / "t", reporter=reporter)
 
 
 @pytest.mark.parametrize("case", ["gone", "cut", "closed", "scheme"])
-def test_an_address_that_does_not_give_the_file_names_the_ways_out(
-    case: str, server, tmp_path, reporter, cache_folder
-) -> None:
+def test_a_failed_download_names_the_alternatives(case: str, server, tmp_path, reporter, cache_folder) -> None:
     url = {
         "gone": server.url + "/nothing",
         "cut": server.put("/cut", BODY[:5], declared=len(BODY)),
@@ -61,4 +59,4 @@ def test_an_address_that_does_not_give_the_file_names_the_ways_out(
     assert url in caught.value.message
     assert "put train.bmes into data/tiny/" in caught.value.next_step
     if case != "scheme":
-        assert all(way in caught.value.next_step for way in ("(1)", "(2)", "(3)", str(cache_folder)))
+        assert all(alternative in caught.value.next_step for alternative in ("(1)", "(2)", "(3)", str(cache_folder)))

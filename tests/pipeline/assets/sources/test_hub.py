@@ -28,10 +28,10 @@ def _ask_hub(name: str, home: Path) -> str:
     return subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=True).stdout
 
 
-def test_an_unreachable_hub_is_one_clear_error(tmp_path) -> None:
-    answer = _ask_hub("some/model", tmp_path)
-    assert answer.startswith("missing: some/model:") and answer.count("\n") == 1
-    assert all(part in answer for part in ("HF_HUB_OFFLINE", "local folder", "HF_HOME"))
+def test_an_unreachable_hub_is_reported_in_one_line(tmp_path) -> None:
+    output = _ask_hub("some/model", tmp_path)
+    assert output.startswith("missing: some/model:") and output.count("\n") == 1
+    assert all(part in output for part in ("HF_HUB_OFFLINE", "local folder", "HF_HOME"))
 
 
 @pytest.mark.parametrize("weights", ["model.safetensors", "pytorch_model.bin"])

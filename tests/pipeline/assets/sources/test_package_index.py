@@ -45,7 +45,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "index"
 
 
-def test_a_member_comes_through_pip(index, tmp_path, reporter, cache_folder) -> None:
+def test_a_member_is_fetched_with_pip(index, tmp_path, reporter, cache_folder) -> None:
     (tmp_path / "out").mkdir()
     fetch_member(_wheel(index), tmp_path / "out" / "words", reporter=reporter)
     assert (tmp_path / "out" / "words").read_bytes() == BODY
@@ -62,7 +62,7 @@ def test_an_archive_with_another_digest_is_refused_by_pip(index, tmp_path, repor
     assert not (tmp_path / "words").exists()
 
 
-def test_without_an_index_the_three_ways_out_are_named(index, tmp_path, reporter, cache_folder) -> None:
+def test_without_an_index_the_alternatives_are_named(index, tmp_path, reporter, cache_folder) -> None:
     asset = _wheel(tmp_path / "elsewhere")
     with pytest.raises(MissingResourceError, match="pip: No matching distribution") as caught:
         fetch_member(asset, tmp_path / "words", reporter=reporter)
@@ -70,7 +70,7 @@ def test_without_an_index_the_three_ways_out_are_named(index, tmp_path, reporter
         assert part in caught.value.next_step
 
 
-def test_an_archive_brought_by_hand_needs_no_index(index, tmp_path, reporter, cache_folder) -> None:
+def test_an_archive_downloaded_by_hand_needs_no_index(index, tmp_path, reporter, cache_folder) -> None:
     asset = _wheel(cache_folder / "downloads")
     fetch_member(asset, tmp_path / "words", reporter=reporter)
     assert (tmp_path / "words").read_bytes() == BODY
