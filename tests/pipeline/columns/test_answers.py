@@ -43,14 +43,14 @@ def test_answers_are_the_rows_with_these_ids(tmp_path_factory: Any, parts: list[
     folder: Path = tmp_path_factory.mktemp("selection")
     rows: list[dict[str, Any]] = []
     for number, part in enumerate(parts):
-        of_part = [_row(len(rows) + place, *answer) for place, answer in enumerate(part)]
-        tables.write_rows(tables.part_path(folder, "selections", number), schema.SELECTIONS, of_part)
-        rows += of_part
+        part_rows = [_row(len(rows) + place, *answer) for place, answer in enumerate(part)]
+        tables.write_rows(tables.part_path(folder, "selections", number), schema.SELECTIONS, part_rows)
+        rows += part_rows
     write_answers(tables.list_parts(folder, "selections"), folder / "answers")
     ids = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9)) if rows else []
     taken = open_answers(folder / "answers").take(np.array(ids, dtype=np.int64))
-    asked = [rows[index] for index in ids]
-    assert taken.best_ids.tolist() == [row["best_id"] for row in asked]
-    assert taken.best_cosines.tolist() == [row["best_cosine"] or 0.0 for row in asked]
-    assert _lists(taken.sets) == [row["set_ids"] for row in asked]
-    assert _lists(taken.negatives) == [row["negative_ids"] for row in asked]
+    expected = [rows[index] for index in ids]
+    assert taken.best_ids.tolist() == [row["best_id"] for row in expected]
+    assert taken.best_cosines.tolist() == [row["best_cosine"] or 0.0 for row in expected]
+    assert _lists(taken.sets) == [row["set_ids"] for row in expected]
+    assert _lists(taken.negatives) == [row["negative_ids"] for row in expected]

@@ -1,4 +1,4 @@
-"""Array files: written completely or not at all."""
+"""Array files are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from ssmi.pipeline.columns.array_files import save_array
 
 
-def test_an_array_is_whole_or_not_there(tmp_path: Path) -> None:
+def test_an_array_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     save_array(tmp_path / "ids.npy", np.arange(5))
     assert np.load(tmp_path / "ids.npy").tolist() == [0, 1, 2, 3, 4]
     with pytest.raises(ValueError, match="allow_pickle"):

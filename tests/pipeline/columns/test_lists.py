@@ -16,7 +16,7 @@ TEXTS = st.lists(st.text("a中😀", max_size=3), max_size=6)
 
 
 @given(LISTS, st.integers(0, 3))
-def test_lists_come_back_also_from_the_middle_of_a_column(lists: list[list[int]], start: int) -> None:
+def test_lists_of_a_slice_of_a_column_read_back(lists: list[list[int]], start: int) -> None:
     column = pa.array(lists, pa.list_(pa.int32()))[start:]
     starts, values = offsets(column), numbers(column)
     assert [values[begin:end].tolist() for begin, end in pairwise(starts.tolist())] == lists[start:]
@@ -25,7 +25,7 @@ def test_lists_come_back_also_from_the_middle_of_a_column(lists: list[list[int]]
 
 
 @given(st.lists(LISTS, max_size=4))
-def test_numbers_of_lists_of_lists(nested: list[list[list[int]]]) -> None:
+def test_numbers_of_nested_lists_are_flattened(nested: list[list[list[int]]]) -> None:
     column = pa.array(nested, pa.list_(pa.list_(pa.int32())))
     assert numbers(column).tolist() == [number for lists in nested for one in lists for number in one]
     assert list_array(offsets(column), column.flatten()).equals(column)
@@ -38,14 +38,14 @@ def test_strings_are_joined(texts: list[str], start: int, n: int) -> None:
 
 
 @given(TEXTS, TEXTS)
-def test_a_column_is_one_array_whatever_its_chunks(left: list[str], right: list[str]) -> None:
+def test_chunks_of_a_column_become_one_array(left: list[str], right: list[str]) -> None:
     for chunks in ([left, right], [left], []):
         column = pa.chunked_array([pa.array(chunk, pa.string()) for chunk in chunks], pa.string())
         assert whole(pa.table({"text": column}), "text").to_pylist() == [text for chunk in chunks for text in chunk]
 
 
 @given(st.text("a\xe9中\u0800😀\x7f\uffff", max_size=20))
-def test_characters_are_strings_of_their_own(text: str) -> None:
+def test_a_text_becomes_an_array_of_characters(text: str) -> None:
     characters = characters_of(text)
     characters.validate(full=True)
     assert characters.to_pylist() == list(text) and text_of(characters) == text

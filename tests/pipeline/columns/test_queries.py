@@ -25,17 +25,17 @@ SENTENCES = st.lists(st.lists(SEGMENT, max_size=4), max_size=4)
 Query = tuple[str, str, tuple[int, ...] | None]
 
 
-def _asked(sentences: list[list[str]], trie: Trie | None) -> list[Query]:
+def _expected_queries(sentences: list[list[str]], trie: Trie | None) -> list[Query]:
     """The query of each character."""
-    asked: list[Query] = []
+    queries: list[Query] = []
     for segments in sentences:
         text = "".join(segments)
-        around = [segment for segment in segments for _ in segment]
+        segment_of_each = [segment for segment in segments for _ in segment]
         matches = trie.matches(text) if trie else []
-        for place, (character, segment) in enumerate(zip(text, around, strict=True)):
-            over = {boundary for start, end, boundary in matches if start <= place < end}
-            asked.append((character, segment, tuple(sorted(over)) if trie else None))
-    return asked
+        for place, (character, segment) in enumerate(zip(text, segment_of_each, strict=True)):
+            covering = {boundary for start, end, boundary in matches if start <= place < end}
+            queries.append((character, segment, tuple(sorted(covering)) if trie else None))
+    return queries
 
 
 def _collect(sentences: list[list[str]], trie: Trie | None) -> tuple[pa.Table, Any]:
@@ -66,15 +66,15 @@ def trie(request: pytest.FixtureRequest) -> Trie | None:
 @given(sentences=SENTENCES)
 def test_the_queries_of_a_part_are_distinct_sorted_and_numbered(trie: Trie | None, sentences: list[list[str]]) -> None:
     queries, places = _collect(sentences, trie)
-    asked = _asked(sentences, trie)
+    expected = _expected_queries(sentences, trie)
     rows = _rows(queries)
-    assert rows == _sorted(set(asked))
-    assert [rows[place] for place in places.tolist()] == asked
+    assert rows == _sorted(set(expected))
+    assert [rows[place] for place in places.tolist()] == expected
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(parts=st.lists(SENTENCES, min_size=1, max_size=4), rows_per_range=st.integers(1, 12), data=st.data())
-def test_ids_are_places_among_all_however_the_ranges_fall(
+def test_ids_are_positions_among_all_queries_for_any_ranges(
     tmp_path_factory: Any, trie: Trie | None, parts: list[Any], rows_per_range: int, data: st.DataObject
 ) -> None:
     folder: Path = tmp_path_factory.mktemp("queries")
@@ -83,17 +83,17 @@ def test_ids_are_places_among_all_however_the_ranges_fall(
         files.save_part(number, *_collect(sentences, trie))
     ranges = files.ranges(rows_per_range=rows_per_range)
     n_queries = files.save_first_ids([files.merge(index, codes=codes) for index, codes in enumerate(ranges)])
-    asked = [_asked(sentences, trie) for sentences in parts]
-    everything = _sorted({query for of_part in asked for query in of_part})
-    assert n_queries == len(everything)
-    for number, of_part in enumerate(asked):
-        assert [everything[index] for index in files.query_ids_of_part(number).tolist()] == of_part
+    expected = [_expected_queries(sentences, trie) for sentences in parts]
+    all_queries = _sorted({query for part_queries in expected for query in part_queries})
+    assert n_queries == len(all_queries)
+    for number, part_queries in enumerate(expected):
+        assert [all_queries[index] for index in files.query_ids_of_part(number).tolist()] == part_queries
     start = data.draw(st.integers(0, n_queries))
     end = data.draw(st.integers(start, n_queries))
-    assert _rows(files.queries_between(start, end)) == everything[start:end]
+    assert _rows(files.queries_between(start, end)) == all_queries[start:end]
 
 
-def test_ranges_hold_as_many_rows_as_asked_and_whole_characters(tmp_path: Path) -> None:
+def test_ranges_have_the_requested_size_and_whole_characters(tmp_path: Path) -> None:
     files = QueryFiles(tmp_path, n_parts=1)
     files.save_part(0, *_collect([["a", "中", "中国", "国", "中人", "人"]], None))  # a, 中 中 中, 国 国, 人 人
     assert [(chr(start), end) for start, end in files.ranges(rows_per_range=2)] == [
@@ -104,7 +104,7 @@ def test_ranges_hold_as_many_rows_as_asked_and_whole_characters(tmp_path: Path) 
     assert files.ranges(rows_per_range=100) == [(ord("a"), 0x110000)]
 
 
-def test_the_queries_of_a_large_part_take_no_object_each(tmp_path: Path) -> None:
+def test_queries_of_a_part_take_four_bytes_per_character(tmp_path: Path) -> None:
     """A part is kept as columns, with four bytes per character for the index of its query."""
     files = QueryFiles(tmp_path, n_parts=1)
     files.save_part(0, *_collect([["中国", "人"] * 500], None))
@@ -121,10 +121,10 @@ def test_a_merge_keeps_no_part_mapped(tmp_path: Path, monkeypatch: pytest.Monkey
     mapped: list[int] = []
     sort_indices = pc.sort_indices
 
-    def look(values: pa.Array) -> pa.Array:
+    def count_maps(values: pa.Array) -> pa.Array:
         mapped.append(Path("/proc/self/maps").read_text(encoding="utf-8").count(f"{tmp_path}/part-"))
         return sort_indices(values)
 
-    monkeypatch.setattr(pc, "sort_indices", look)
+    monkeypatch.setattr(pc, "sort_indices", count_maps)
     assert files.merge(0, codes=(0, 0x110000)) == 6
     assert mapped == [0]

@@ -25,7 +25,7 @@ def _write(path: Path, sentences: list[list[str]]) -> Path:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(st.lists(st.text("中国a😀", max_size=8), max_size=5))
-def test_characters_come_as_one_text(tmp_path: Path, texts: list[str]) -> None:
+def test_characters_are_read_as_one_text(tmp_path: Path, texts: list[str]) -> None:
     sentences = read_sentences(_write(tmp_path / "part.parquet", [list(text) for text in texts]))
     assert sentences.texts == texts and sentences.text == "".join(texts) and len(sentences) == len(texts)
     assert sentences.codes.tolist() == [ord(character) for text in texts for character in text]
@@ -40,7 +40,7 @@ def test_tokens_of_an_older_version_are_stale(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=30)
 @given(st.lists(st.text("中国a\xe9\u0800😀", max_size=8), max_size=5), st.booleans())
-def test_a_table_has_the_bytes_of_plain_rows(tmp_path: Path, texts: list[str], is_corpus: bool) -> None:
+def test_a_table_has_the_same_bytes_as_its_rows(tmp_path: Path, texts: list[str], is_corpus: bool) -> None:
     entities = [tuple(Span(at, at + 1, "人名") for at in range(0, len(text), 2)) for text in texts]
     lines = list(range(5, 5 + len(texts)))
     rows = [

@@ -69,7 +69,7 @@ def test_counts_by_split_and_type(write: Write) -> None:
     assert train_check.vocabulary is None
 
 
-def test_ill_formed_tags_come_with_their_lines(write: Write) -> None:
+def test_ill_formed_tags_are_reported_with_their_lines(write: Write) -> None:
     train = write("train.bmes", "-DOCSTART- O\n\n甲 M-X\n乙 E-X\n\n丙 B-X\n丁 O\n\n")
     train_check = check(train=train).splits["train"]
     assert train_check.scheme == "BMES"
@@ -92,7 +92,7 @@ def test_duplicates_and_overlaps(write: Write) -> None:
     ]
 
 
-def test_types_that_training_cannot_teach(write: Write) -> None:
+def test_types_that_are_unseen_or_rare_in_train_are_reported(write: Write) -> None:
     train = write("train.txt", "[甲|MANY]\n" * 10 + "[甲|FEW]\n" * 9)
     dev = write("dev.txt", "[甲|NEW][乙|MANY]\n")
     test = write("test.txt", "[甲|NEW]\n[甲|OTHER]\n")
@@ -106,13 +106,13 @@ def test_without_a_train_split_no_type_is_called_unseen(write: Write) -> None:
     assert (checked.types_unseen_in_train, checked.rare_types, checked.overlaps) == ({}, {}, [])
 
 
-def test_sentences_longer_than_the_encoder_takes(write: Write) -> None:
+def test_sentences_too_long_for_the_encoder_are_counted(write: Write) -> None:
     train = write("train.txt", "[甲|X]乙丙\n甲乙丙丁\n甲乙\n" + "甲乙丙丁\n" * 9)
     assert check(train=train, longest=3).splits["train"].too_long == Finding(10, [2, 4, 5, 6, 7])
     assert check(train=train, longest=4).splits["train"].too_long == Finding(0, [])
 
 
-def test_characters_the_encoder_lacks(write: Write) -> None:
+def test_characters_unknown_to_the_encoder_are_counted(write: Write) -> None:
     many = "".join(chr(0x4E00 + index) * (20 - index) for index in range(12))
     unknown = (
         check(train=write("train.txt", f"[a|X]bb{many}bb\n"), known=str.isascii).splits["train"].unknown_characters
@@ -121,12 +121,12 @@ def test_characters_the_encoder_lacks(write: Write) -> None:
     assert unknown.top == [(chr(0x4E00 + index), 20 - index) for index in range(10)]
 
 
-def test_equally_frequent_unknown_characters_come_in_code_point_order(write: Write) -> None:
+def test_equally_frequent_unknown_characters_are_in_code_point_order(write: Write) -> None:
     checked = check(train=write("train.txt", "[丙|X]乙甲\n"), known=lambda _: False)
     assert checked.splits["train"].unknown_characters.top == [("丙", 1), ("乙", 1), ("甲", 1)]
 
 
-def test_how_much_the_vocabulary_reaches(write: Write) -> None:
+def test_coverage_by_the_vocabulary(write: Write) -> None:
     train = write("train.txt", "[北京|LOC]大[学生|PER]来\n[北|LOC]\n")
     match = check(train=train, words=find("北京", "北京大", "大学生")).splits["train"].vocabulary
     assert match is not None
@@ -147,13 +147,13 @@ def test_tokens_of_several_characters_are_counted_as_their_characters(write: Wri
     }
 
 
-def test_types_that_differ_in_case_only_are_named_over_all_splits(write: Write) -> None:
+def test_types_that_differ_only_in_case_are_reported_across_splits(write: Write) -> None:
     train = write("train.bio", "甲 B-PER\n乙 B-Loc\n\n")
     dev = write("dev.bio", "甲 B-Per\n乙 B-ORG\n\n")
     assert check(train=train, dev=dev).types_alike == [["PER", "Per"]]
 
 
-def test_files_are_read_by_the_options(write: Write, tmp_path: Path) -> None:
+def test_files_are_read_with_the_options(write: Write, tmp_path: Path) -> None:
     path = tmp_path / "train.bio"
     path.write_bytes("京 B-LOC\n\n".encode("gb18030"))
     options = ReadOptions(encoding="gb18030")
@@ -163,7 +163,7 @@ def test_files_are_read_by_the_options(write: Write, tmp_path: Path) -> None:
     assert checked.splits["train"].unknown_characters.count == 0
 
 
-def test_shares_of_nothing_are_zero(write: Write) -> None:
+def test_without_entities_the_share_of_matched_entities_is_zero(write: Write) -> None:
     match = check(train=write("train.bio", "甲 O\n\n"), words=find("甲")).splits["train"].vocabulary
     assert match is not None
     assert (match.covered_characters, match.matched_entities) == (1.0, 0.0)
@@ -176,7 +176,7 @@ def test_the_result_is_plain_json(write: Write, tmp_path: Path) -> None:
     assert str(tmp_path) not in text
 
 
-def test_broken_files_are_told_with_their_line(write: Write) -> None:
+def test_broken_files_are_refused_with_their_line(write: Write) -> None:
     with pytest.raises(InputDataError, match=r"dev\.bmes:2: "):
         check(train=write("train.bmes", "甲 O\n\n"), dev=write("dev.bmes", "甲 O\n乙\n"))
 

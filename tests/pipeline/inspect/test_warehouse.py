@@ -66,7 +66,7 @@ def _split_rows(sentences: Sequence[tuple[Any, ...]]) -> dict[str, tuple[pa.Sche
     for number, (text, spans, segments, selection_ids, local_ids) in enumerate(sentences):
         entities = [{"start": start, "end": end, "label": label} for start, end, label in spans]
         starts = [sum(map(len, segments[:index])) for index in range(len(segments))]
-        answers = [SELECTIONS[index] for index in selection_ids]
+        selections = [SELECTIONS[index] for index in selection_ids]
         row: dict[str, Any] = {
             "sentence_id": number,
             "line": 1,
@@ -81,10 +81,10 @@ def _split_rows(sentences: Sequence[tuple[Any, ...]]) -> dict[str, tuple[pa.Sche
             "local_ids": local_ids,
             "token_ids": [1] * len(text),
             "tag_ids": [0] * len(text),
-            "best_ids": [answer[3] for answer in answers],
-            "best_cosines": [answer[4] or 0.0 for answer in answers],
-            "set_ids": [answer[5] for answer in answers],
-            "negative_ids": [[] for _ in answers],
+            "best_ids": [selection[3] for selection in selections],
+            "best_cosines": [selection[4] or 0.0 for selection in selections],
+            "set_ids": [selection[5] for selection in selections],
+            "negative_ids": [[] for _ in selections],
             "window_starts": [0],
             "hidden_start": None,
         }
@@ -163,14 +163,14 @@ def artifacts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def answer(artifacts: Path, sql: str) -> list[dict[str, Any]]:
-    with warehouse.connect(artifacts, "tiny") as opened:
-        result = opened.run(sql)
+def query(artifacts: Path, sql: str) -> list[dict[str, Any]]:
+    with warehouse.connect(artifacts, "tiny") as connection:
+        result = connection.run(sql)
     return [dict(zip(result.columns, row, strict=True)) for row in result.rows]
 
 
 def report(artifacts: Path, name: str) -> list[dict[str, Any]]:
-    return answer(artifacts, named_reports.find_report(name).sql)
+    return query(artifacts, named_reports.find_report(name).sql)
 
 
 def figures(row: Mapping[str, Any], *names: str) -> list[Any]:
@@ -192,15 +192,15 @@ def test_every_view_holds_the_columns_of_the_contract(artifacts: Path) -> None:
         "boundaries": schema.boundaries(2),
     }
     assert set(warehouse.VIEWS) - {warehouse.CORPUS_ONLY_VIEW} == set(contract)
-    assert {row["name"] for row in answer(artifacts, "SHOW TABLES")} == set(contract)
+    assert {row["name"] for row in query(artifacts, "SHOW TABLES")} == set(contract)
     for name, columns in contract.items():
-        names = [row["column_name"] for row in answer(artifacts, f"DESCRIBE {name}")]
+        names = [row["column_name"] for row in query(artifacts, f"DESCRIBE {name}")]
         assert names == ["split"] * ("{split}" in warehouse.VIEWS[name]) + columns.names
-        assert answer(artifacts, f"FROM {name}")
+        assert query(artifacts, f"FROM {name}")
 
 
 def test_split_comes_from_the_folder_and_parts_are_joined(artifacts: Path) -> None:
-    rows = answer(artifacts, "SELECT split, list(sentence_id ORDER BY sentence_id) AS ids FROM sentences GROUP BY ALL")
+    rows = query(artifacts, "SELECT split, list(sentence_id ORDER BY sentence_id) AS ids FROM sentences GROUP BY ALL")
     assert {row["split"]: row["ids"] for row in rows} == {"train": [0, 1, 2], "test": [0]}
 
 
@@ -237,7 +237,7 @@ def test_oov(artifacts: Path) -> None:
     assert report(artifacts, "oov_words") == [{"segment": "李明", "occurrences": 1, "train": 1, "dev": 0, "test": 0}]
 
 
-def test_candidates_and_sets_count_positions_not_distinct_questions(artifacts: Path) -> None:
+def test_candidates_and_sets_count_positions_not_distinct_queries(artifacts: Path) -> None:
     train, test = report(artifacts, "candidates")
     assert figures(train, "split", "positions", "min", "median", "p75", "p90", "max") == ["train", 11, 0, 1, 2, 3, 3]
     assert figures(train, "share_none", "mean") == pytest.approx([4 / 11, 12 / 11])
@@ -248,7 +248,7 @@ def test_candidates_and_sets_count_positions_not_distinct_questions(artifacts: P
     assert figures(test, "positions", "share_empty", "mean", "max") == [4, 0.25, 0.75, 1]
 
 
-def test_cosines_put_a_best_of_one_into_the_last_bin(artifacts: Path) -> None:
+def test_a_best_cosine_of_one_is_in_the_last_bin(artifacts: Path) -> None:
     names = ("cosine_from", "candidates", "candidates_from_here", "best", "best_from_here")
     assert [figures(row, *names) for row in report(artifacts, "cosines")] == [
         [0.4, 5, 1.0, 1, 1.0],
@@ -291,15 +291,15 @@ def test_pmi_and_local(artifacts: Path) -> None:
     assert test["share_local_is_best"] == pytest.approx(2 / 3)
 
 
-def test_reports_have_descriptions_and_all_of_them_answer(artifacts: Path) -> None:
+def test_every_report_has_a_description_and_rows(artifacts: Path) -> None:
     reports = named_reports.list_reports()
     assert named_reports.DEFAULT_REPORT in reports
-    for name, one in reports.items():
-        assert one.sql.startswith("-- ") and one.description
+    for name, named_report in reports.items():
+        assert named_report.sql.startswith("-- ") and named_report.description
         assert report(artifacts, name)
 
 
-def test_unknown_report_names_the_nearest() -> None:
+def test_an_unknown_report_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ParameterError, match="did you mean 'coverage'"):
         named_reports.find_report("covrage")
 
@@ -309,19 +309,19 @@ def test_a_printed_report_runs_in_a_plain_shell(artifacts: Path) -> None:
         script = warehouse.shell_script(artifacts, "tiny", name)
         with duckdb.connect() as shell:
             rows = shell.execute(script).fetchall()
-        with warehouse.connect(artifacts, "tiny") as opened:
-            assert rows == opened.run(named_reports.find_report(name).sql).rows
+        with warehouse.connect(artifacts, "tiny") as connection:
+            assert rows == connection.run(named_reports.find_report(name).sql).rows
     assert "CREATE VIEW shards" in warehouse.shell_script(artifacts, "tiny", "local")
     assert "CREATE VIEW cosines" not in warehouse.shell_script(artifacts, "tiny", "local")
 
 
 @pytest.mark.parametrize("name", ["it's", 'a "b" c', "a b [xy]*?", "split=dev", "{x}", "南 京"])
-def test_strange_paths(tmp_path: Path, name: str) -> None:
+def test_unusual_paths(tmp_path: Path, name: str) -> None:
     build(tmp_path / "a b xyz" / "artifacts", stages=["prepare"])  # "a b [xy]*?" would match this folder as a pattern
     folder = tmp_path / name / "artifacts"
     build(folder, stages=["prepare", "segment"])
     joined = "SELECT split, count(*) AS n FROM sentences JOIN segments USING (split, sentence_id) GROUP BY split"
-    rows = answer(folder, joined)
+    rows = query(folder, joined)
     assert {row["split"]: row["n"] for row in rows} == {"train": 3, "test": 1}
     with duckdb.connect() as shell:
         fetched = shell.execute(warehouse.shell_script(folder, "tiny", "overview")).fetchall()
@@ -330,36 +330,36 @@ def test_strange_paths(tmp_path: Path, name: str) -> None:
 
 def test_a_relative_path_is_made_absolute(artifacts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(artifacts.parent)
-    with warehouse.connect(Path("artifacts"), "tiny") as opened:
+    with warehouse.connect(Path("artifacts"), "tiny") as connection:
         monkeypatch.chdir("/")
-        assert opened.run("SELECT count(*) FROM sentences").rows == [(4,)]
+        assert connection.run("SELECT count(*) FROM sentences").rows == [(4,)]
 
 
-def test_a_stage_that_is_not_built_is_named_only_when_asked_for(tmp_path: Path) -> None:
+def test_an_unbuilt_stage_is_an_error_only_if_queried(tmp_path: Path) -> None:
     build(tmp_path / "artifacts", stages=["prepare"])
     assert report(tmp_path / "artifacts", "overview")
     for sql in ("FROM shards", 'SELECT count(*) FROM "Shards"', "WITH x AS (FROM shards) FROM x"):
         with pytest.raises(MissingResourceError, match="stage 'shards' is not built for 'tiny'") as caught:
-            answer(tmp_path / "artifacts", sql)
+            query(tmp_path / "artifacts", sql)
         assert caught.value.next_step == "ssmi-cli features build --dataset tiny"
     with pytest.raises(MissingResourceError, match=r"'prepare' is not built for 'tyni' \(built for: tiny\)"):
         warehouse.shell_script(tmp_path / "artifacts", "tyni", "overview")
-    assert answer(tmp_path / "artifacts", "WITH shards AS (SELECT 1 AS i) FROM shards") == [{"i": 1}]
+    assert query(tmp_path / "artifacts", "WITH shards AS (SELECT 1 AS i) FROM shards") == [{"i": 1}]
 
 
-def test_tables_of_another_version_and_broken_ones_are_stale(tmp_path: Path) -> None:
+def test_tables_of_another_version_and_broken_tables_are_stale(tmp_path: Path) -> None:
     folder = tmp_path / "artifacts"
     build(folder, stages=["prepare", "segment"])
     path = folder / "prepare" / "tiny" / manifest.MANIFEST_NAME
     now = f'"schema_version": {schema.SCHEMA_VERSION}'
     path.write_text(path.read_text().replace(now, '"schema_version": 0'))
     with pytest.raises(StaleArtifactError, match="schema version 0"):
-        answer(folder, "FROM sentences")
+        query(folder, "FROM sentences")
     for part in (folder / "segment" / "tiny").rglob("*.parquet"):
         part.write_bytes(b"PAR1 nothing")
     with pytest.raises(StaleArtifactError, match="segment/tiny"):
-        answer(folder, "FROM segments")
-    assert answer(folder, "SELECT count(*) AS n FROM vocabulary") == [{"n": 5}]
+        query(folder, "FROM segments")
+    assert query(folder, "SELECT count(*) AS n FROM vocabulary") == [{"n": 5}]
 
 
 @pytest.mark.parametrize(
@@ -373,21 +373,21 @@ def test_tables_of_another_version_and_broken_ones_are_stale(tmp_path: Path) -> 
         ("SELECT '\udce9'", "surrogates"),
     ],
 )
-def test_mistakes_come_back_in_duckdbs_own_words_on_one_line(artifacts: Path, sql: str, message: str) -> None:
+def test_errors_of_duckdb_are_reported_on_one_line(artifacts: Path, sql: str, message: str) -> None:
     with pytest.raises(ParameterError) as caught:
-        answer(artifacts, sql)
+        query(artifacts, sql)
     assert message in caught.value.message
     assert "\n" not in str(caught.value)
     assert "LINE 1" not in str(caught.value)
 
 
-def test_limit_counts_what_it_leaves_out(artifacts: Path) -> None:
-    with warehouse.connect(artifacts, "tiny") as opened:
-        cut = opened.run("SELECT boundary_id FROM vocabulary ORDER BY 1; -- a comment", limit=2)
+def test_limit_counts_the_rows_left_out(artifacts: Path) -> None:
+    with warehouse.connect(artifacts, "tiny") as connection:
+        cut = connection.run("SELECT boundary_id FROM vocabulary ORDER BY 1; -- a comment", limit=2)
         assert (cut.rows, cut.n_left_out, cut.types) == ([(1,), (2,)], 3, ["INTEGER"])
-        assert opened.run("FROM vocabulary", limit=5).n_left_out == 0
+        assert connection.run("FROM vocabulary", limit=5).n_left_out == 0
         # One view is shown; the view sources exists only for a corpus.
-        assert opened.run("SHOW TABLES", limit=1).n_left_out == len(warehouse.VIEWS) - 2
+        assert connection.run("SHOW TABLES", limit=1).n_left_out == len(warehouse.VIEWS) - 2
 
 
 OTHER = "other.parquet"
@@ -426,14 +426,14 @@ def test_free_sql_reads_the_views_and_nothing_else(
     tables.write_rows(tmp_path / OTHER, schema.VOCABULARY, [])
     inside = artifacts / "vocab" / "words.parquet"
     before = inside.read_bytes()
-    with pytest.raises(SsmiError), warehouse.connect(artifacts, "tiny") as opened:
-        opened.run(sql.replace(INSIDE, inside.as_posix()))
+    with pytest.raises(SsmiError), warehouse.connect(artifacts, "tiny") as connection:
+        connection.run(sql.replace(INSIDE, inside.as_posix()))
     assert inside.read_bytes() == before
     assert [path.name for path in tmp_path.iterdir()] == [OTHER]
 
 
-def test_python_variables_are_no_tables(artifacts: Path) -> None:
+def test_python_variables_are_not_tables(artifacts: Path) -> None:
     secret = pa.table({"i": [1]})
     with pytest.raises(SsmiError, match="secret does not exist"):
-        answer(artifacts, "FROM secret")
+        query(artifacts, "FROM secret")
     assert secret.num_rows == 1

@@ -1,4 +1,4 @@
-"""Files converted from one format into another and back."""
+"""Files are converted from one format to another and back."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ENDINGS = {"conll": ".txt", "bracket": ".txt", "csv": ".csv", "jsonl": ".jsonl",
 READ_AS = {"conll": "columns", "doccano": "jsonl"}
 
 LINES = '{"text": "李明在😀京", "entities": [[0, 2, "PER"], [4, 5, "LOC"]]}\n{"text": "好", "entities": []}\n'
-WRITTEN = {
+EXPECTED = {
     "jsonl": '{"text": "李明在😀京", "entities": [{"start": 0, "end": 2, "label": "PER", "text": "李明"}, '
     '{"start": 4, "end": 5, "label": "LOC", "text": "京"}]}\n{"text": "好", "entities": []}\n',
     "doccano": '{"text": "李明在😀京", "label": [[0, 2, "PER"], [4, 5, "LOC"]]}\n{"text": "好", "label": []}\n',
@@ -40,16 +40,16 @@ WRITTEN = {
 }
 
 
-def written(folder: Path, to: str) -> Path:
+def target_path(folder: Path, to: str) -> Path:
     return folder / f"out{ENDINGS.get(to, '.json')}"
 
 
 @pytest.mark.parametrize("to", FORMATS)
-def test_each_format_is_written_as_it_should_be(tmp_path: Path, to: str) -> None:
-    source, target = tmp_path / "in.jsonl", written(tmp_path, to)
+def test_each_format_is_written_as_expected(tmp_path: Path, to: str) -> None:
+    source, target = tmp_path / "in.jsonl", target_path(tmp_path, to)
     source.write_text(LINES, encoding="utf-8")
     report = convert(source, target, to=to)
-    assert target.read_text(encoding="utf-8") == WRITTEN[to]
+    assert target.read_text(encoding="utf-8") == EXPECTED[to]
     assert (report.n_sentences, report.n_entities) == (2, 2)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted((source.name, target.name))
 
@@ -75,12 +75,12 @@ def sentences(draw: st.DrawFn, texts: st.SearchStrategy[str]) -> list[Sentence]:
     return drawn
 
 
-def same(read: list[Sentence], given: list[Sentence]) -> bool:
-    return [(s.characters, s.entities) for s in read] == [(s.characters, s.entities) for s in given]
+def same(read: list[Sentence], expected: list[Sentence]) -> bool:
+    return [(s.characters, s.entities) for s in read] == [(s.characters, s.entities) for s in expected]
 
 
 def round_trip(folder: Path, rows: list[Sentence], *, to: str, scheme: TagScheme) -> None:
-    source, target, back = folder / "in.jsonl", written(folder, to), folder / "back.jsonl"
+    source, target, back = folder / "in.jsonl", target_path(folder, to), folder / "back.jsonl"
     source.write_text(
         "".join(
             json.dumps({"text": row.text, "entities": [[e.start, e.end, e.label] for e in row.entities]}) + "\n"
@@ -89,19 +89,19 @@ def round_trip(folder: Path, rows: list[Sentence], *, to: str, scheme: TagScheme
     )
     convert(source, target, to=to, scheme=scheme, options=ReadOptions(offsets="code-points"))
     # without an entity, a file in bracket notation cannot be recognised
-    given = ReadOptions(format=to) if to == "bracket" else ReadOptions()
-    read, report = read_sentences(target, options=given)
+    options = ReadOptions(format=to) if to == "bracket" else ReadOptions()
+    read, report = read_sentences(target, options=options)
     assert same(list(read), rows)
     assert report.format == READ_AS.get(to, to)
     assert report.skipped == {}
-    convert(target, back, to="jsonl", options=given)
+    convert(target, back, to="jsonl", options=options)
     assert same(list(read_sentences(back)[0]), rows)
 
 
 @pytest.mark.parametrize("to", [name for name in FORMATS if name != "conll"])
 @settings(max_examples=60, deadline=None)
 @given(rows=sentences(TEXTS), scheme=st.sampled_from(["BIO", "BMES", "BIOES"]))
-def test_what_was_written_reads_back(
+def test_written_files_read_back(
     tmp_path_factory: pytest.TempPathFactory, to: str, rows: list[Sentence], scheme: TagScheme
 ) -> None:
     round_trip(tmp_path_factory.mktemp("trip"), rows, to=to, scheme=scheme)
@@ -112,14 +112,14 @@ def test_what_was_written_reads_back(
     rows=sentences(TEXTS.filter(lambda text: not set("\n\r") & set(text))),
     scheme=st.sampled_from(["BIO", "BMES", "BIOES"]),
 )
-def test_what_was_written_in_columns_reads_back(
+def test_written_columns_read_back(
     tmp_path_factory: pytest.TempPathFactory, rows: list[Sentence], scheme: TagScheme
 ) -> None:
     round_trip(tmp_path_factory.mktemp("trip"), rows, to="conll", scheme=scheme)
 
 
 @pytest.mark.parametrize("mark", ["\n", "\r"])
-def test_what_a_format_cannot_hold_is_refused_with_its_line(tmp_path: Path, mark: str) -> None:
+def test_a_line_end_in_a_text_is_refused_for_columns(tmp_path: Path, mark: str) -> None:
     source, target = tmp_path / "in.jsonl", tmp_path / "out.txt"
     source.write_text(json.dumps({"text": "好", "spans": []}) + "\n" + json.dumps({"text": f"甲{mark}乙", "spans": []}))
     with pytest.raises(InputDataError, match=r"in\.jsonl:2: character 2 of the text is a line end"):
@@ -128,12 +128,12 @@ def test_what_a_format_cannot_hold_is_refused_with_its_line(tmp_path: Path, mark
 
 
 @pytest.mark.parametrize("label", ["A B", "A\u3000B", "A\u200bB", "A|B-C"])
-def test_a_type_that_no_tag_can_hold_is_refused_with_its_line(tmp_path: Path, label: str) -> None:
+def test_a_type_that_cannot_be_part_of_a_tag_is_refused_with_its_line(tmp_path: Path, label: str) -> None:
     source = tmp_path / "in.jsonl"
     rows = [{"text": "好", "spans": []}, {"text": "李明", "spans": [[0, 2, label]]}]
     source.write_text("\n".join(map(json.dumps, rows)))
     for to in FORMATS:
-        target = written(tmp_path / "out", to)
+        target = target_path(tmp_path / "out", to)
         target.parent.mkdir(exist_ok=True)
         if to in ("conll", "csv"):
             with pytest.raises(InputDataError, match=r"in\.jsonl:2: entity type .* cannot stand in a tag") as caught:
@@ -142,11 +142,11 @@ def test_a_type_that_no_tag_can_hold_is_refused_with_its_line(tmp_path: Path, la
             assert not target.exists()
         else:
             convert(source, target, to=to)
-            given = ReadOptions(format=to) if to == "bracket" else ReadOptions()
-            assert [one.entities for one in read_sentences(target, options=given)[0]] == [(), (Span(0, 2, label),)]
+            options = ReadOptions(format=to) if to == "bracket" else ReadOptions()
+            assert [one.entities for one in read_sentences(target, options=options)[0]] == [(), (Span(0, 2, label),)]
 
 
-def test_what_is_lost_on_reading_is_reported(tmp_path: Path) -> None:
+def test_skipped_entities_are_reported(tmp_path: Path) -> None:
     source = tmp_path / "in.json"
     rows = [{"sentence": list("甲乙丙"), "ner": [{"index": [0, 2], "type": "X"}, {"index": [1], "type": "Y"}]}]
     source.write_text(json.dumps(rows), encoding="utf-8")
@@ -154,7 +154,7 @@ def test_what_is_lost_on_reading_is_reported(tmp_path: Path) -> None:
     assert (report.format, report.n_entities, report.skipped) == ("w2ner", 1, {"discontinuous-entity": 1})
 
 
-def test_bad_targets_are_refused(tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_text(LINES, encoding="utf-8")
     with pytest.raises(ParameterError, match="did you mean 'cluener'"):
@@ -167,8 +167,8 @@ def test_bad_targets_are_refused(tmp_path: Path) -> None:
         convert(source, tmp_path / "none" / "out", to="jsonl")
     with pytest.raises(MissingResourceError, match="no such file"):
         convert(tmp_path / "none.jsonl", tmp_path / "out", to="jsonl")
-    for target, said in ((source, "is also the source file"), (tmp_path, "a folder")):
-        with pytest.raises(InputDataError, match=said):
+    for target, message in ((source, "is also the source file"), (tmp_path, "a folder")):
+        with pytest.raises(InputDataError, match=message):
             convert(source, target, to="jsonl")
     assert source.read_text(encoding="utf-8") == LINES
 
@@ -176,12 +176,12 @@ def test_bad_targets_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize("to", FORMATS)
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16", "utf-16-le"])
 def test_every_format_is_read_in_every_encoding(tmp_path: Path, to: str, encoding: str) -> None:
-    source, target = tmp_path / "in.jsonl", written(tmp_path, to)
+    source, target = tmp_path / "in.jsonl", target_path(tmp_path, to)
     source.write_text(LINES, encoding="utf-8")
     convert(source, target, to=to)
     expected = list(read_sentences(target)[0])
-    target.write_bytes(WRITTEN[to].encode(encoding))  # "utf-16" writes a byte order mark, which is enough
-    given = ReadOptions() if encoding == "utf-16" else ReadOptions(encoding=encoding)
-    read, report = read_sentences(target, options=given)
+    target.write_bytes(EXPECTED[to].encode(encoding))  # "utf-16" writes a byte order mark, which is enough
+    options = ReadOptions() if encoding == "utf-16" else ReadOptions(encoding=encoding)
+    read, report = read_sentences(target, options=options)
     assert list(read) == expected
     assert report.format == READ_AS.get(to, to)
