@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.errors import InputDataError, SsmiError
 
 
 class Maker:
-    """Makes an entry of two files and counts its calls."""
+    """Make an entry of two files and count the calls."""
 
     def __init__(self, body: bytes = b"vectors") -> None:
         self.body = body

@@ -101,7 +101,7 @@ def test_types_that_are_unseen_or_rare_in_train_are_reported(write: Write) -> No
     assert checked.rare_types == {"FEW": 9}
 
 
-def test_without_a_train_split_no_type_is_called_unseen(write: Write) -> None:
+def test_without_a_train_split_no_type_is_unseen(write: Write) -> None:
     checked = check(test=write("test.txt", "[甲|X]\n"))
     assert (checked.types_unseen_in_train, checked.rare_types, checked.overlaps) == ({}, {}, [])
 

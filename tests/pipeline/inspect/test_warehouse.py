@@ -177,7 +177,7 @@ def figures(row: Mapping[str, Any], *names: str) -> list[Any]:
     return [row[name] for name in names]
 
 
-def test_every_view_holds_the_columns_of_the_contract(artifacts: Path) -> None:
+def test_every_view_has_the_columns_of_the_contract(artifacts: Path) -> None:
     contract = {
         "sentences": schema.SENTENCES,
         "vocabulary": schema.VOCABULARY,

@@ -123,7 +123,7 @@ def test_files_of_a_folder_are_selected_by_name() -> None:
 
 @pytest.mark.parametrize("name", ["a.txt.gz", "a.txt.zst", "a.jsonl", "a.parquet"])
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, name: str) -> None:
-    """Sixteen times as many texts take no more of Python's own memory."""
+    """Sixteen times as many texts need no more of Python's memory."""
     peaks = []
     for n in (2_000, 32_000):
         path = tmp_path / name

@@ -66,7 +66,7 @@ def test_missing_and_damaged_configs_are_refused(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", sorted(TYPES))
-def test_the_maximum_window_of_every_type(kind: str, folder: Path) -> None:
+def test_the_maximum_window_depends_on_the_type(kind: str, folder: Path) -> None:
     _write(folder, model_type=kind)
     shape = encoder_shape(folder)
     after_padding = kind in ("roberta", "xlm-roberta")

@@ -41,7 +41,7 @@ def test_an_empty_file_is_all_defaults(path: Path) -> None:
 
 
 def test_the_file_of_the_project_has_every_default() -> None:
-    # so that a reader of params.yaml sees what runs
+    # so that params.yaml shows the values in effect
     params = load(ROOT / "params.yaml")
     assert params == Params()
 

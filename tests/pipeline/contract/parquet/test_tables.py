@@ -117,11 +117,11 @@ def test_large_tables_have_several_row_groups(tmp_path: Path) -> None:
 def test_a_table_written_and_read_in_pieces_is_the_same_table(tmp_path: Path, n: int) -> None:
     columns = [pa.array(range(1, n + 1), pa.int32()), pa.array([f"词{index % 50}" for index in range(n)])]
     table = pa.table(columns, schema=schema.VOCABULARY)
-    whole, pieces = tmp_path / "whole.parquet", tmp_path / "pieces.parquet"
-    tables.write_table(whole, schema.VOCABULARY, table)
+    single, pieces = tmp_path / "whole.parquet", tmp_path / "pieces.parquet"
+    tables.write_table(single, schema.VOCABULARY, table)
     starts = range(0, n, tables.ROWS_PER_GROUP)
     tables.write_tables(pieces, schema.VOCABULARY, (table.slice(start, tables.ROWS_PER_GROUP) for start in starts))
-    assert pieces.read_bytes() == whole.read_bytes()
+    assert pieces.read_bytes() == single.read_bytes()
     read = list(tables.read_tables(pieces, schema.VOCABULARY, columns=["word", "boundary_id"]))
     assert max(map(len, read), default=0) <= tables.ROWS_PER_GROUP
     assert [row for piece in read for row in piece.to_pylist()] == table.to_pylist()

@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.project.dataset_names import LONGEST_NAME, check_dat
 
 
 @given(st.text(max_size=12) | st.text("ab数-_. ;&|$`'\"\n/\\\\#", max_size=12))
-def test_a_name_is_one_folder_and_one_word_or_refused(name: str) -> None:
+def test_a_name_is_one_folder_and_one_shell_word_or_is_refused(name: str) -> None:
     try:
         check_dataset_name(name)
     except ParameterError as error:

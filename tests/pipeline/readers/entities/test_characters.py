@@ -77,7 +77,7 @@ def test_words_are_cut_in_every_scheme(write: Write, name: str, scheme: TagSchem
         ([("C", "B-X"), ("++", "I-X"), ("语言", "O")], "C++语言", ["C++/X"]),
         ([("GPT", "B-X"), ("-", "I-X"), ("4", "I-X")], "GPT-4", ["GPT-4/X"]),
         ([("3.5", "O"), ("亿", "O"), ("USD", "O")], "3.5亿USD", []),
-        # a file with rows for its blanks has a row for every blank
+        # a file that has rows for blanks has one for every blank
         ([("New", "B-L"), (" ", "I-L"), ("York", "I-L"), ("MH", "B-X"), ("370", "I-X")], "New YorkMH370", None),
     ],
 )
@@ -96,7 +96,7 @@ def test_a_blank_is_inserted_between_words(
 @pytest.mark.parametrize(
     ("tokens", "joined"),
     [
-        # a file with rows for its blanks has a row for every blank
+        # a file that has rows for blanks has one for every blank
         (["New", " ", "York", "的", "MH", "370"], 1),
         (["Нью", "Йорк"], 1),
         (["뉴욕", "시장"], 1),

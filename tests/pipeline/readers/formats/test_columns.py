@@ -73,7 +73,7 @@ def test_written_files_read_back(
     if ends_with_blank_line or len(content) == 1:
         text += end
     data = (("\ufeff" if bom else "") + text).encode()
-    # a file that begins with U+FEFF as a character cannot be told from one with a byte order mark
+    # a file that begins with U+FEFF as a character cannot be distinguished from one with a byte order mark
     if not bom and text.startswith("\ufeff"):
         data = "\ufeff".encode() + data
     path = tmp_path_factory.mktemp("round") / (("raw.bmes" if has_extension else "raw") + (".gz" if packed else ""))
@@ -175,7 +175,7 @@ def test_positions_of_the_weibo_format_are_dropped(write: Write) -> None:
     assert any("position" in note for note in report.notes)
 
 
-def test_positions_of_two_digits_and_a_space_as_separator(write: Write) -> None:
+def test_positions_of_two_digits_are_dropped(write: Write) -> None:
     characters = "一二三四五六七八九十百千"
     path = write("".join(f"{character}{place} O\n" for place, character in enumerate(characters)) + "\n")
     assert read(path)[0].text == characters
