@@ -187,14 +187,6 @@ def test_missing_and_damaged_files_are_refused(tmp_path: Path) -> None:
             tables.read_table(tmp_path / "words.parquet", schema.VOCABULARY)
 
 
-def test_parts_are_listed_in_order(tmp_path: Path) -> None:
-    for part in (11, 2, 0):
-        tables.write_rows(tables.part_path(tmp_path, "train", part), schema.VOCABULARY, ROWS)
-    parts = tables.list_parts(tmp_path, "train")
-    assert [path.name for path in parts] == ["part-00000.parquet", "part-00002.parquet", "part-00011.parquet"]
-    assert tables.list_parts(tmp_path, "dev") == []
-
-
 def test_the_boundary_table_has_vectors_of_one_width(tmp_path: Path) -> None:
     rows = [{"boundary_id": 3, "word": "中国", "vector": [0.5, -0.5]}]
     tables.write_rows(tmp_path / "b.parquet", schema.boundaries(2), rows)

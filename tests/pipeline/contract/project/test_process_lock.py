@@ -14,7 +14,7 @@ import pytest
 
 from ssmi.pipeline.contract.project.process_lock import process_lock
 
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 SECONDS = 60
 
 
