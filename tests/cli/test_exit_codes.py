@@ -50,9 +50,8 @@ def _path_parameters() -> Iterator[str]:
 def test_every_parameter_that_takes_a_file_is_tested() -> None:
     parameters = {name for name in _path_parameters() if name.rpartition(" ")[2] not in OUTPUTS_AND_FOLDERS}
     assert len(parameters) > 5
-    assert parameters | {"data convert tag_map"} == set(
-        COMMANDS_WITH_FILE
-    )  # its value may also be a list of type pairs
+    # The value of tag_map may also be a list of type pairs, so it is not a path.
+    assert parameters | {"data convert tag_map"} == set(COMMANDS_WITH_FILE)
 
 
 # --- kinds of bad files -------------------------------------------------------------------------------------------
