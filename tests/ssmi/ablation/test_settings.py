@@ -46,7 +46,7 @@ def _others(runs: Path, now: Description, *, present: str = "now") -> list[Other
 
 
 @given(
-    made=st.dictionaries(st.sampled_from(["model.can", "train.epochs", "x.y"]), st.integers(0, 3) | st.text()),
+    parameters=st.dictionaries(st.sampled_from(["model.can", "train.epochs", "x.y"]), st.integers(0, 3) | st.text()),
     digests=st.tuples(st.text(), st.text()),
     seeds=st.tuples(st.integers(), st.integers()),
 )
