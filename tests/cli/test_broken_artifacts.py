@@ -124,7 +124,7 @@ def test_verify_reports_the_pipe(shared: Any, tmp_path: Path, file: str, options
 
 @pytest.mark.parametrize("file", ["manifest.json", PART])
 def test_predictions_for_a_corpus_are_rebuilt(shared: Any, tmp_path: Path, file: str) -> None:
-    assert shared.ssmi("predict", "--shards", "news").code == 0  # whatever earlier tests refused
+    assert shared.ssmi("predict", "--shards", "news").code == 0  # earlier tests may have prevented it
     folder = shared.root / "artifacts" / "predict" / "tiny" / "news"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with _replaced_by_pipe(folder / file, tmp_path / "aside") as opened:

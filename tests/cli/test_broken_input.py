@@ -25,7 +25,7 @@ class Reader:
     """A command line that reads a file, either as ``{file}`` or from a fixed path in the project."""
 
     command: tuple[str, ...]
-    place: str = "given.txt"
+    path: str = "given.txt"
     """Path of the file, relative to the project's folder."""
 
 
@@ -102,7 +102,7 @@ def shared(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
 
 @pytest.mark.parametrize(("reader", "kind"), CASES)
 def test_broken_input_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, kind: str) -> None:
-    path, text, out = shared.root / READERS[reader].place, tmp_path / "text.bmes", tmp_path / "out"
+    path, text, out = shared.root / READERS[reader].path, tmp_path / "text.bmes", tmp_path / "out"
     text.write_text("京 S-LOC\n", encoding="utf-8")
     original = path.read_bytes() if path.exists() else None
     before = shared.artifacts()

@@ -320,8 +320,8 @@ def test_a_data_set_named_by_path_is_refused_and_its_files_are_kept(project: Any
     raw = project.raw("train").parent
     before = {path.name: path.read_bytes() for path in raw.iterdir()}
     for name in (str(raw), f"{raw}/", "./tiny", "..", "a\\b"):
-        for verb in ("build", "prepare"):
-            _assert_clear(project.ssmi("features", verb, "--dataset", name), 2, ["not a plain name"])
+        for command in ("build", "prepare"):
+            _assert_clear(project.ssmi("features", command, "--dataset", name), 2, ["not a plain name"])
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == before
 
 

@@ -58,7 +58,7 @@ def test_device_is_checked_like_the_parameter(project: Any) -> None:
     assert outcome.code == 2 and "'gpu'" in outcome.stderr and "--device" in outcome.stderr
 
 
-def test_commands_that_need_no_project(project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_some_commands_need_no_project(project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "nowhere"
     folder.mkdir()
     outside = type(project)(folder, project.environment)

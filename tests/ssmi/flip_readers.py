@@ -66,12 +66,12 @@ def run_stage(name: str) -> Read:
     def read(root: Path) -> object:
         project = ssmi.open_project(root)
         context = StageContext(root, "tiny", project.params(), Serial(), Silent())
-        folder, kept = context.folder(name), root / "kept" / name
-        if not kept.exists():
-            shutil.copytree(folder, kept)
+        folder, backup = context.folder(name), root / "kept" / name
+        if not backup.exists():
+            shutil.copytree(folder, backup)
         files = up_to_date.run(get_stage(name), context).files
         shutil.rmtree(folder)
-        shutil.copytree(kept, folder)
+        shutil.copytree(backup, folder)
         return files
 
     return read

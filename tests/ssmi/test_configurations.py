@@ -93,8 +93,8 @@ def test_configurations_with_the_same_features_share_them() -> None:
         "lebert": "softlexicon",
         "segment-only": "segment-only",
     }
-    own = Configuration("mine", "M", {"pmi.estimator": "paper"}, "")
-    assert first_with_features_of(own) is own
+    custom = Configuration("mine", "M", {"pmi.estimator": "paper"}, "")
+    assert first_with_features_of(custom) is custom
 
 
 def test_a_peer_has_only_its_own_parts() -> None:
@@ -147,7 +147,7 @@ def test_unknown_names_are_refused() -> None:
         assert renamed.value.next_step == "write paper" and find("paper")
     with pytest.raises(ParameterError, match="one of ssmi, paper, bert-crf, "):
         find("")
-    with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order
+    with pytest.raises(ParameterError, match="'a'"):  # the same name in any order
         select(["zzz", "ssmi", "a"])
     assert [find(name).name for name in CURVES] == list(CURVES)
 

@@ -1,7 +1,7 @@
 """Shards, runs and packs of released versions: every interface refuses them with their version and the next step.
 
 ``tests/released/VERSION.tar.xz`` holds the output of `features build`, `train` and `export` of that version for a few
-sentences. If a version can be read again, change these tests.
+sentences. Change these tests if the program can read one of them again.
 """
 
 from __future__ import annotations

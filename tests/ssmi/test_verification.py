@@ -81,7 +81,7 @@ def test_each_kind_of_damage_is_reported_with_its_remedy(trained: Any) -> None:
         expected[path.relative_to(trained.root).as_posix()] = "changed"
     assert _states(trained.root) == expected
     of_manifest = {"artifacts/shards/tiny/manifest.json": "changed"}
-    assert _states(trained.root, deep=False).items() >= of_manifest.items(), "a manifest is small, and read whole"
+    assert _states(trained.root, deep=False).items() >= of_manifest.items(), "a manifest is small, so all of it is read"
     for finding in _verify(trained.root).findings:
         assert finding.next_step.startswith(("ssmi-cli features build --dataset", "train again"))
 

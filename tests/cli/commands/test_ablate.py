@@ -144,7 +144,7 @@ def test_a_second_call_repeats_no_work(ablated: Any) -> None:
     outcome = ablated.ssmi("ablate", *ABLATION)
     assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are already finished\n")
     assert "-Cosine" in outcome.stdout and "BERT-CRF" in outcome.stdout
-    # Nor does a call for a single row, which also finds the other rows; the number of threads makes no difference.
+    # A call for a single row finds the other rows too; the number of threads makes no difference.
     outcome = ablated.ssmi("ablate", "--only", "no-bert", *OPTIONS, "-S", "train.threads=2", "--json")
     assert (outcome.code, outcome.stderr) == (0, "2 of 2 runs are already finished\n")
     assert json.loads(outcome.stdout) == _table(ablated)
@@ -230,9 +230,9 @@ def test_runs_with_other_parameters_are_kept_and_listed(ablated: Any) -> None:
     # With the first parameters no run is pending, and the table is unchanged except for the other settings.
     outcome = ablated.ssmi("ablate", *ABLATION)
     assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are already finished\n")
-    again = _table(ablated)
-    assert [other["differs"] for other in again.pop("other_settings")] == [["train.epochs 2 (now 1)"]]
-    assert before.pop("other_settings") == [] and again == before
+    repeated = _table(ablated)
+    assert [other["differs"] for other in repeated.pop("other_settings")] == [["train.epochs 2 (now 1)"]]
+    assert before.pop("other_settings") == [] and repeated == before
 
 
 def test_changed_features_are_other_settings(ablated: Any) -> None:
@@ -349,7 +349,7 @@ def test_a_configuration_can_be_trained(project: Any) -> None:
     path = project.root / "artifacts" / "train" / "tiny+bert-crf" / "checkpoint" / "params.json"
     model = json.loads(path.read_text(encoding="utf-8"))["model"]
     assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)  # -S overrides the configuration
-    # This configuration has features of its own, which are not built.
+    # This configuration needs separate features, which are not built.
     outcome = project.ssmi("train", "--config", "no-cosine")
     assert outcome.code == 5
     assert "selection.choice is cosine in the shards, random in the parameters" in outcome.stderr
@@ -376,7 +376,7 @@ def test_all_configurations_use_shards_that_have_matches(project: Any) -> None:
     outcome = project.ssmi("ablate", "--only", "bert-crf,lebert", *options)
     assert outcome.code == 0, outcome.stderr
     assert not (_folder(project) / "features").exists()
-    # Parameters that ask for no matches accept these shards too.
+    # Parameters that need no matches accept these shards too.
     plain = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1")
     assert plain.code == 0, plain.stderr
     peer = project.ssmi("train", "--config", "lebert", "-S", "train.max_steps=1")

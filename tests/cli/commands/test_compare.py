@@ -24,9 +24,9 @@ def compared(tagging_project: Any, copy_project: Copy, tmp_path_factory: pytest.
     """A project with a run that learned something, and two seeds of a run that learned almost nothing."""
     project = copy_project(tagging_project, tmp_path_factory.mktemp("compared"))
     for seed in (13, 14):
-        short = ("-S", f"train.seed={seed}", "-S", "train.max_steps=2", "-S", "train.test=false")
+        options = ("-S", f"train.seed={seed}", "-S", "train.max_steps=2", "-S", "train.test=false")
         outcome = project.ssmi(
-            "train", "--config", "bert-crf", "--run", str(project.root / BASELINE / str(seed)), *short
+            "train", "--config", "bert-crf", "--run", str(project.root / BASELINE / str(seed)), *options
         )
         assert outcome.code == 0, outcome.stderr
     return project

@@ -315,7 +315,7 @@ def test_weights_that_are_not_finite_are_refused(
     save_file(tensors, path)
     files_json = run / "checkpoint" / "files.json"
     digests = json.loads(files_json.read_text(encoding="utf-8"))
-    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as after a training that diverged
+    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as after training that diverged
     files_json.write_text(json.dumps(digests), encoding="utf-8")
     outcome = predict(file, "--run", run)
     assert outcome.code == 5 and "not finite numbers" in outcome.stderr and "model.safetensors" in outcome.stderr

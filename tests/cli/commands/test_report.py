@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.parquet import schema, tables
 
 @pytest.fixture(scope="module")
 def page_path(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of the test split, which holds an entity type that the tagger cannot know."""
+    """The report of the test split, which contains an entity type unknown to the tagger."""
     out = tmp_path_factory.mktemp("report") / "page.html"
     outcome = tagging_project.ssmi("report", "--split", "test", "--device", "cpu", "--out", str(out))
     assert outcome.code == 0, outcome.stderr

@@ -179,9 +179,9 @@ def test_an_unknown_report_exits_with_2_and_no_traceback(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["ssmi-cli", "--project", str(project), "stats", "overveiw"])
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit) as raised:
         main()
-    assert caught.value.code == ParameterError.exit_code == 2
+    assert raised.value.code == ParameterError.exit_code == 2
     assert "did you mean 'overview'?" in capsys.readouterr().err
 
 

@@ -33,9 +33,9 @@ def test_a_stopped_run_can_be_resumed(project: Any) -> None:
     scored = project.ssmi("evaluate", "--split", "dev", "--json")
     assert scored.code == 0 and json.loads(scored.stdout)["dev"]["n_sentences"] == 12
 
-    refused = project.ssmi("train", "--resume", "-S", "train.epochs=6")
-    assert refused.code == 5
-    *_, message, advice = refused.stderr.splitlines()
+    outcome = project.ssmi("train", "--resume", "-S", "train.epochs=6")
+    assert outcome.code == 5
+    *_, message, advice = outcome.stderr.splitlines()
     assert message.startswith("error: ") and "train.epochs is 5 in the unfinished run, 6 now" in message
     assert advice.startswith("  next: ") and "without --resume" in advice
 
@@ -62,8 +62,8 @@ def test_a_folder_that_is_not_a_run_is_refused(project: Any) -> None:
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_text("precious", encoding="utf-8")
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-    refused = project.ssmi("train", "--run", str(folder))
-    assert refused.code == 2 and "is not a run folder" in refused.stderr and "--run" in refused.stderr
+    outcome = project.ssmi("train", "--run", str(folder))
+    assert outcome.code == 2 and "is not a run folder" in outcome.stderr and "--run" in outcome.stderr
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     empty = project.root / "empty"
     empty.mkdir()
@@ -71,7 +71,7 @@ def test_a_folder_that_is_not_a_run_is_refused(project: Any) -> None:
     assert project.ssmi("train", "--run", str(empty), "-S", "train.epochs=1").code == 0
 
 
-def test_raw_files_that_changed_after_the_build_are_noted(project: Any) -> None:
+def test_raw_files_that_changed_after_the_build_are_reported(project: Any) -> None:
     command = ("train", "-S", "train.epochs=1", "-S", "train.max_steps=1")
     note = "features build --dataset tiny builds them again"
     assert note not in project.ssmi(*command).stderr

@@ -43,7 +43,7 @@ def _terminal(patch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     os.close(leader)
 
 
-def test_bars_for_a_person_and_lines_for_a_log(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_terminals_get_bars_and_logs_get_lines(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     assert isinstance(choose_reporter(), Lines)
     with _terminal(monkeypatch):
         assert isinstance(choose_reporter(), Bars)

@@ -12,12 +12,12 @@ from ssmi.model.runs.results.metrics_file import RunMetrics
 
 
 def _fold(
-    *three: int, best_epoch: int = 2, dev_f1: tuple[float, ...] = (0.1, 0.2), counted: bool = True, label: str = "PER"
+    *values: int, best_epoch: int = 2, dev_f1: tuple[float, ...] = (0.1, 0.2), counted: bool = True, label: str = "PER"
 ) -> FinishedRun:
-    counts = EntityCounts(*three)
+    counts = EntityCounts(*values)
     scores = Scores(counts, {label: counts}, {"named": counts}, counts, ill_formed=1, n_sentences=1)
-    own = {"dev": SentenceCounts([f"{label}{three}"], [{label: counts}])} if counted else {}
-    return FinishedRun(13, best_epoch, RunMetrics({"dev": scores}), dev_f1, own)
+    counts_by_split = {"dev": SentenceCounts([f"{label}{values}"], [{label: counts}])} if counted else {}
+    return FinishedRun(13, best_epoch, RunMetrics({"dev": scores}), dev_f1, counts_by_split)
 
 
 def test_counts_are_pooled_not_averaged() -> None:
@@ -44,8 +44,8 @@ def test_without_counts_of_every_fold_none_are_kept() -> None:
 
 
 def test_the_common_best_epoch_and_the_common_part_of_curves_are_kept() -> None:
-    alike = pool({1: _fold(1, 1, 1), 2: _fold(1, 1, 1, dev_f1=(0.3, 0.4, 0.5))})
-    assert alike.best_epoch == 2 and alike.dev_f1 == pytest.approx([0.2, 0.3])
+    pooled = pool({1: _fold(1, 1, 1), 2: _fold(1, 1, 1, dev_f1=(0.3, 0.4, 0.5))})
+    assert pooled.best_epoch == 2 and pooled.dev_f1 == pytest.approx([0.2, 0.3])
     assert pool({1: _fold(1, 1, 1), 2: _fold(1, 1, 1, best_epoch=1)}).best_epoch is None
 
 

@@ -205,7 +205,7 @@ def test_plots_are_reproducible(tmp_path: Path) -> None:
         assert drawn[0] == drawn[1]
         assert b"<svg" in drawn[0] and b"date" not in drawn[0].lower()
         assert plot(_two_rows(), tmp_path / "two.svg") == (plot is plot_scores)
-        # Other figures, another picture; none at all for curves where Figure 3 has no such row.
+        # Other scores give another plot; no curves are plotted if no row belongs to Figure 3.
         two = tmp_path / "two.svg"
         assert (not two.exists()) if plot is plot_curves else two.read_bytes() != drawn[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.svg"]

@@ -92,8 +92,8 @@ keys = st.sampled_from(["model.can", "model.fusion", "train.epochs", "selection.
 def test_a_written_variant_can_be_read_back(base: str, against: str, changes: dict[str, Any]) -> None:
     words = [f"base={base}", f"against={against}", *(f"{key}={json.dumps(value)}" for key, value in changes.items())]
     variant = parse(f"mine:{','.join(words)}")
-    again = parse(as_option(variant))
-    assert (again.name, dict(again.changes), again.against) == ("mine", dict(variant.changes), against)
+    reread = parse(as_option(variant))
+    assert (reread.name, dict(reread.changes), reread.against) == ("mine", dict(variant.changes), against)
 
 
 def test_a_variant_is_written_concisely() -> None:

@@ -52,7 +52,7 @@ def test_writing_keeps_changes_of_the_user(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[a]", "stages: 3"])
-def test_a_dvc_yaml_that_cannot_be_read_is_left_alone(tmp_path: Path, text: str) -> None:
+def test_an_invalid_dvc_yaml_is_refused_and_unchanged(tmp_path: Path, text: str) -> None:
     _project(tmp_path, "sample")
     (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ParameterError, match=r"dvc\.yaml"):

@@ -49,11 +49,13 @@ def test_entities_equal_those_of_the_tagger(tagger: ssmi.Tagger, tmp_path: Path)
 
 def test_rows_have_a_source_with_user_entities(tagging_project: Any, tagger: ssmi.Tagger, file: Path) -> None:
     # What the tests' small network finds differs slightly between processors, and its entities take precedence.
-    taken = "".join(entity.text for entity in tagger(SENTENCE))
-    free = next(character for character in SENTENCE if character not in taken)
-    own = ssmi.open_project(tagging_project.root).open_run(device="cpu", entities={free: "TITLE"})
-    row, *_ = (json.loads(piece) for piece in ssmi.predict_files(own, [file], field="content"))
-    assert {entity["text"] for entity in row["entities"] if entity["source"] == "file"} == {free}
+    taken_text = "".join(entity.text for entity in tagger(SENTENCE))
+    free_character = next(character for character in SENTENCE if character not in taken_text)
+    tagger_with_entities = ssmi.open_project(tagging_project.root).open_run(
+        device="cpu", entities={free_character: "TITLE"}
+    )
+    row, *_ = (json.loads(piece) for piece in ssmi.predict_files(tagger_with_entities, [file], field="content"))
+    assert {entity["text"] for entity in row["entities"] if entity["source"] == "file"} == {free_character}
     assert {entity["source"] for entity in row["entities"]} == {"model", "file"}
 
 

@@ -148,17 +148,17 @@ def test_a_string_a_list_and_a_stream_give_the_same_entities(tagger: ssmi.Tagger
     tagged = tagger(texts)
     assert tagged[0] == [] and sum(map(len, tagged)) > 10
 
-    def places(entities: list[ssmi.Entity]) -> list[Any]:
+    def without_scores(entities: list[ssmi.Entity]) -> list[Any]:
         return [(entity.start, entity.end, entity.label, entity.text) for entity in entities]
 
     for size in (1, 50):
         streamed = list(tagger.stream(iter(texts), batch_characters=size))
-        assert [places(text_entities) for text_entities in streamed] == [
-            places(text_entities) for text_entities in tagged
+        assert [without_scores(text_entities) for text_entities in streamed] == [
+            without_scores(text_entities) for text_entities in tagged
         ]
         scores = zip(chain.from_iterable(streamed), chain.from_iterable(tagged), strict=True)
         assert all(first.score == pytest.approx(second.score, abs=1e-3) for first, second in scores)
-    assert places(tagger(SENTENCE)) == places(tagged[-1])
+    assert without_scores(tagger(SENTENCE)) == without_scores(tagged[-1])
     assert tagger([]) == [] and tagger("") == []
 
 
@@ -293,7 +293,7 @@ def test_only_a_tagger_with_one_thread_works_after_a_fork(tagging_project: Any) 
 
 
 def test_a_fork_waits_for_other_threads(tagging_project: Any) -> None:
-    """The child inherits no lock that is never released, and no half-done work."""
+    """The child inherits no lock that is never released, and no unfinished work."""
     tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     texts = texts_of(tagging_project)
     expected = tagger(SENTENCE)
@@ -345,13 +345,13 @@ def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
     ).spans
     tagger = ssmi.open_run(folder, device="cpu", threads=1)
     found = tagger(texts_of(project))
-    assert [[(entity.start, entity.end, entity.label) for entity in own] for own in found] == [
-        [(span.start, span.end, span.label) for span in own] for own in expected
+    assert [[(entity.start, entity.end, entity.label) for entity in entities] for entities in found] == [
+        [(span.start, span.end, span.label) for span in spans] for spans in expected
     ]
     assert sum(map(len, found)) > 3
-    for own, text in zip(tagger([SENTENCE, "", *PIECES]), (SENTENCE, "", *PIECES), strict=True):
+    for entities, text in zip(tagger([SENTENCE, "", *PIECES]), (SENTENCE, "", *PIECES), strict=True):
         alone = tagger(text)
-        assert [(entity.start, entity.end, entity.label) for entity in own] == [
+        assert [(entity.start, entity.end, entity.label) for entity in entities] == [
             (entity.start, entity.end, entity.label) for entity in alone
         ]
-        assert [entity.score for entity in own] == pytest.approx([entity.score for entity in alone], abs=1e-5)
+        assert [entity.score for entity in entities] == pytest.approx([entity.score for entity in alone], abs=1e-5)

@@ -299,7 +299,7 @@ def test_every_method_is_documented() -> None:
         assert [argument for argument in arguments if f"            {argument}: " not in docstring] == [], name
 
 
-def test_the_command_line_is_thin(repository: Path) -> None:
+def test_files_of_the_command_line_are_short(repository: Path) -> None:
     lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in (repository / "cli").rglob("*.py")}
     assert {name: n for name, n in lines.items() if n > MAX_LINES} == {}
 

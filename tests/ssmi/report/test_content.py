@@ -16,7 +16,7 @@ def statistics(*, segments: QueryResult = EMPTY, in_train: QueryResult = EMPTY) 
     return FeatureStatistics(EMPTY, EMPTY, EMPTY, segments, in_vocabulary=EMPTY, in_train=in_train)
 
 
-def test_cells_have_their_share_of_the_row() -> None:
+def test_cells_show_their_share_of_the_row() -> None:
     table = confusion_table(Counter({("PER", "PER"): 3, ("PER", None): 1, (None, "LOC"): 2}))
     assert table.labels == ["LOC", "PER", None]
     assert [row.label for row in table.rows] == table.labels

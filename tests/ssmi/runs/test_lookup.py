@@ -88,7 +88,7 @@ def test_invalid_run_folders_are_refused(workspace: Workspace, tmp_path: Path) -
         assert raised.value.message.startswith(message)
     old = _write_run(tmp_path / "old", dataset="one", format=CHECKPOINT_FORMAT - 1)
     (old / "checkpoint" / "shards" / "manifest.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(StaleArtifactError, match="a run of another version of ssmi"):  # not: of another schema
+    with pytest.raises(StaleArtifactError, match="a run of another version of ssmi"):  # not an error about the schema
         trained_on(old)
 
 

@@ -175,11 +175,11 @@ def test_the_index_of_the_surrounding_repository_is_unchanged(tmp_path: Path) ->
     assert (tmp_path / ".git" / "index").read_bytes() == before
 
 
-@pytest.mark.parametrize("place", ["file/mine", "file"])
-def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("path", ["file/mine", "file"])
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(ParameterError, match="file") as raised:
-        ssmi.init_project(tmp_path / place)
+        ssmi.init_project(tmp_path / path)
     assert raised.value.next_step
 
 

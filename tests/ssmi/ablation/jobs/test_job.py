@@ -65,7 +65,7 @@ def test_an_interrupted_removal_of_weights_is_completed(make_job: Callable[..., 
     job = make_job(keep=True, epochs=1)
     run_job(job, Silent())
     (job.run / "state").mkdir()
-    remove_leftovers(job.run)  # the weights were to stay
+    remove_leftovers(job.run)  # the weights must be kept
     assert {"checkpoint", "pinned"} < _files(job.run) and not (job.run / "state").exists()
     backup = shutil.copytree(job.run, job.run.with_name("whole"))
     run_job(replace(job, keep_checkpoint=False), Silent())

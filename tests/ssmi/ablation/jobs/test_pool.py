@@ -1,4 +1,4 @@
-"""The process pool: answers, failures that lose nothing, signals, and the death of the parent."""
+"""The process pool: outcomes, independent failures, signals, and the death of the parent."""
 
 from __future__ import annotations
 

@@ -62,22 +62,22 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def writable(built: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
+def writable_project(built: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
     """A writable copy of ``built``."""
     return copy_project(built, tmp_path)
 
 
 @pytest.fixture
-def opened(writable: Any) -> ssmi.Project:
+def opened(writable_project: Any) -> ssmi.Project:
     """The writable copy, opened from Python."""
-    return ssmi.open_project(writable.root)
+    return ssmi.open_project(writable_project.root)
 
 
-def test_rows_equal_those_of_the_raw_text(writable: Any) -> None:
-    outcome = writable.ssmi("predict", "--shards", "news", "--device", "cpu")
-    folder = writable.root / "artifacts" / "predict" / "tiny" / "news"
+def test_rows_equal_those_of_the_raw_text(writable_project: Any) -> None:
+    outcome = writable_project.ssmi("predict", "--shards", "news", "--device", "cpu")
+    folder = writable_project.root / "artifacts" / "predict" / "tiny" / "news"
     assert outcome.code == 0, outcome.stderr
-    tagger = ssmi.open_run(writable.root / "artifacts" / "train" / "tiny", device="cpu", threads=1)
+    tagger = ssmi.open_run(writable_project.root / "artifacts" / "train" / "tiny", device="cpu", threads=1)
     expected = [(number, entity) for number, text in enumerate(TEXTS) for entity in tagger(text)]
     found = predictions(folder)
     assert [row[:4] for row in found] == [
@@ -85,7 +85,7 @@ def test_rows_equal_those_of_the_raw_text(writable: Any) -> None:
     ]
     assert [row[4] for row in found] == pytest.approx([entity.score for _, entity in expected], abs=2e-5)
     assert len(found) > 20 and {row[0] for row in found} > {0, 2, 5, 6, 7, 10}
-    assert outcome.stdout == f"{len(found)} entities in {_n_sentences(writable.root)} sentences: {folder}\n"
+    assert outcome.stdout == f"{len(found)} entities in {_n_sentences(writable_project.root)} sentences: {folder}\n"
 
 
 def _n_sentences(root: Path) -> int:
