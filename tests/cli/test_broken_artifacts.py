@@ -47,7 +47,7 @@ READERS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     ),
 }
 """Commands that read artifacts, each with some of the files that it needs."""
-CASES = [(reader, place) for reader, (_, places) in READERS.items() for place in places]
+CASES = [(reader, file) for reader, (_, files) in READERS.items() for file in files]
 
 
 @pytest.fixture(scope="module")
@@ -61,19 +61,19 @@ def shared(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
 
 
 @contextmanager
-def _pipe_instead(path: Path, aside: Path) -> Iterator[list[Path]]:
+def _replaced_by_pipe(path: Path, backup: Path) -> Iterator[list[Path]]:
     """Replace a file with a pipe until the block ends.
 
     The yielded list records every reader that opens the pipe; the reader then gets the end of the file, so that the
     test cannot hang.
     """
-    shutil.move(path, aside)
+    shutil.move(path, backup)
     os.mkfifo(path)
     opened: list[Path] = []
-    is_over = threading.Event()
+    stopped = threading.Event()
 
     def watch() -> None:
-        while not is_over.wait(0.005):
+        while not stopped.wait(0.005):
             try:
                 descriptor = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
                 if stat.S_ISFIFO(os.fstat(descriptor).st_mode):  # not the file that was built in its place
@@ -83,24 +83,24 @@ def _pipe_instead(path: Path, aside: Path) -> Iterator[list[Path]]:
                 if error.errno != errno.ENXIO:  # ENXIO: there is no reader
                     return
 
-    watching = threading.Thread(target=watch)
-    watching.start()
+    watcher = threading.Thread(target=watch)
+    watcher.start()
     try:
         yield opened
     finally:
-        is_over.set()
-        watching.join()
+        stopped.set()
+        watcher.join()
         path.unlink(missing_ok=True)
-        shutil.move(aside, path)
+        shutil.move(backup, path)
 
 
-@pytest.mark.parametrize(("reader", "place"), CASES)
-def test_it_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, place: str) -> None:
-    path, text, out = shared.root / "artifacts" / place, tmp_path / "text.txt", tmp_path / "out"
+@pytest.mark.parametrize(("reader", "file"), CASES)
+def test_a_pipe_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, file: str) -> None:
+    path, text, out = shared.root / "artifacts" / file, tmp_path / "text.txt", tmp_path / "out"
     text.write_text("疫苗在上海\n", encoding="utf-8")
     run = shared.root / "artifacts" / "train" / "tiny"
     command = [word.format(text=text, out=out, run=run) for word in READERS[reader][0]]
-    with _pipe_instead(path, tmp_path / "aside") as opened:
+    with _replaced_by_pipe(path, tmp_path / "aside") as opened:
         outcome = shared.ssmi(*command)
     assert not opened, outcome.stderr
     assert outcome.code in (4, 5), outcome.stderr
@@ -112,32 +112,34 @@ def test_it_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, pla
 
 
 @pytest.mark.parametrize("options", [(), ("--deep",)], ids=["names", "bytes"])
-@pytest.mark.parametrize("place", sorted({place for _, place in CASES}))
-def test_verify_finds_it(shared: Any, tmp_path: Path, place: str, options: tuple[str, ...]) -> None:
-    with _pipe_instead(shared.root / "artifacts" / place, tmp_path / "aside") as opened:
+@pytest.mark.parametrize("file", sorted({file for _, file in CASES}))
+def test_verify_reports_the_pipe(shared: Any, tmp_path: Path, file: str, options: tuple[str, ...]) -> None:
+    with _replaced_by_pipe(shared.root / "artifacts" / file, tmp_path / "aside") as opened:
         outcome = shared.ssmi("verify", "--json", *options)
     assert not opened and outcome.code == 5, outcome.stderr
-    found = [finding["file"] for finding in json.loads(outcome.stdout)["findings"]]
+    names = [finding["file"] for finding in json.loads(outcome.stdout)["findings"]]
     # If the list of a checkpoint is missing, the report names the list.
-    assert any(file in (f"artifacts/{place}", f"artifacts/{place.rpartition('/')[0]}/files.json") for file in found)
+    assert any(name in (f"artifacts/{file}", f"artifacts/{file.rpartition('/')[0]}/files.json") for name in names)
 
 
-@pytest.mark.parametrize("place", ["manifest.json", PART])
-def test_what_a_run_found_in_a_corpus_is_made_again(shared: Any, tmp_path: Path, place: str) -> None:
-    assert shared.ssmi("predict", "--shards", "news").code == 0  # whatever earlier tests refused
+@pytest.mark.parametrize("file", ["manifest.json", PART])
+def test_predictions_for_a_corpus_are_rebuilt(shared: Any, tmp_path: Path, file: str) -> None:
+    assert shared.ssmi("predict", "--shards", "news").code == 0  # earlier tests may have prevented it
     folder = shared.root / "artifacts" / "predict" / "tiny" / "news"
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    with _pipe_instead(folder / place, tmp_path / "aside") as opened:
+    with _replaced_by_pipe(folder / file, tmp_path / "aside") as opened:
         outcome = shared.ssmi("predict", "--shards", "news")
         assert not opened and outcome.code == 0, outcome.stderr
         assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
-@pytest.mark.parametrize("place", ["vocab/trie.bin", f"pmi/tiny/dev/{PART}", "shards/tiny/manifest.json"])
-def test_a_build_makes_it_again(built_once: Any, copy_project: Callable[..., Any], tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("file", ["vocab/trie.bin", f"pmi/tiny/dev/{PART}", "shards/tiny/manifest.json"])
+def test_a_build_replaces_the_pipe(
+    built_once: Any, copy_project: Callable[..., Any], tmp_path: Path, file: str
+) -> None:
     project = copy_project(built_once, tmp_path)
     before = project.artifacts()
-    with _pipe_instead(project.root / "artifacts" / place, tmp_path / "aside") as opened:
+    with _replaced_by_pipe(project.root / "artifacts" / file, tmp_path / "aside") as opened:
         outcome = project.build()
-        assert not opened and place.partition("/")[0] in outcome.built
+        assert not opened and file.partition("/")[0] in outcome.built
         assert project.artifacts() == before

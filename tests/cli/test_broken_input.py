@@ -1,4 +1,4 @@
-"""Kinds of broken input, given to every command that reads: each is refused in one line or read; no command hangs.
+"""Kinds of broken input, for every command that reads files: each is refused in one line or read, and no command hangs.
 
 ``test_exit_codes.py`` covers files that are missing, unreadable or in another encoding.
 """
@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_exit_codes import GIVEN
+from tests.cli.test_exit_codes import COMMANDS_WITH_FILE
 
-LONG = 10 << 20
+LONG_LINE_BYTES = 10 << 20
 TEXTS = "王小明在北京大学任教授。\n疫苗在上海\n"
 
 
@@ -25,12 +25,12 @@ class Reader:
     """A command line that reads a file, either as ``{file}`` or from a fixed path in the project."""
 
     command: tuple[str, ...]
-    place: str = "given.txt"
+    path: str = "given.txt"
     """Path of the file, relative to the project's folder."""
 
 
 READERS: Mapping[str, Reader] = {
-    **{name: Reader(tuple(command)) for name, command in GIVEN.items()},
+    **{name: Reader(tuple(command)) for name, command in COMMANDS_WITH_FILE.items()},
     "a split, built": Reader(("features", "build"), "data/tiny/dev.bmes"),
     "a split, checked": Reader(("data", "check"), "data/tiny/dev.bmes"),
     "a corpus": Reader(("features", "build", "--corpus", "given.txt")),
@@ -46,7 +46,7 @@ def _nul(path: Path) -> None:
 
 
 def _long(path: Path) -> None:
-    path.write_bytes("京".encode() * (LONG // 3))
+    path.write_bytes("京".encode() * (LONG_LINE_BYTES // 3))
 
 
 def _invalid(path: Path) -> None:
@@ -57,7 +57,7 @@ def _utf_16(path: Path) -> None:
     path.write_bytes("京 S-LOC\n北 O\n".encode("utf-16-le"))  # without a byte order mark
 
 
-def _endless(path: Path) -> None:
+def _dev_full(path: Path) -> None:
     path.symlink_to("/dev/full")
 
 
@@ -67,30 +67,30 @@ KINDS: Mapping[str, Callable[[Path], None]] = {
     "invalid UTF-8": _invalid,
     "UTF-16": _utf_16,
     "a folder": Path.mkdir,
-    "a pipe that nobody writes into": os.mkfifo,  # type: ignore[dict-item]
-    "/dev/full": _endless,
+    "a pipe without a writer": os.mkfifo,  # type: ignore[dict-item]
+    "/dev/full": _dev_full,
 }
-READ = {
-    ("predict files", "a line of 10 MB"): "it is text, if much of it",
-    ("predict files", "a pipe that nobody writes into"): "it is waited for, as below",
+NOT_ERRORS = {
+    ("predict files", "a line of 10 MB"): "it is a long text",
+    ("predict files", "a pipe without a writer"): "the command waits for it; see below",
     ("a corpus", "a line of 10 MB"): "it is text",
-    ("extra words", "a line of 10 MB"): "it is a word, and no one's",
+    ("extra words", "a line of 10 MB"): "it is a word that matches nothing",
     ("a corpus", "NUL bytes"): "they are text",
-    ("extra words", "NUL bytes"): "they are a word too, that stands nowhere",
-    ("a split, built", "a folder"): "it is none of a data set's files; test_exit_codes.py has one that is named",
+    ("extra words", "NUL bytes"): "they are a word that matches nothing",
+    ("a split, built", "a folder"): "it is not one of the data set's files; test_exit_codes.py tests one that is",
     ("a split, checked", "a folder"): "the same",
 }
 """Combinations that are not errors, with the reason."""
-CASES = [(reader, kind) for reader in READERS for kind in KINDS if (reader, kind) not in READ]
+CASES = [(reader, kind) for reader in READERS for kind in KINDS if (reader, kind) not in NOT_ERRORS]
 
 
-def _refused(outcome: Any, name: str) -> None:
+def _assert_refused(outcome: Any, name: str) -> None:
     assert outcome.code in (2, 3, 4), outcome.stderr
     lines = outcome.stderr.splitlines()
     (error,) = [line for line in lines if line.startswith("error: ")]
     (advice,) = [line for line in lines if line.startswith("  next: ")]
     assert name in error and len(advice) > len("  next: "), outcome.stderr
-    assert len(error) < 2_000, "what is wrong with 10 MB is said in a line that can be read"
+    assert len(error) < 2_000, "an error about 10 MB of text is a short line"
     assert "Traceback" not in outcome.stderr and "--debug" not in outcome.stderr
 
 
@@ -101,30 +101,30 @@ def shared(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
 
 
 @pytest.mark.parametrize(("reader", "kind"), CASES)
-def test_it_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, kind: str) -> None:
-    path, text, out = shared.root / READERS[reader].place, tmp_path / "text.bmes", tmp_path / "out"
+def test_broken_input_is_refused_in_one_line(shared: Any, tmp_path: Path, reader: str, kind: str) -> None:
+    path, text, out = shared.root / READERS[reader].path, tmp_path / "text.bmes", tmp_path / "out"
     text.write_text("京 S-LOC\n", encoding="utf-8")
-    kept = path.read_bytes() if path.exists() else None
+    original = path.read_bytes() if path.exists() else None
     before = shared.artifacts()
     path.unlink(missing_ok=True)
     KINDS[kind](path)
     try:
         command = [word.format(file=path, text=text, out=out) for word in READERS[reader].command]
-        _refused(shared.ssmi(*command), path.name)
+        _assert_refused(shared.ssmi(*command), path.name)
         assert not out.exists() and shared.artifacts() == before
     finally:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
-        if kept is not None:
-            path.write_bytes(kept)
+        if original is not None:
+            path.write_bytes(original)
 
 
-def test_predict_says_which_pipe_it_waits_for_and_reads_it(tagging_project: Any, tmp_path: Path) -> None:
+def test_predict_reports_the_pipe_that_it_waits_for_and_reads_it(tagging_project: Any, tmp_path: Path) -> None:
     pipe, file = tmp_path / "pipe", tmp_path / "file"
     os.mkfifo(pipe)
     file.write_text(TEXTS, encoding="utf-8")
-    waiting = f"{pipe}: waiting for data on the pipe"
+    message = f"{pipe}: waiting for data on the pipe"
     with tagging_project.start("predict", str(pipe)) as process:
-        assert any(waiting in line for line in process.stderr), "it is told before anybody writes"
+        assert any(message in line for line in process.stderr), "the message appears before anything is written"
         pipe.write_text(TEXTS, encoding="utf-8")
         stdout, _ = process.communicate(timeout=1200)
     assert process.returncode == 0

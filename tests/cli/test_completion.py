@@ -14,59 +14,59 @@ from ssmi.cli.main import cli
 
 
 @pytest.fixture
-def offered(pristine_project: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
+def complete(pristine_project: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.delenv("SSMI_DATA", raising=False)
 
-    def ask(*words: str) -> list[str]:
+    def complete(*words: str) -> list[str]:
         arguments = ["--project", str(pristine_project.root), *words[:-1]]
         shell = ShellComplete(cli, {}, "ssmi-cli", "_SSMI_CLI_COMPLETE")
         return [item.value for item in shell.get_completions(arguments, words[-1])]
 
-    return ask
+    return complete
 
 
 @pytest.mark.parametrize(
     "command", [("train",), ("evaluate",), ("stats",), ("features", "embed"), ("data", "check"), ("predict",)]
 )
-def test_data_sets_are_those_that_are_found(
-    offered: Any, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_available_data_sets_are_completed(
+    complete: Any, command: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert {"resume", "sample", "tiny", "weibo"} <= set(offered(*command, "--dataset", ""))
+    assert {"resume", "sample", "tiny", "weibo"} <= set(complete(*command, "--dataset", ""))
     (tmp_path / "tidy").mkdir()
     monkeypatch.setenv("SSMI_DATA", str(tmp_path))
-    assert offered(*command, "--dataset", "ti") == ["tidy", "tiny"]
+    assert complete(*command, "--dataset", "ti") == ["tidy", "tiny"]
 
 
-def test_configurations(offered: Any) -> None:
-    assert "bert-crf" in offered("train", "--config", "b")
-    assert offered("ablate", "--only", "ssmi,bert-c") == ["ssmi,bert-crf"]
+def test_configurations_are_completed(complete: Any) -> None:
+    assert "bert-crf" in complete("train", "--config", "b")
+    assert complete("ablate", "--only", "ssmi,bert-c") == ["ssmi,bert-crf"]
 
 
 @pytest.mark.parametrize("command", [("train",), ("ablate",), ("explain",), ("features", "build")])
-def test_parameters_and_their_values(offered: Any, command: tuple[str, ...]) -> None:
-    assert offered(*command, "-S", "model.fusion_") == ["model.fusion_layer="]
-    assert {"train.seed=", "vocab.vectors=", "pmi.estimator="} <= set(offered(*command, "-S", ""))
-    assert offered(*command, "-S", "model.fusion=") == [
+def test_parameters_and_their_values_are_completed(complete: Any, command: tuple[str, ...]) -> None:
+    assert complete(*command, "-S", "model.fusion_") == ["model.fusion_layer="]
+    assert {"train.seed=", "vocab.vectors=", "pmi.estimator="} <= set(complete(*command, "-S", ""))
+    assert complete(*command, "-S", "model.fusion=") == [
         "model.fusion=input",
         "model.fusion=layer",
         "model.fusion=none",
         "model.fusion=output",
     ]
-    assert offered(*command, "-S", "model.can=t") == ["model.can=true"]
-    assert offered(*command, "-S", "model.nothing=") == []
+    assert complete(*command, "-S", "model.can=t") == ["model.can=true"]
+    assert complete(*command, "-S", "model.nothing=") == []
 
 
-def test_names_of_parameters(offered: Any) -> None:
-    assert offered("params", "model.fu") == ["model.fusion", "model.fusion_layer"]
-    assert {"model", "datasets", "train.seed"} <= set(offered("params", ""))
+def test_parameter_names_are_completed(complete: Any) -> None:
+    assert complete("params", "model.fu") == ["model.fusion", "model.fusion_layer"]
+    assert {"model", "datasets", "train.seed"} <= set(complete("params", ""))
 
 
 @pytest.mark.parametrize("command", ["train", "evaluate", "report", "predict", "ablate"])
-def test_devices(offered: Any, command: str) -> None:
-    assert offered(command, "--device", "c") == ["cpu", "cuda", "cuda:0", "cuda:1"]
+def test_devices_are_completed(complete: Any, command: str) -> None:
+    assert complete(command, "--device", "c") == ["cpu", "cuda", "cuda:0", "cuda:1"]
 
 
-def test_nothing_heavy_is_loaded_and_no_project_is_needed(tmp_path: Path) -> None:
+def test_completion_loads_nothing_heavy_and_needs_no_project(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom click.shell_completion import ShellComplete\nfrom ssmi.cli.main import cli\n"
         "shell = ShellComplete(cli, {}, 'ssmi-cli', '_SSMI_CLI_COMPLETE')\n"
@@ -75,5 +75,5 @@ def test_nothing_heavy_is_loaded_and_no_project_is_needed(tmp_path: Path) -> Non
         "    assert shell.get_completions(words, ''), words\n"
         "assert not {'torch', 'transformers', 'dask', 'duckdb', 'polars', 'gensim'} & set(sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert result.returncode == 0, result.stderr

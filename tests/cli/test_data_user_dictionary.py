@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 
-def test_each_line_is_counted_and_those_without_a_match_come_first(project: Any) -> None:
+def test_lines_are_counted_and_unmatched_ones_come_first(project: Any) -> None:
     words = "只有测试集见过 1000000\n音·乐 5\n天下无此词语 9\n"
     (project.root / "words.txt").write_text(words, encoding="utf-8")
     project.set("segment", user_dict="words.txt")
@@ -23,16 +23,16 @@ def test_each_line_is_counted_and_those_without_a_match_come_first(project: Any)
     outcome = project.ssmi("features", "segment")
     assert outcome.code == 0 and "never matches: words.txt:2 '音·乐' (jieba cuts at '·')" in outcome.stderr
     manifest = project.root / "artifacts" / "segment" / "tiny" / "manifest.json"
-    facts = json.loads(manifest.read_text("utf-8"))["report"]["statistics"]["user_dictionary"]
-    assert facts["lines"] == 3 and facts["never_match"] == 1 and facts["stand_twice"] == 0
+    statistics = json.loads(manifest.read_text("utf-8"))["report"]["statistics"]["user_dictionary"]
+    assert statistics["lines"] == 3 and statistics["never_match"] == 1 and statistics["stand_twice"] == 0
 
 
-def test_without_one_nothing_is_counted(project: Any) -> None:
+def test_nothing_is_counted_without_a_user_dictionary(project: Any) -> None:
     outcome = project.ssmi("data", "check", "--json")
     assert outcome.code == 0 and json.loads(outcome.stdout)["user_dictionary"] is None
 
 
-def test_lines_of_another_form_end_the_check_as_they_end_the_stage(project: Any) -> None:
+def test_malformed_lines_fail_both_the_check_and_the_stage(project: Any) -> None:
     (project.root / "words.txt").write_text("云计算平台,99999,n\n好词一二 5\n南北高架 nz 5\n", encoding="utf-8")
     project.set("segment", user_dict="words.txt")
     for command in (("data", "check"), ("features", "segment")):

@@ -19,10 +19,10 @@ def _vocabulary(project: Any) -> list[str]:
     return (project.root / "encoder" / "vocab.txt").read_text(encoding="utf-8").splitlines()
 
 
-def test_the_type_is_said(built_once: Any) -> None:
-    said = built_once.ssmi("data", "check", "--dataset", "tiny")
-    assert said.code == 0, said.stderr
-    assert "encoder encoder  (bert, 2 layers of width 32, up to 62 characters at once)" in said.stdout
+def test_the_encoder_type_is_printed(built_once: Any) -> None:
+    outcome = built_once.ssmi("data", "check", "--dataset", "tiny")
+    assert outcome.code == 0, outcome.stderr
+    assert "encoder encoder  (bert, 2 layers of width 32, up to 62 characters at once)" in outcome.stdout
     body = json.loads(built_once.ssmi("data", "check", "--dataset", "tiny", "--json").stdout)
     assert body["encoder"]["type"] == "bert" and "train" in body["splits"]
     doctor = built_once.ssmi("doctor")
@@ -30,7 +30,9 @@ def test_the_type_is_said(built_once: Any) -> None:
 
 
 @pytest.mark.parametrize("command", [("data", "check"), ("features", "embed"), ("features", "shards"), ("train",)])
-def test_a_type_that_is_not_read_is_refused_by_whoever_opens_it_first(project: Any, command: tuple[str, ...]) -> None:
+def test_unsupported_types_are_refused_by_the_first_command_that_opens_them(
+    project: Any, command: tuple[str, ...]
+) -> None:
     path = project.root / "encoder" / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "model_type": "gpt2"}))
     outcome = project.ssmi(*command, "--dataset", "tiny")
@@ -39,19 +41,19 @@ def test_a_type_that_is_not_read_is_refused_by_whoever_opens_it_first(project: A
     assert "none of the types" in project.ssmi("doctor").stdout
 
 
-def test_an_encoder_that_hardly_knows_the_text_is_refused_and_one_that_lacks_some_is_told_of(project: Any) -> None:
+def test_unknown_characters_are_refused_if_many_and_reported_if_few(project: Any) -> None:
     tokens = _vocabulary(project)
     chinese = [token for token in tokens if "\u4e00" <= token <= "\u9fff"]
-    for kept, code in ((3, 3), (len(chinese) * 4 // 5, 0)):
-        lacking = set(chinese[kept:])
-        lines = [f"[unused{number}]" if token in lacking else token for number, token in enumerate(tokens)]
+    for n_kept, code in ((3, 3), (len(chinese) * 4 // 5, 0)):
+        removed = set(chinese[n_kept:])
+        lines = [f"[unused{number}]" if token in removed else token for number, token in enumerate(tokens)]
         (project.root / "encoder" / "vocab.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
         outcome = project.ssmi("features", "embed", "--dataset", "tiny")
         assert outcome.code == code
         assert "of the Chinese characters of tiny are unknown to it" in outcome.stderr
 
 
-def test_a_run_on_narrow_embeddings_and_fewer_layers_trains_and_opens_again(
+def test_an_encoder_with_narrow_embeddings_and_fewer_layers_can_be_trained_and_used(
     project: Any, write_typed_encoder: Callable[..., Any]
 ) -> None:
     """An ELECTRA with model.fusion: input, from raw text to entities; no step requires a BERT."""
@@ -72,7 +74,7 @@ def test_a_run_on_narrow_embeddings_and_fewer_layers_trains_and_opens_again(
     assert json.loads(predicted.stdout.splitlines()[0])["text"] == "王小明在北京大学任教授。"
 
 
-def test_a_run_on_stored_states_of_a_roberta(project: Any, write_typed_encoder: Callable[..., Any]) -> None:
+def test_training_on_stored_states_of_a_roberta(project: Any, write_typed_encoder: Callable[..., Any]) -> None:
     vocabulary = _vocabulary(project)
     shutil.rmtree(project.root / "encoder")
     write_typed_encoder(project.root / "encoder", "roberta", vocabulary)
@@ -85,27 +87,29 @@ def test_a_run_on_stored_states_of_a_roberta(project: Any, write_typed_encoder: 
 
 
 @pytest.mark.parametrize("kind", ["bert", "modernbert"])
-def test_a_run_of_upper_layers(project: Any, write_typed_encoder: Callable[..., Any], kind: str) -> None:
+def test_training_the_upper_layers_only(project: Any, write_typed_encoder: Callable[..., Any], kind: str) -> None:
     """Text is tagged like the split; stored states of a ModernBERT must not include the norm after its last layer."""
     vocabulary = _vocabulary(project)
     shutil.rmtree(project.root / "encoder")
     write_typed_encoder(project.root / "encoder", kind, vocabulary)
     states = ["-S", "shards.hidden=true", "-S", "shards.hidden_layers=1"]
-    chosen = [*states, "-S", "model.encoder=upper", "-S", "train.max_steps=12", "-S", "train.lr_encoder=1e-3"]
+    options = [*states, "-S", "model.encoder=upper", "-S", "train.max_steps=12", "-S", "train.lr_encoder=1e-3"]
     project.build("--dataset", "tiny", *states)
     if kind == "modernbert":
-        refused = project.ssmi("train", "--dataset", "tiny", *chosen)
-        assert (refused.code, "-S shards.hidden_norm=false" in refused.stderr) == (5, True), refused.stderr
-        chosen += ["-S", "shards.hidden_norm=false"]
+        outcome = project.ssmi("train", "--dataset", "tiny", *options)
+        assert (outcome.code, "-S shards.hidden_norm=false" in outcome.stderr) == (5, True), outcome.stderr
+        options += ["-S", "shards.hidden_norm=false"]
         project.build("--dataset", "tiny", *states, "-S", "shards.hidden_norm=false")
-    trained = project.ssmi("train", "--dataset", "tiny", *chosen)
+    trained = project.ssmi("train", "--dataset", "tiny", *options)
     assert trained.code == 0, trained.stderr
     run = project.root / "artifacts" / "train" / "tiny"
     tagged = tag_split(
         run=run, shards=project.root / "artifacts/shards/tiny", split="test", device="cpu", reporter=Silent()
     )
     assert any(tagged.predicted.spans)
-    texts = ["".join(one) for one in characters_of(open_shards(project.root / "artifacts/shards/tiny"), "test")]
+    texts = [
+        "".join(characters) for characters in characters_of(open_shards(project.root / "artifacts/shards/tiny"), "test")
+    ]
     tagger = ssmi.open_run(run)
-    found = [[(one.start, one.end, one.label) for one in entities] for entities in tagger(texts)]
-    assert found == [[(one.start, one.end, one.label) for one in spans] for spans in tagged.predicted.spans]
+    predicted = [[(entity.start, entity.end, entity.label) for entity in entities] for entities in tagger(texts)]
+    assert predicted == [[(span.start, span.end, span.label) for span in spans] for spans in tagged.predicted.spans]

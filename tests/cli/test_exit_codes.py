@@ -14,7 +14,7 @@ from ssmi.cli.main import COMMANDS, cli
 
 # --- files named on the command line ------------------------------------------------------------------------------
 
-GIVEN: dict[str, list[str]] = {
+COMMANDS_WITH_FILE: dict[str, list[str]] = {
     "predict files": ["predict", "{file}"],
     "predict entities": ["predict", "--entities", "{file}", "{text}"],
     "evaluate file": ["evaluate", "--file", "{file}"],
@@ -26,7 +26,7 @@ GIVEN: dict[str, list[str]] = {
     "init data": ["init", "{out}", "--data", "{file}"],
 }
 """Mapping from command and parameter to a command line that reads a file through that parameter."""
-WRITTEN_OR_FOLDER = {"out", "picture", "target", "run", "base", "folder", "project"}
+OUTPUTS_AND_FOLDERS = {"out", "picture", "target", "run", "base", "folder", "project"}
 """Parameters that name an output or a folder."""
 
 
@@ -35,9 +35,11 @@ def _path_parameters() -> Iterator[str]:
 
     def walk(name: str, command: click.Command) -> Iterator[str]:
         if isinstance(command, click.Group):
-            for inner, one in command.commands.items():
-                yield from walk(f"{name} {inner}", one)
-        yield from (f"{name} {one.name}" for one in command.params if isinstance(one.type, click.Path))
+            for subname, subcommand in command.commands.items():
+                yield from walk(f"{name} {subname}", subcommand)
+        yield from (
+            f"{name} {parameter.name}" for parameter in command.params if isinstance(parameter.type, click.Path)
+        )
 
     for name in COMMANDS:
         command = cli.get_command(click.Context(cli), name)
@@ -45,16 +47,17 @@ def _path_parameters() -> Iterator[str]:
         yield from walk(name, command)
 
 
-def test_every_parameter_that_takes_a_file_is_tried() -> None:
-    reading = {name for name in _path_parameters() if name.rpartition(" ")[2] not in WRITTEN_OR_FOLDER}
-    assert len(reading) > 5
-    assert reading | {"data convert tag_map"} == set(GIVEN)  # its value may also be a list of type pairs
+def test_every_parameter_that_takes_a_file_is_tested() -> None:
+    parameters = {name for name in _path_parameters() if name.rpartition(" ")[2] not in OUTPUTS_AND_FOLDERS}
+    assert len(parameters) > 5
+    # The value of tag_map may also be a list of type pairs, so it is not a path.
+    assert parameters | {"data convert tag_map"} == set(COMMANDS_WITH_FILE)
 
 
 # --- kinds of bad files -------------------------------------------------------------------------------------------
 
 
-def _nothing(path: Path) -> None:
+def _missing(path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
@@ -80,13 +83,13 @@ def _other_encoding(path: Path) -> None:
 
 Damage = Callable[[Path], None]
 KINDS: dict[str, tuple[Damage, int, str]] = {
-    "not there": (_nothing, 4, "no such file"),
+    "missing": (_missing, 4, "no such file"),
     "a folder": (_folder, 3, "a folder"),
     "not permitted": (_forbidden, 3, "cannot be read (Permission denied)"),
     "not UTF-8": (_other_encoding, 3, "UTF-8"),
 }
 IS_ROOT = hasattr(os, "geteuid") and os.geteuid() == 0
-kinds = pytest.mark.parametrize(
+each_kind = pytest.mark.parametrize(
     "kind",
     [
         pytest.param(kind, marks=pytest.mark.skipif(IS_ROOT, reason="root may read everything"))
@@ -98,43 +101,45 @@ kinds = pytest.mark.parametrize(
 
 
 def _assert_refused(outcome: Any, kind: str, path: Path) -> None:
-    _, code, said = KINDS[kind]
+    _, code, expected = KINDS[kind]
     assert outcome.code == code, outcome.stderr
     message, advice = [line for line in outcome.stderr.splitlines() if line.startswith(("error: ", "  next: "))]
-    assert message.startswith("error: ") and path.name in message and said.lower() in message.lower()
+    assert message.startswith("error: ") and path.name in message and expected.lower() in message.lower()
     assert advice.startswith("  next: ") and len(advice) > len("  next: ")
     assert not outcome.stdout
 
 
-@kinds
-@pytest.mark.parametrize("reader", sorted(GIVEN))
-def test_a_file_that_is_given(tagging_project: Any, tmp_path: Path, reader: str, kind: str) -> None:
+@each_kind
+@pytest.mark.parametrize("reader", sorted(COMMANDS_WITH_FILE))
+def test_bad_files_named_on_the_command_line_are_refused(
+    tagging_project: Any, tmp_path: Path, reader: str, kind: str
+) -> None:
     path, text, out = tmp_path / "given" / "some.file", tmp_path / "text.bmes", tmp_path / "out"
     path.parent.mkdir()
     text.write_text("京 S-LOC\n", encoding="utf-8")
     KINDS[kind][0](path)
-    outcome = tagging_project.ssmi(*(word.format(file=path, text=text, out=out) for word in GIVEN[reader]))
+    outcome = tagging_project.ssmi(*(word.format(file=path, text=text, out=out) for word in COMMANDS_WITH_FILE[reader]))
     _assert_refused(outcome, kind, path)
     assert not out.exists()
 
 
-@pytest.mark.parametrize("reader", sorted(GIVEN))
-def test_a_name_through_a_file(tagging_project: Any, tmp_path: Path, reader: str) -> None:
+@pytest.mark.parametrize("reader", sorted(COMMANDS_WITH_FILE))
+def test_a_path_below_a_file_is_refused(tagging_project: Any, tmp_path: Path, reader: str) -> None:
     path, text, out = tmp_path / "given" / "some.file", tmp_path / "text.bmes", tmp_path / "out"
     path.parent.mkdir()
     text.write_text("京 S-LOC\n", encoding="utf-8")
     _below_a_file(path)
-    outcome = tagging_project.ssmi(*(word.format(file=path, text=text, out=out) for word in GIVEN[reader]))
-    _assert_refused(outcome, "not there", path)
+    outcome = tagging_project.ssmi(*(word.format(file=path, text=text, out=out) for word in COMMANDS_WITH_FILE[reader]))
+    _assert_refused(outcome, "missing", path)
 
 
 # --- files named by a project -------------------------------------------------------------------------------------
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("parameter", ["segment.user_dict", "vocab.extra_words"])
 @pytest.mark.parametrize("command", [["features", "build"], ["ablate", "--only", "ssmi", "--seeds", "1"]])
-def test_a_file_that_a_parameter_names(project: Any, command: list[str], parameter: str, kind: str) -> None:
+def test_bad_files_named_by_parameters_are_refused(project: Any, command: list[str], parameter: str, kind: str) -> None:
     path = project.root / "own.txt"
     KINDS[kind][0](path)
     before = project.artifacts("segment"), project.artifacts("vocab")
@@ -142,8 +147,8 @@ def test_a_file_that_a_parameter_names(project: Any, command: list[str], paramet
     assert (project.artifacts("segment"), project.artifacts("vocab")) == before
 
 
-@kinds
-def test_word_vectors(project: Any, kind: str) -> None:
+@each_kind
+def test_bad_word_vectors_are_refused(project: Any, kind: str) -> None:
     path = project.root / "own.txt"
     damage, code, _ = KINDS[kind]
     damage(path)
@@ -151,9 +156,9 @@ def test_word_vectors(project: Any, kind: str) -> None:
     assert outcome.code == code and "own.txt" in outcome.stderr and "  next: " in outcome.stderr
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("command", [["data", "check"], ["features", "build"]])
-def test_a_split_of_a_data_set(project: Any, command: list[str], kind: str) -> None:
+def test_bad_splits_are_refused(project: Any, command: list[str], kind: str) -> None:
     path = project.raw("dev")
     description = "splits: {train: train.bmes, dev: dev.bmes}\n"  # without this, a missing split is not an error
     (path.parent / "dataset.yaml").write_text(description, encoding="utf-8")
@@ -164,9 +169,11 @@ def test_a_split_of_a_data_set(project: Any, command: list[str], kind: str) -> N
     assert outcome.code == code and "dev.bmes" in outcome.stderr and "  next: " in outcome.stderr
 
 
-@kinds
+@each_kind
 @pytest.mark.parametrize("command", [["features", "build"], ["train"], ["evaluate"], ["ablate"], ["stats"]])
-def test_params_yaml(pristine_project: Any, copy_project: Any, tmp_path: Path, command: list[str], kind: str) -> None:
+def test_a_bad_params_yaml_is_refused(
+    pristine_project: Any, copy_project: Any, tmp_path: Path, command: list[str], kind: str
+) -> None:
     project = copy_project(pristine_project, tmp_path)
     path = project.root / "params.yaml"
     path.unlink()

@@ -30,21 +30,21 @@ HEAVY = {"torch", "pyarrow", "transformers", "gensim", "dask", "distributed", "d
 
 
 def _cpu_seconds(arguments: list[str], environment: dict[str, str]) -> float:
-    def spent() -> float:
+    def cpu_seconds_of_children() -> float:
         usage = resource.getrusage(resource.RUSAGE_CHILDREN)
         return usage.ru_utime + usage.ru_stime
 
-    before = spent()
+    before = cpu_seconds_of_children()
     subprocess.run([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL, check=True)
-    return spent() - before
+    return cpu_seconds_of_children() - before
 
 
 def test_help_is_quick_and_loads_nothing_heavy(environment: dict[str, str]) -> None:
     code = "import sys; from ssmi.cli.main import cli; cli.main(['--help'], standalone_mode=False); print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
-    *said, modules = done.stdout.splitlines()
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    *lines, modules = result.stdout.splitlines()
     assert not HEAVY & {name.partition(".")[0] for name in modules.split()}
-    assert [line.split()[0] for line in said if re.match(r"  [a-z]+  +[A-Z]", line)] == list(COMMANDS)
+    assert [line.split()[0] for line in lines if re.match(r"  [a-z]+  +[A-Z]", line)] == list(COMMANDS)
     quickest = {
         name: min(_cpu_seconds(arguments, environment) for _ in range(5))
         for name, arguments in {"help": ["-m", "ssmi.cli.main", "--help"], "python": ["-c", "pass"]}.items()
@@ -61,7 +61,7 @@ def test_every_listed_command_has_help(project: Any, command: str) -> None:
     assert any(line.strip().endswith(".") for line in rest)
 
 
-def test_the_version_is_the_packages(project: Any) -> None:
+def test_the_version_is_printed(project: Any) -> None:
     assert re.fullmatch(r"ssmi-cli, version \d+\.\d+\.\d+\n", project.ssmi("--version").stdout)
 
 
@@ -104,17 +104,17 @@ def test_the_version_is_the_packages(project: Any) -> None:
         ([], "missing command", "ssmi-cli --help lists what it takes"),
     ],
 )
-def test_wrong_usage_is_answered_with_what_is_near(
+def test_wrong_usage_is_refused_with_a_suggestion(
     project: Any, arguments: list[str], message: str, advice: str
 ) -> None:
     outcome = project.ssmi(*arguments)
-    said, step = outcome.stderr.splitlines()
+    error, next_step = outcome.stderr.splitlines()
     assert outcome.code == 2 and not outcome.stdout
-    assert said.startswith(f"error: {message}"), outcome.stderr
-    assert step.startswith(f"  next: {advice}"), outcome.stderr
+    assert error.startswith(f"error: {message}"), outcome.stderr
+    assert next_step.startswith(f"  next: {advice}"), outcome.stderr
 
 
-def test_a_group_without_a_command_is_answered_with_its_help(project: Any) -> None:
+def test_a_group_without_a_command_prints_its_help(project: Any) -> None:
     outcome = project.ssmi("data")
     assert outcome.code == 2 and "Usage: ssmi-cli data" in outcome.stderr and "Commands:" in outcome.stderr
 
@@ -130,7 +130,7 @@ def _edit(name: str, change: Callable[[str], str]) -> Callable[[Any], None]:
     return edit
 
 
-def _nothing(project: Any) -> None:
+def _unchanged(project: Any) -> None:
     pass
 
 
@@ -171,15 +171,15 @@ def _short_vocabulary(project: Any) -> None:
 
 BUILD = ["features", "build"]
 BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = {
-    "data set not there": (lambda p: shutil.rmtree(p.raw("train").parent), BUILD, 4, ["'tiny'", "train.bmes"]),
-    "data set without train": (
+    "missing data set": (lambda p: shutil.rmtree(p.raw("train").parent), BUILD, 4, ["'tiny'", "train.bmes"]),
+    "data set without a train split": (
         lambda p: p.raw("train").unlink(),
         BUILD,
         4,
         ["no train file, only dev and test", "evaluate"],
     ),
-    "data set misspelt": (_nothing, [*BUILD, "--dataset", "resum"], 4, ["'resum'", "did you mean 'resume'?"]),
-    "licensed data set": (_nothing, [*BUILD, "--dataset", "ontonotes4"], 4, ["never fetched", "LDC2011T03", "bmes"]),
+    "data set misspelt": (_unchanged, [*BUILD, "--dataset", "resum"], 4, ["'resum'", "did you mean 'resume'?"]),
+    "licensed data set": (_unchanged, [*BUILD, "--dataset", "ontonotes4"], 4, ["never fetched", "LDC2011T03", "bmes"]),
     "empty data set": (_edit("data/tiny/train.bmes", lambda _: ""), BUILD, 3, ["train.bmes: holds no sentence"]),
     "row without a tag": (
         _edit("data/tiny/dev.bmes", lambda text: "好\n" + text),
@@ -189,7 +189,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
     ),
     "mixed tag schemes": (_mix_schemes, BUILD, 3, ["train.bmes:6 has M-", "train.bmes:7 has I-", "mixed"]),
     "vectors misspelt": (_set("vocab", vectors="synonym"), BUILD, 4, ["'synonym'", "did you mean 'synonyms'?"]),
-    "vectors that are none": (
+    "vectors that are not text": (
         lambda p: (p.root / "vectors.txt").write_bytes(bytes(range(256)) * 9),
         BUILD,
         3,
@@ -202,26 +202,31 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         3,
         ["vectors.txt: no word of 2 to 10 characters", "vocab.vectors"],
     ),
-    "encoder folder not there": (_set("encoder", name="./bert"), BUILD, 4, ["'./bert': no such folder", "vocab.txt"]),
-    "encoder that the hub does not give": (
+    "missing encoder folder": (_set("encoder", name="./bert"), BUILD, 4, ["'./bert': no such folder", "vocab.txt"]),
+    "unknown encoder": (
         _set("encoder", name="nobody/nothing"),
         BUILD,
         4,
         ["nobody/nothing: not a folder, not a listed encoder", "e5-small-zh"],
     ),
     "encoder without weights": (_no_weights, BUILD, 4, ["lacks model.safetensors"]),
-    "encoder whose weights are some pickle": (_pickled_weights, BUILD, 3, ["contains tensors only", "pickle"]),
+    "encoder with pickled weights": (_pickled_weights, BUILD, 3, ["contains tensors only", "pickle"]),
     "encoder with weights of another network": (_other_weights, BUILD, 5, ["missing", "encoder.name"]),
-    "encoder whose weights are damaged": (
+    "encoder with damaged weights": (
         lambda p: (p.root / "encoder" / "model.safetensors").write_bytes(b"\x00" * 99),
         BUILD,
         5,
         ["no usable safetensors weights", "encoder.name"],
     ),
     "encoder with another vocabulary": (_short_vocabulary, BUILD, 3, ["are unknown to it", "encoder.name"]),
-    "data set by path": (_nothing, [*BUILD, "--dataset", "/tmp/raw"], 2, ["'/tmp/raw': not a plain name", "data/NAME"]),
-    "data set from above": (_nothing, [*BUILD, "--dataset", "../tiny"], 2, ["not a plain name"]),
-    "data set without a name": (_nothing, ["stats", "--dataset", ""], 2, ["not a plain name"]),
+    "data set by path": (
+        _unchanged,
+        [*BUILD, "--dataset", "/tmp/raw"],
+        2,
+        ["'/tmp/raw': not a plain name", "data/NAME"],
+    ),
+    "data set above the folder": (_unchanged, [*BUILD, "--dataset", "../tiny"], 2, ["not a plain name"]),
+    "data set without a name": (_unchanged, ["stats", "--dataset", ""], 2, ["not a plain name"]),
     "unknown parameter": (
         _edit("params.yaml", lambda text: text.replace("threshold:", "treshold:")),
         BUILD,
@@ -229,7 +234,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         ["selection.treshold: unknown key, did you mean 'threshold'?"],
     ),
     "two bad parameters": (
-        _nothing,
+        _unchanged,
         [*BUILD, "-S", "selection.max_set=0", "-S", "pmi.estimator=best"],
         2,
         ["selection.max_set:", "pmi.estimator:", "'joint' or 'paper'"],
@@ -240,9 +245,9 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         2,
         ["params.yaml:2: not YAML"],
     ),
-    "override without a value": (_nothing, [*BUILD, "-S", "selection.threshold"], 2, ["not section.key=value"]),
+    "override without a value": (_unchanged, [*BUILD, "-S", "selection.threshold"], 2, ["not section.key=value"]),
     "override of an unknown key": (
-        _nothing,
+        _unchanged,
         [*BUILD, "-S", "selecton.threshold=1"],
         2,
         ["selecton: unknown key, did you mean 'selection'?"],
@@ -250,28 +255,28 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
 }
 
 
-def _assert_clear(outcome: Any, code: int, said: list[str]) -> None:
+def _assert_clear(outcome: Any, code: int, expected: list[str]) -> None:
     """Check for one line with the error and its place, one with the next step, and no traceback."""
     assert outcome.code == code, outcome.stderr
     assert "Traceback" not in outcome.stderr and "Error:" not in outcome.stderr
     *_, message, advice = outcome.stderr.splitlines()
     assert message.startswith("error: ") and len(message) < 400
     assert advice.startswith("  next: ") and len(advice) > 12
-    assert [text for text in said if text not in message + advice] == []
+    assert [text for text in expected if text not in message + advice] == []
 
 
 @pytest.mark.parametrize("case", sorted(BAD_INPUT))
-def test_bad_input_gets_a_clear_answer_and_costs_nothing(project: Any, case: str) -> None:
-    damage, arguments, code, said = BAD_INPUT[case]
+def test_bad_input_is_refused_clearly_and_changes_nothing(project: Any, case: str) -> None:
+    damage, arguments, code, expected = BAD_INPUT[case]
     before = project.artifacts()
     damage(project)
-    _assert_clear(project.ssmi(*arguments), code, said)
+    _assert_clear(project.ssmi(*arguments), code, expected)
     assert project.artifacts() == before
 
 
-def test_outside_a_project(tmp_path: Path, built_once: Any) -> None:
-    nowhere = type(built_once)(tmp_path, built_once.environment)
-    _assert_clear(nowhere.ssmi("features", "build"), 4, ["no params.yaml in", "--project FOLDER"])
+def test_commands_outside_a_project_are_refused(tmp_path: Path, built_once: Any) -> None:
+    project = type(built_once)(tmp_path, built_once.environment)
+    _assert_clear(project.ssmi("features", "build"), 4, ["no params.yaml in", "--project FOLDER"])
 
 
 # --- training and evaluation ----------------------------------------------------------------------------------------
@@ -291,7 +296,7 @@ def trained(trained_once: Any, copy_project: Any, tmp_path: Path) -> Any:
     return copy_project(trained_once, tmp_path)
 
 
-def test_training_and_evaluating_agree(trained: Any) -> None:
+def test_evaluation_agrees_with_training(trained: Any) -> None:
     metrics = json.loads((trained.root / "artifacts/train/tiny/metrics.json").read_text(encoding="utf-8"))
     for split in ("dev", "test"):
         outcome = trained.ssmi("evaluate", "--split", split, "--json")
@@ -301,35 +306,35 @@ def test_training_and_evaluating_agree(trained: Any) -> None:
         assert printed == {split: metrics[split]}
 
 
-def test_training_before_building(fresh_project: Any) -> None:
+def test_training_without_features_is_refused(fresh_project: Any) -> None:
     outcome = fresh_project.ssmi("train")
     _assert_clear(outcome, 4, ["artifacts/shards/tiny: not built", "ssmi-cli features build --dataset tiny"])
     assert fresh_project.artifacts() == {}
 
 
-def test_evaluating_before_training(project: Any) -> None:
+def test_evaluating_without_a_run_is_refused(project: Any) -> None:
     _assert_clear(project.ssmi("evaluate"), 4, ["no such folder", "ssmi-cli train"])
 
 
-def test_the_raw_files_outlive_a_data_set_given_by_path(project: Any) -> None:
+def test_a_data_set_named_by_path_is_refused_and_its_files_are_kept(project: Any) -> None:
     raw = project.raw("train").parent
     before = {path.name: path.read_bytes() for path in raw.iterdir()}
     for name in (str(raw), f"{raw}/", "./tiny", "..", "a\\b"):
-        for verb in ("build", "prepare"):
-            _assert_clear(project.ssmi("features", verb, "--dataset", name), 2, ["not a plain name"])
+        for command in ("build", "prepare"):
+            _assert_clear(project.ssmi("features", command, "--dataset", name), 2, ["not a plain name"])
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == before
 
 
-def test_training_on_features_of_other_parameters(trained: Any) -> None:
+def test_training_on_features_with_other_parameters_is_refused(trained: Any) -> None:
     before = trained.artifacts("train")
-    said = ["selection.threshold is", "in the shards, 0.9 in the parameters", "features build --dataset tiny"]
-    _assert_clear(trained.ssmi("train", "-S", "selection.threshold=0.9"), 5, said)
+    expected = ["selection.threshold is", "in the shards, 0.9 in the parameters", "features build --dataset tiny"]
+    _assert_clear(trained.ssmi("train", "-S", "selection.threshold=0.9"), 5, expected)
     trained.set("vocab", max_words=7)
     _assert_clear(trained.ssmi("train"), 5, ["vocab.max_words is null in the shards, 7 in the parameters"])
     assert trained.artifacts("train") == before
 
 
-def test_a_reader_that_leaves_early_is_no_failure(trained: Any) -> None:
+def test_a_closed_pipe_is_not_an_error(trained: Any) -> None:
     query = "SELECT unnest(range(200000)) AS n"
     process = trained.start("stats", "--sql", query, "--format", "csv")
     assert process.stdout.readline() == "n\n"
@@ -339,20 +344,20 @@ def test_a_reader_that_leaves_early_is_no_failure(trained: Any) -> None:
     process.stderr.close()
 
 
-def test_shards_of_another_vocabulary(trained: Any) -> None:
+def test_shards_with_another_vocabulary_are_refused(trained: Any) -> None:
     before = trained.artifacts("train")
     trained.build("-S", "vocab.max_words=100")
-    said = ["do not belong together", "vocabulary", "train on these"]
-    _assert_clear(trained.ssmi("evaluate"), 5, said)
+    expected = ["do not belong together", "vocabulary", "train on these"]
+    _assert_clear(trained.ssmi("evaluate"), 5, expected)
     assert trained.artifacts("train") == before
 
 
-def test_shards_of_another_label_set(trained: Any) -> None:
+def test_shards_with_another_label_set_are_refused(trained: Any) -> None:
     trained.build("-S", "shards.tag_scheme=BIO")
     _assert_clear(trained.ssmi("evaluate"), 5, ["do not belong together", "labels BMES", "BIO"])
 
 
-def test_shards_of_another_encoder(trained: Any) -> None:
+def test_shards_of_another_encoder_are_refused(trained: Any) -> None:
     config = trained.root / "encoder" / "config.json"
     body = json.loads(config.read_text(encoding="utf-8"))
     config.write_text(json.dumps({**body, "layer_norm_eps": 1e-6}), encoding="utf-8")
@@ -378,22 +383,24 @@ def _other_columns(shards: Path) -> None:
 def _other_types(shards: Path) -> None:
     path = shards / "dev" / "part-00000.parquet"
     table = pq.read_table(path)
-    place = table.schema.get_field_index("token_ids")
-    pq.write_table(table.set_column(place, "token_ids", table["token_ids"].cast(pa.list_(pa.int64()))), path)
+    index = table.schema.get_field_index("token_ids")
+    pq.write_table(table.set_column(index, "token_ids", table["token_ids"].cast(pa.list_(pa.int64()))), path)
 
 
 @pytest.mark.parametrize(
-    ("damage", "said"),
+    ("damage", "expected"),
     [
         (_older_manifest, [f"version 0, this program writes {schema.SCHEMA_VERSION}", "build the features again"]),
         (_other_columns, ["not what manifest.json says", "dev/part-00000.parquet"]),
         (_other_types, ["not what manifest.json says", "dev/part-00000.parquet"]),
     ],
 )
-def test_shards_of_another_schema(trained: Any, damage: Callable[[Path], None], said: list[str]) -> None:
+def test_shards_with_another_schema_are_refused_and_rebuilt(
+    trained: Any, damage: Callable[[Path], None], expected: list[str]
+) -> None:
     damage(trained.root / "artifacts" / "shards" / "tiny")
     before = trained.artifacts("train")
-    _assert_clear(trained.ssmi("train"), 5, said)
+    _assert_clear(trained.ssmi("train"), 5, expected)
     assert trained.artifacts("train") == before
     # Building repairs the shards.
     assert trained.build().built == {"shards"}
@@ -403,13 +410,13 @@ def test_shards_of_another_schema(trained: Any, damage: Callable[[Path], None], 
 # --- interruption ---------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", [(), ("--workers", "2")])
-def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("options", [(), ("--workers", "2")])
+def test_an_interrupted_build_is_reported_and_leaves_no_partial_output(project: Any, options: tuple[str, ...]) -> None:
     """Press Ctrl-C, which reaches every process, once prepare has written part-00003 of thousands of parts."""
     project.set("prepare", sentences_per_part=1)
     project.raw("train").write_text("好 O\n\n" * 20_000, encoding="utf-8")
     before = project.artifacts()
-    with project.start("features", "build", *how, start_new_session=True) as process:
+    with project.start("features", "build", *options, start_new_session=True) as process:
         end = time.monotonic() + 600
         while not list(project.root.glob(".ssmi/scratch/stages/*/*/output/train/part-00003.parquet")):
             assert process.poll() is None and time.monotonic() < end
@@ -443,14 +450,14 @@ def test_an_interrupted_build_says_so_and_leaves_no_half(project: Any, how: tupl
     ],
     ids=lambda arguments: arguments[0] + arguments[1],
 )
-def test_every_command_tells_a_misspelt_data_set(tagging_project: Any, arguments: list[str]) -> None:
+def test_misspelt_data_sets_get_a_suggestion(tagging_project: Any, arguments: list[str]) -> None:
     outcome = tagging_project.ssmi(*arguments)
     assert outcome.code == 4, outcome.stderr
     assert "data set 'tinny': unknown" in outcome.stderr and "did you mean 'tiny'?" in outcome.stderr
 
 
 @pytest.mark.parametrize(
-    ("given", "said"),
+    ("override", "message"),
     [
         ("epochs=3", "epochs: unknown key, did you mean 'train.epochs'?"),
         ("model.epochs=3", "model.epochs: unknown key, did you mean 'train.epochs'?"),
@@ -464,12 +471,12 @@ def test_every_command_tells_a_misspelt_data_set(tagging_project: Any, arguments
         ("encoder.name=3", "encoder.name: expected a text, got 3"),
     ],
 )
-def test_a_wrong_parameter_is_told_by_its_key_and_value(pristine_project: Any, given: str, said: str) -> None:
-    outcome = pristine_project.ssmi("train", "-S", given)
-    assert outcome.code == 2 and said in outcome.stderr
+def test_invalid_parameters_are_reported_with_key_and_value(pristine_project: Any, override: str, message: str) -> None:
+    outcome = pristine_project.ssmi("train", "-S", override)
+    assert outcome.code == 2 and message in outcome.stderr
 
 
-def test_an_option_that_is_nearly_a_parameter_is_told_as_one(pristine_project: Any) -> None:
+def test_an_option_that_resembles_a_parameter_suggests_setting_it(pristine_project: Any) -> None:
     outcome = pristine_project.ssmi("train", "--epoch", "3")
     assert outcome.code == 2 and "set a parameter with -S: -S train.epochs=VALUE" in outcome.stderr
 
@@ -482,12 +489,12 @@ def test_an_option_that_is_nearly_a_parameter_is_told_as_one(pristine_project: A
     ],
     ids=lambda arguments: arguments[0],
 )
-def test_every_command_tells_a_misspelt_corpus(tagging_project: Any, arguments: list[str]) -> None:
+def test_misspelt_corpora_get_a_suggestion(tagging_project: Any, arguments: list[str]) -> None:
     outcome = tagging_project.ssmi(*arguments)
     assert outcome.code == 4 and "did you mean 'tiny'?" in outcome.stderr, outcome.stderr
 
 
-def test_a_misspelt_run_is_told_with_the_nearest(tagging_project: Any) -> None:
+def test_a_misspelt_run_gets_a_suggestion(tagging_project: Any) -> None:
     run = tagging_project.root / "artifacts" / "train" / "tinny"
     outcome = tagging_project.ssmi("evaluate", "--run", str(run))
     assert outcome.code == 4 and f"did you mean '{run.with_name('tiny')}'?" in outcome.stderr

@@ -13,15 +13,15 @@ import ssmi
 from ssmi import data
 from ssmi.cli.main import cli
 
-ON_A_TERMINAL = {
+COMMAND_LINE_ONLY = {
     "as_json": "results have to_json or are plain",
-    "form": "of a table on the terminal",
+    "form": "formats a table for the terminal",
     "list_only": "ssmi.configurations",
     "print_sql": "ssmi.statistics.shell_script",
     "stage_version": "for DVC, which calls the command line",
     "picture": "ssmi.charts draws results",
     "top": "a result holds all rows",
-    "interactive": "a person types",
+    "interactive": "needs a terminal",
     "out": "the caller writes what predict_files yields",
 }
 """Options without a corresponding argument, each with the reason."""
@@ -38,7 +38,7 @@ RENAMED = {
     "form": "format",
 }
 PROJECT = ssmi.Project
-DOORS: dict[str, tuple[Callable[..., Any], ...]] = {
+FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "ablate": (PROJECT.ablate,),
     "compare": (PROJECT.compare,),
     "data check": (PROJECT.check_data,),
@@ -57,36 +57,36 @@ DOORS: dict[str, tuple[Callable[..., Any], ...]] = {
     "train": (PROJECT.train,),
     "verify": (PROJECT.verify,),
 }
-ELSEWHERE = {"data list", "demo", "doctor", "dvc write", "init", "params"}
+NO_FUNCTION_NEEDED = {"data list", "demo", "doctor", "dvc write", "init", "params"}
 """Commands without options that Python needs, or whose Python counterpart is in another module."""
 
 
-def _verbs(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
+def _commands(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
     if isinstance(command, click.Group):
         context = click.Context(command)
-        for below in command.list_commands(context):
-            inner = command.get_command(context, below)
-            assert inner is not None
-            yield from _verbs(inner, f"{name} {below}".strip())
+        for subname in command.list_commands(context):
+            subcommand = command.get_command(context, subname)
+            assert subcommand is not None
+            yield from _commands(subcommand, f"{name} {subname}".strip())
     else:
         yield name, command
 
 
-VERBS = dict(_verbs(cli))
+COMMANDS = dict(_commands(cli))
 
 
-def test_every_verb_has_its_door() -> None:
-    stages = {name for name in VERBS if name.startswith("features ")} - {"features build", "features run"}
+def test_every_command_has_a_function() -> None:
+    stages = {name for name in COMMANDS if name.startswith("features ")} - {"features build", "features run"}
     assert len(stages) == 7  # each is `features run` for one stage
-    assert VERBS.keys() - stages == DOORS.keys() | ELSEWHERE
+    assert COMMANDS.keys() - stages == FUNCTIONS.keys() | NO_FUNCTION_NEEDED
 
 
-@pytest.mark.parametrize("verb", sorted(DOORS))
-def test_every_option_is_an_argument(verb: str) -> None:
-    arguments = {name for door in DOORS[verb] for name in inspect.signature(door).parameters}
-    options = {option.name for option in VERBS[verb].params if isinstance(option.name, str)}
+@pytest.mark.parametrize("command", sorted(FUNCTIONS))
+def test_every_option_is_an_argument(command: str) -> None:
+    arguments = {name for function in FUNCTIONS[command] for name in inspect.signature(function).parameters}
+    options = {option.name for option in COMMANDS[command].params if isinstance(option.name, str)}
     missing = {name for name in options if name not in arguments and RENAMED.get(name) not in arguments}
-    if verb == "stats":
+    if command == "stats":
         assert missing >= {"sql"} or "query" in arguments
         missing -= {"sql"}
-    assert missing <= ON_A_TERMINAL.keys(), f"{verb}: {missing - ON_A_TERMINAL.keys()}"
+    assert missing <= COMMAND_LINE_ONLY.keys(), f"{command}: {missing - COMMAND_LINE_ONLY.keys()}"

@@ -32,51 +32,55 @@ def predict(tagging_project: Any, tmp_path: Path) -> Callable[..., Any]:
     return call
 
 
-def rows_of(outcome: Any) -> list[dict[str, Any]]:
+def parse_rows(outcome: Any) -> list[dict[str, Any]]:
     assert outcome.code == 0, outcome.stderr
     return [json.loads(line) for line in outcome.stdout.splitlines()]
 
 
-def test_own_entities_in_every_format(predict: Callable[..., Any], entities_file: Path) -> None:
-    plain = rows_of(predict())
+def test_user_entities_are_written_in_every_format(predict: Callable[..., Any], entities_file: Path) -> None:
+    plain = parse_rows(predict())
     outcome = predict("--entities", entities_file)
     assert "own.tsv:1: PERSON is not a type of the run" in outcome.stderr
     assert "own.tsv:2: EVENT is not a type of the run" in outcome.stderr
-    rows = rows_of(outcome)
-    assert all("source" not in one for row in plain for one in row["entities"])
-    assert {one["source"] for row in rows for one in row["entities"]} == {"file", "model"}
+    rows = parse_rows(outcome)
+    assert all("source" not in entity for row in plain for entity in row["entities"])
+    assert {entity["source"] for row in rows for entity in row["entities"]} == {"file", "model"}
     forced = {"start": 5, "end": 10, "label": "EVENT", "text": "毕业于北京", "score": 0.0, "source": "file"}
     assert forced in rows[0]["entities"]
-    assert [one["text"] for one in rows[1]["entities"]] == ["毕业于 北京"]
-    for one in plain[0]["entities"]:  # entities that do not touch it are kept
-        if one["end"] <= 5 or one["start"] >= 10:
-            assert {**one, "source": "model"} in rows[0]["entities"]
+    assert [entity["text"] for entity in rows[1]["entities"]] == ["毕业于 北京"]
+    for entity in plain[0]["entities"]:  # entities that do not touch it are kept
+        if entity["end"] <= 5 or entity["start"] >= 10:
+            assert {**entity, "source": "model"} in rows[0]["entities"]
     assert "毕\tB-EVENT" in predict("--entities", entities_file, "--format", "conll").stdout
-    assert [5, 10, "EVENT"] in rows_of(predict("--entities", entities_file, "--format", "doccano"))[0]["label"]
+    assert [5, 10, "EVENT"] in parse_rows(predict("--entities", entities_file, "--format", "doccano"))[0]["label"]
     tasks = json.loads(predict("--entities", entities_file, "--format", "label-studio").stdout)
-    scores = [one["score"] for one in rows[0]["entities"] if one["source"] == "model"]
+    scores = [entity["score"] for entity in rows[0]["entities"] if entity["source"] == "model"]
     assert tasks[0]["predictions"][0]["score"] == min(scores)
     assert "score" not in tasks[1]["predictions"][0]
 
 
-def test_a_file_of_entities_that_is_wrong(predict: Callable[..., Any], entities_file: Path, tmp_path: Path) -> None:
+def test_an_invalid_file_of_entities_is_refused(
+    predict: Callable[..., Any], entities_file: Path, tmp_path: Path
+) -> None:
     entities_file.write_text("先生 PERSON\n北京\n", encoding="utf-8")
     outcome = predict("--entities", entities_file)
     assert outcome.code == 3 and "own.tsv:2: no word, or no label" in outcome.stderr and not outcome.stdout
     assert predict("--entities", tmp_path / "none").code == 4
 
 
-def test_less_probable_ones_are_left_out(predict: Callable[..., Any]) -> None:
-    rows = rows_of(predict())
-    least = sorted(one["score"] for row in rows for one in row["entities"])[-1]
-    kept = rows_of(predict("--min-score", least - 1e-6))
-    assert kept[0]["entities"] == [one for one in rows[0]["entities"] if one["score"] >= least - 1e-6] != []
-    for wrong in ("1.5", "-1", "nan"):
-        outcome = predict("--min-score", wrong)
+def test_entities_below_the_minimum_score_are_omitted(predict: Callable[..., Any]) -> None:
+    rows = parse_rows(predict())
+    threshold = sorted(entity["score"] for row in rows for entity in row["entities"])[-1]
+    kept = parse_rows(predict("--min-score", threshold - 1e-6))
+    assert (
+        kept[0]["entities"] == [entity for entity in rows[0]["entities"] if entity["score"] >= threshold - 1e-6] != []
+    )
+    for value in ("1.5", "-1", "nan"):
+        outcome = predict("--min-score", value)
         assert outcome.code == 2 and "not a probability" in outcome.stderr
 
 
-def test_own_entities_while_one_types(
+def test_user_entities_are_marked_interactively(
     tagging_project: Any, entities_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{SENTENCE}\n".encode()), encoding="utf-8"))
@@ -87,14 +91,14 @@ def test_own_entities_while_one_types(
     assert outcome.stdout.startswith("吴重阳[先生 PERSON][毕业于北京 EVENT]大学")
 
 
-def test_explain_says_whether_a_segment_is_an_own_entity(built_once: Any, entities_file: Path) -> None:
+def test_explain_reports_whether_a_segment_is_a_user_entity(built_once: Any, entities_file: Path) -> None:
     entities_file.write_text("公 司\tORG\tforce\n", encoding="utf-8")
-    asked = ("explain", "公", "--segment", "公司")
-    outcome = built_once.ssmi(*asked, "--entities", str(entities_file))
+    command = ("explain", "公", "--segment", "公司")
+    outcome = built_once.ssmi(*command, "--entities", str(entities_file))
     assert outcome.code == 0, outcome.stderr
     assert f"公司 is an entity of {entities_file}:1: ORG, force" in outcome.stdout
-    body = json.loads(built_once.ssmi(*asked, "--entities", str(entities_file), "--json").stdout)
+    body = json.loads(built_once.ssmi(*command, "--entities", str(entities_file), "--json").stdout)
     assert body["entity"] == {"label": "ORG", "mode": "force", "where": f"{entities_file}:1"}
     entities_file.write_text("董事长\tTITLE\n", encoding="utf-8")
-    assert f"公司 is no entity of {entities_file}" in built_once.ssmi(*asked, "--entities", str(entities_file)).stdout
-    assert "entity" not in json.loads(built_once.ssmi(*asked, "--json").stdout)
+    assert f"公司 is no entity of {entities_file}" in built_once.ssmi(*command, "--entities", str(entities_file)).stdout
+    assert "entity" not in json.loads(built_once.ssmi(*command, "--json").stdout)

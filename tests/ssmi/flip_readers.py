@@ -29,7 +29,7 @@ from ssmi.pipeline.stages.stage import StageContext
 
 TEXTS = ["王小明在北京大学任教授。", "疫苗在上海", "公司董事长生于南京市"]
 WORDS = ["疫苗", "北京大学", "教授", "熊猫"]
-EVERYTHING = RequiredFeatures(
+ALL_FEATURES = RequiredFeatures(
     **dict.fromkeys(("best", "local", "sets", "negatives", "segment_positions", "boundary_roles"), True),
     **dict.fromkeys(("cosine_gates", "hidden", "special_states", "matches"), True),
 )
@@ -37,7 +37,7 @@ Read = Callable[[Path], object]
 """Function that reads a project folder as a command does; equal results mean that it used the same bytes."""
 
 
-def forget() -> None:
+def clear_caches() -> None:
     """Clear the caches of opened files, which would hide that a file changed."""
     vocabulary_files._open.cache_clear()
     segment_vector_files.open_segment_vectors.cache_clear()
@@ -48,13 +48,16 @@ def read_shards(root: Path) -> object:
     """Read the splits as ``train`` and ``evaluate`` do."""
     opened = open_shards(root / "artifacts" / "shards" / "tiny")
     splits = [
-        read_split(opened, name, boundaries=opened.boundaries, required=EVERYTHING) for name in ("train", "dev", "test")
+        read_split(opened, name, boundaries=opened.boundaries, required=ALL_FEATURES)
+        for name in ("train", "dev", "test")
     ]
     columns = [(s.token_ids, s.tag_ids, s.best_rows, s.set_rows, s.local_rows, s.negative_rows) for s in splits]
-    more = [(s.cosine_gates, s.boundary_roles, s.segment_positions, s.window_starts) for s in splits]
-    states = [part.tobytes() for s in splits for held in (s.hidden, s.special_states) if held for part in held.parts]
+    others = [(s.cosine_gates, s.boundary_roles, s.segment_positions, s.window_starts) for s in splits]
+    states = [
+        part.tobytes() for s in splits for tensors in (s.hidden, s.special_states) if tensors for part in tensors.parts
+    ]
     gold = [s.gold for s in splits]
-    return pickle.dumps((columns, more, states, gold, opened.boundaries.vectors, opened.labels))
+    return pickle.dumps((columns, others, states, gold, opened.boundaries.vectors, opened.labels))
 
 
 def run_stage(name: str) -> Read:
@@ -63,12 +66,12 @@ def run_stage(name: str) -> Read:
     def read(root: Path) -> object:
         project = ssmi.open_project(root)
         context = StageContext(root, "tiny", project.params(), Serial(), Silent())
-        folder, kept = context.folder(name), root / "kept" / name
-        if not kept.exists():
-            shutil.copytree(folder, kept)
+        folder, backup = context.folder(name), root / "kept" / name
+        if not backup.exists():
+            shutil.copytree(folder, backup)
         files = up_to_date.run(get_stage(name), context).files
         shutil.rmtree(folder)
-        shutil.copytree(kept, folder)
+        shutil.copytree(backup, folder)
         return files
 
     return read
@@ -78,16 +81,18 @@ def _plain(value: Any) -> object:
     """Return the contents of a batch as plain values."""
     if isinstance(value, torch.Tensor):
         return value.numpy().tobytes()
-    return [_plain(getattr(value, one.name)) for one in fields(value)] if is_dataclass(value) else pickle.dumps(value)
-
-
-def _opened(root: Path) -> StreamedSplit:
-    return StreamedSplit.open(
-        open_shards(root / "artifacts" / "shards" / "tiny"), "train", required=EVERYTHING, buffer=8
+    return (
+        [_plain(getattr(value, field.name)) for field in fields(value)] if is_dataclass(value) else pickle.dumps(value)
     )
 
 
-_opened_before = lru_cache(_opened)
+def _open(root: Path) -> StreamedSplit:
+    return StreamedSplit.open(
+        open_shards(root / "artifacts" / "shards" / "tiny"), "train", required=ALL_FEATURES, buffer=8
+    )
+
+
+_open_once = lru_cache(_open)
 
 
 def _stream(split: StreamedSplit) -> object:
@@ -98,15 +103,15 @@ def _stream(split: StreamedSplit) -> object:
 
 def stream(root: Path) -> object:
     """Read the batches as ``train`` with ``train.stream`` does."""
-    return _stream(_opened(root))
+    return _stream(_open(root))
 
 
-def stream_on(root: Path) -> object:
+def stream_after_change(root: Path) -> object:
     """As ``stream``, for bytes that change after the split was opened."""
-    return _stream(_opened_before(root))
+    return _stream(_open_once(root))
 
 
-def go_on(root: Path) -> object:
+def resume_segment_stage(root: Path) -> object:
     """Run the segment stage, which continues with the finished parts of a stopped run."""
     shutil.rmtree(root / ".ssmi" / "scratch", ignore_errors=True)
     shutil.copytree(root / "finished parts", root / ".ssmi" / "scratch")
@@ -116,10 +121,10 @@ def go_on(root: Path) -> object:
 def tag_corpus(root: Path) -> object:
     """Run ``predict --shards`` from the first part."""
     shutil.rmtree(root / "artifacts" / "predict", ignore_errors=True)
-    return keep_tagging(root)
+    return resume_tagging(root)
 
 
-def keep_tagging(root: Path) -> object:
+def resume_tagging(root: Path) -> object:
     """Run ``predict --shards``, which keeps the finished parts."""
     folder = ssmi.open_project(root).predict_shards("news", device="cpu").folder
     return [tables.read_rows(path, schema.PREDICTIONS) for path in sorted(folder.glob("part-*.parquet"))]
@@ -132,7 +137,7 @@ def query(root: Path) -> object:
     return [repr(project.sql(f"SELECT * FROM {view} ORDER BY ALL").rows) for view in views]
 
 
-def tag(run: str, *, project: str | None = None) -> Read:
+def tag_texts(run: str, *, project: str | None = None) -> Read:
     """Return a reader that opens a run and tags texts, as ``predict`` does."""
 
     def read(root: Path) -> object:
@@ -155,7 +160,7 @@ def encode(root: Path) -> object:
     return encode_words(WORDS, StageContext(root, "tiny", project.params(), Serial(), Silent()), label="").tobytes()
 
 
-def resume(root: Path) -> object:
+def resume_training(root: Path) -> object:
     """Run ``train --resume``."""
     run = root / "resumed"
     shutil.rmtree(run, ignore_errors=True)

@@ -28,7 +28,7 @@ def _flat(params: Params) -> dict[str, object]:
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_what_is_listed_is_changed_and_nothing_else(name: str, repository: Path) -> None:
+def test_exactly_the_listed_changes_are_applied(name: str, repository: Path) -> None:
     params = load(repository / "params.yaml")
     before, configuration = _flat(params), CONFIGURATIONS[name]
     after = _flat(configuration.apply(params))
@@ -38,28 +38,28 @@ def test_what_is_listed_is_changed_and_nothing_else(name: str, repository: Path)
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_the_overrides_do_the_same_on_the_command_line(name: str, repository: Path) -> None:
+def test_overrides_are_equivalent_to_the_configuration(name: str, repository: Path) -> None:
     configuration = CONFIGURATIONS[name]
-    given = load(repository / "params.yaml", overrides=configuration.overrides)
-    assert given == configuration.apply(load(repository / "params.yaml"))
+    overridden = load(repository / "params.yaml", overrides=configuration.overrides)
+    assert overridden == configuration.apply(load(repository / "params.yaml"))
 
 
-def test_no_two_rows_are_the_same_network(repository: Path) -> None:
+def test_no_two_configurations_are_the_same_network(repository: Path) -> None:
     params = load(repository / "params.yaml")
     networks = {name: configuration.apply(params) for name, configuration in CONFIGURATIONS.items()}
     assert [pair for pair in combinations(networks, 2) if networks[pair[0]] == networks[pair[1]]] == []
     assert len({configuration.title for configuration in CONFIGURATIONS.values()}) == len(CONFIGURATIONS)
 
 
-def test_an_ablation_keeps_a_persons_other_parameters(repository: Path) -> None:
+def test_a_configuration_keeps_other_parameters(repository: Path) -> None:
     params = load(repository / "params.yaml", overrides=["train.epochs=3", "model.can=false"])
     changed = find("no-gru").apply(params)
     assert (changed.train.epochs, changed.model.can, changed.model.gru) == (3, False, False)
 
 
-def test_only_a_change_of_features_needs_shards() -> None:
+def test_only_changed_features_need_separate_shards() -> None:
     params = Params()
-    needs = {name: each.changed_sections(params) for name, each in CONFIGURATIONS.items()}
+    needs = {name: configuration.changed_sections(params) for name, configuration in CONFIGURATIONS.items()}
     assert {name: set(sections) for name, sections in needs.items() if sections} == {
         "no-cosine": {"selection"},
         "segment-only": {"selection"},
@@ -67,20 +67,24 @@ def test_only_a_change_of_features_needs_shards() -> None:
         "softlexicon-no-encoder": {"shards"},
         "lebert": {"shards"},
     }
-    plain = Configuration("x", "X", {"train.epochs": "1", "model.can": False}, "")
-    assert not plain.changed_sections(params) and not plain.feature_changes
+    unrelated = Configuration("x", "X", {"train.epochs": "1", "model.can": False}, "")
+    assert not unrelated.changed_sections(params) and not unrelated.feature_changes
     other = Configuration("x", "X", {"model.can": False, "pmi.estimator": "paper"}, "")
     assert other.changed_sections(params) == {"pmi"} and other.feature_changes == {"pmi.estimator": "paper"}
 
 
-def test_shards_that_have_what_a_configuration_needs_are_its_own() -> None:
-    kept = Params.model_validate({"shards": {"matches": True}})
-    needs = {name for name, configuration in CONFIGURATIONS.items() if configuration.changed_sections(kept)}
+def test_sufficient_shards_are_used_without_change() -> None:
+    params = Params.model_validate({"shards": {"matches": True}})
+    needs = {name for name, configuration in CONFIGURATIONS.items() if configuration.changed_sections(params)}
     assert needs == {"no-cosine", "segment-only"}
 
 
-def test_configurations_of_the_same_features_share_them() -> None:
-    shared = {name: first_with_features_of(each).name for name, each in CONFIGURATIONS.items() if each.feature_changes}
+def test_configurations_with_the_same_features_share_them() -> None:
+    shared = {
+        name: first_with_features_of(configuration).name
+        for name, configuration in CONFIGURATIONS.items()
+        if configuration.feature_changes
+    }
     assert shared == {
         "paper": "paper",
         "no-cosine": "no-cosine",
@@ -89,15 +93,17 @@ def test_configurations_of_the_same_features_share_them() -> None:
         "lebert": "softlexicon",
         "segment-only": "segment-only",
     }
-    own = Configuration("mine", "M", {"pmi.estimator": "paper"}, "")
-    assert first_with_features_of(own) is own
+    custom = Configuration("mine", "M", {"pmi.estimator": "paper"}, "")
+    assert first_with_features_of(custom) is custom
 
 
-def test_a_peer_has_its_own_parts_alone() -> None:
+def test_a_peer_has_only_its_own_parts() -> None:
     """It keeps the user's sizes, encoder and schedule, and no part of SSMI."""
-    ours = {"boundary_roles": True, "cosine_gate": True, "lexicon": "softlexicon", "head": "span"}
-    mine = Params.model_validate({"model": {"encoder_layers": 2, "hidden_width": 64, **ours}, "train": {"epochs": 3}})
-    parts = {"fusion", "can", "lmi", "mlp1", "gru", "layer_norm", "gmi", "mlp2", "biaffine", *ours}
+    ssmi_parts = {"boundary_roles": True, "cosine_gate": True, "lexicon": "softlexicon", "head": "span"}
+    params = Params.model_validate(
+        {"model": {"encoder_layers": 2, "hidden_width": 64, **ssmi_parts}, "train": {"epochs": 3}}
+    )
+    parts = {"fusion", "can", "lmi", "mlp1", "gru", "layer_norm", "gmi", "mlp2", "biaffine", *ssmi_parts}
     peers = {
         "bert-crf": {},
         "softlexicon": {"lexicon": "softlexicon", "gru": True},
@@ -108,45 +114,45 @@ def test_a_peer_has_its_own_parts_alone() -> None:
         "bilstm-crf": {"gru": True},
         "char-crf": {},
     }
-    for name, own in peers.items():
-        model = find(name).apply(mine).model
+    for name, expected in peers.items():
+        model = find(name).apply(params).model
         present = {part: value for part in parts if (value := getattr(model, part)) not in (False, "none", "crf")}
-        assert present == own, name
+        assert present == expected, name
         no_encoder = name in ("softlexicon-no-encoder", "bilstm-crf", "char-crf")
         assert (model.encoder, model.encoder_layers) == (("none", None) if no_encoder else ("finetune", 2)), name
-        assert (model.recurrent_cell == "lstm") is ("gru" in own), name
-        assert find(name).apply(mine).train.epochs == 3 and model.hidden_width == 64
+        assert (model.recurrent_cell == "lstm") is ("gru" in expected), name
+        assert find(name).apply(params).train.epochs == 3 and model.hidden_width == 64
 
 
-def test_a_configuration_that_params_do_not_allow_is_named() -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_an_invalid_configuration_is_named() -> None:
+    with pytest.raises(ParameterError) as raised:
         Configuration("mine", "M", {"model.gmi": "nowhere"}, "").apply(Params())
-    assert refused.value.message.startswith("configuration mine: model.gmi: ")
+    assert raised.value.message.startswith("configuration mine: model.gmi: ")
 
 
 @given(st.lists(names))
-def test_chosen_ones_come_once_and_in_the_tables_order(wanted: list[str]) -> None:
-    chosen = [configuration.name for configuration in select(wanted)]
-    assert chosen == [name for name in CONFIGURATIONS if not wanted or name in wanted]
+def test_selected_configurations_are_unique_and_in_table_order(requested: list[str]) -> None:
+    selected = [configuration.name for configuration in select(requested)]
+    assert selected == [name for name in CONFIGURATIONS if not requested or name in requested]
 
 
-def test_names_that_are_not_known() -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_unknown_names_are_refused() -> None:
+    with pytest.raises(ParameterError) as raised:
         find("no-gimi")
-    assert refused.value.message == "configuration 'no-gimi': unknown, did you mean 'no-gmi'?"
-    assert refused.value.next_step == f"one of {', '.join(CONFIGURATIONS)}"
+    assert raised.value.message == "configuration 'no-gimi': unknown, did you mean 'no-gmi'?"
+    assert raised.value.next_step == f"one of {', '.join(CONFIGURATIONS)}"
     for old in ("no-places", "no-segment-positions"):
         with pytest.raises(ParameterError, match="renamed") as renamed:
             find(old)
         assert renamed.value.next_step == "write paper" and find("paper")
     with pytest.raises(ParameterError, match="one of ssmi, paper, bert-crf, "):
         find("")
-    with pytest.raises(ParameterError, match="'a'"):  # the same one whatever the order
+    with pytest.raises(ParameterError, match="'a'"):  # the same name in any order
         select(["zzz", "ssmi", "a"])
     assert [find(name).name for name in CURVES] == list(CURVES)
 
 
-def test_the_papers_network_is_whole_whatever_the_parameters_leave_out() -> None:
+def test_the_paper_configuration_decides_every_part() -> None:
     paper, without_parts = find("paper"), find("bert-crf").apply(Params())
     assert paper.apply(without_parts) == paper.apply(Params()) != without_parts
     decided = {name.removeprefix("model.") for name in paper.changes if name.startswith("model.")}
@@ -155,9 +161,9 @@ def test_the_papers_network_is_whole_whatever_the_parameters_leave_out() -> None
     assert decided == (switches | choices) - {"train_boundaries", "encoder"}, "it decides every switch of a part"
 
 
-def test_the_papers_network_reads_the_papers_selection() -> None:
-    mine = Params.model_validate({"selection": {"scope": "sentence", "max_set": 4}})
+def test_the_paper_configuration_restores_the_selection() -> None:
+    params = Params.model_validate({"selection": {"scope": "sentence", "max_set": 4}})
     assert not find("paper").changed_sections(Params()), "it trains on the shards of the defaults"
-    assert find("paper").changed_sections(mine) == {"selection"}
-    selection = find("paper").apply(mine).selection
-    assert (selection.scope, selection.max_set) == ("vocabulary", 4), "sizes stay"
+    assert find("paper").changed_sections(params) == {"selection"}
+    selection = find("paper").apply(params).selection
+    assert (selection.scope, selection.max_set) == ("vocabulary", 4), "sizes are kept"

@@ -18,7 +18,7 @@ def no_data_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSMI_DATA", raising=False)
 
 
-def test_names_are_the_listed_ones_and_a_persons_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_set_names_are_the_listed_ones_and_local_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSMI_DATA", raising=False)
     listed = data.dataset_names(tmp_path)
     assert {"sample", "resume", "weibo", "msra"} <= listed
@@ -34,7 +34,7 @@ def test_names_are_the_listed_ones_and_a_persons_folders(tmp_path: Path, monkeyp
 
 
 @pytest.mark.usefixtures("no_data_folder")
-def test_what_lies_in_the_project_is_fetched_from_there(pristine_project: Any) -> None:
+def test_local_data_is_found_in_the_project(pristine_project: Any) -> None:
     root = pristine_project.root
     tiny = data.fetch("tiny", root=root)
     assert (tiny.kind, dict(tiny.files)) == (
@@ -69,15 +69,15 @@ def _in_gb18030(project: Any, name: str) -> Path:
 
 
 @pytest.mark.usefixtures("no_data_folder")
-@pytest.mark.parametrize("said", ["as an option", "in dataset.yaml"])
-def test_another_encoding_changes_nothing_that_is_found(fresh_project: Any, said: str) -> None:
+@pytest.mark.parametrize("set_by", ["as an option", "in dataset.yaml"])
+def test_the_encoding_does_not_change_the_check(fresh_project: Any, set_by: str) -> None:
     """The uses of the user dictionary are counted in the decoded characters."""
     (fresh_project.root / "words.txt").write_text("只有测试集见过 1000000\n", encoding="utf-8")
     fresh_project.set("segment", user_dict="words.txt")
     folder = _in_gb18030(fresh_project, "other")
-    if said == "in dataset.yaml":
+    if set_by == "in dataset.yaml":
         (folder / "dataset.yaml").write_text("encoding: gb18030\n", encoding="utf-8")
-    checked = _check(fresh_project, "other", encoding="gb18030" if said == "as an option" else None)
+    checked = _check(fresh_project, "other", encoding="gb18030" if set_by == "as an option" else None)
     expected = _check(fresh_project)
     assert checked.check.splits == expected.check.splits
     assert checked.user_dictionary == expected.user_dictionary
@@ -90,25 +90,29 @@ def test_a_wrong_encoding_and_unknown_options_are_refused(fresh_project: Any) ->
     _in_gb18030(fresh_project, "other")
     with pytest.raises(InputDataError, match=r"train\.bmes:1: "):
         _check(fresh_project, "other")
-    with pytest.raises(ParameterError) as refused:
+    with pytest.raises(ParameterError) as raised:
         _check(fresh_project, "other", encoding="klingon", offsets="bytes")
-    assert refused.value.message.startswith("options: encoding: encoding 'klingon' is not known")
-    assert "; offsets: " in refused.value.message
+    assert raised.value.message.startswith("options: encoding: encoding 'klingon' is not known")
+    assert "; offsets: " in raised.value.message
 
 
 @pytest.mark.usefixtures("no_data_folder")
-def test_a_report_as_json_is_what_was_seen(built_once: Any) -> None:
+def test_a_report_is_written_as_json(built_once: Any) -> None:
     report = _check(built_once)
     body = json.loads(json.dumps(report.to_json(), default=str))
     assert body["encoder"]["name"] == "encoder"
     assert body["user_dictionary"] is None and isinstance(body["notes"], list)
-    assert {split: one["sentences"] for split, one in body["splits"].items()} == {"train": 60, "dev": 12, "test": 12}
+    assert {split: values["sentences"] for split, values in body["splits"].items()} == {
+        "train": 60,
+        "dev": 12,
+        "test": 12,
+    }
 
 
 # --- convert ----------------------------------------------------------------------------------------------------------
 
 
-def test_a_map_of_types_is_given_or_read_from_a_file(tmp_path: Path) -> None:
+def test_a_tag_map_is_a_mapping_or_a_file(tmp_path: Path) -> None:
     source = tmp_path / "a.bmes"
     source.write_text("王 S-NAME\n在 O\n北 B-LOC\n京 E-LOC\n", encoding="utf-8")
     mapping = tmp_path / "map.yaml"
@@ -124,18 +128,18 @@ def test_a_map_of_types_is_given_or_read_from_a_file(tmp_path: Path) -> None:
     assert "PER" in json.dumps(row) and "LOC" not in json.dumps(row)
 
 
-def test_what_is_not_known_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+def test_invalid_options_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     source, target = tmp_path / "a.bmes", tmp_path / "b.jsonl"
     source.write_text("王 S-NAME\n", encoding="utf-8")
-    for options, said in (
+    for options, message in (
         ({"offsets": "bytes"}, "options: offsets: "),
         ({"encoding": "klingon"}, "options: encoding: encoding 'klingon' is not known"),
         ({"labels": []}, "options: labels: "),
         ({"tag_map": {"NAME": " "}}, "options: tag_map.NAME: "),
     ):
-        with pytest.raises(ParameterError) as refused:
+        with pytest.raises(ParameterError) as raised:
             data.convert_file(source, target, to="jsonl", **options)
-        assert refused.value.message.startswith(said), options
+        assert raised.value.message.startswith(message), options
     with pytest.raises(ParameterError, match="jsonx"):
         data.convert_file(source, target, to="jsonx")
     with pytest.raises(ParameterError, match="labels='O,B-PER': a string"):

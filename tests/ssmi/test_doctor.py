@@ -16,19 +16,19 @@ import ssmi
 from ssmi.doctor import LIBRARIES, diagnose
 
 
-def test_versions_are_those_that_run(tmp_path: Path) -> None:
+def test_versions_are_those_of_the_running_code(tmp_path: Path) -> None:
     diagnosis = diagnose(tmp_path)
     assert diagnosis.python == platform.python_version() and diagnosis.cpu_cores == os.cpu_count()
     assert list(diagnosis.libraries) == list(LIBRARIES)
     assert diagnosis.libraries["torch"] == metadata.version("torch")
 
 
-def test_every_package_is_found_wherever_it_is_asked(tmp_path: Path) -> None:
+def test_packages_are_not_shadowed_by_modules_in_the_working_folder(tmp_path: Path) -> None:
     """The import name is ``ssmi.pipeline``, so a module ``pipeline`` in the working folder is not confused with it."""
     (tmp_path / "pipeline.py").write_text("", encoding="utf-8")
     (tmp_path / "model.py").write_text("", encoding="utf-8")
     code = "from pathlib import Path; from ssmi.doctor import diagnose; print(dict(diagnose(Path()).packages))"
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(ssmi.__file__).parents[1])])},
@@ -37,7 +37,7 @@ def test_every_package_is_found_wherever_it_is_asked(tmp_path: Path) -> None:
         check=True,
     )
     home = Path(ssmi.__file__).parent
-    assert done.stdout.strip() == str(
+    assert result.stdout.strip() == str(
         {
             "ssmi": str(home / "__init__.py"),
             **{f"ssmi.{name}": str(home / name / "__init__.py") for name in ("pipeline", "model", "cli")},
@@ -45,7 +45,9 @@ def test_every_package_is_found_wherever_it_is_asked(tmp_path: Path) -> None:
     )
 
 
-def test_a_project_and_its_encoder(pristine_project: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_project_and_its_encoder_are_reported(
+    pristine_project: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("SSMI_DATA", str(tmp_path))
     below = pristine_project.root / "data" / "tiny"
@@ -60,7 +62,7 @@ def test_a_project_and_its_encoder(pristine_project: Any, monkeypatch: pytest.Mo
     assert not_upward.project is None and not_upward.encoder == f"no params.yaml in {below}"
 
 
-def test_a_project_that_is_broken_is_still_diagnosed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_project_is_diagnosed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSMI_DATA", raising=False)
     (tmp_path / "params.yaml").write_text("encoder: {nam: x}\n", encoding="utf-8")
     diagnosis = diagnose(tmp_path)
@@ -70,7 +72,7 @@ def test_a_project_that_is_broken_is_still_diagnosed(tmp_path: Path, monkeypatch
     assert diagnose(tmp_path).encoder.startswith("./nowhere: ")
 
 
-def test_a_missing_folder_of_data_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_data_folder_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSMI_DATA", str(tmp_path / "nowhere"))
     diagnosis = diagnose(tmp_path)
     assert diagnosis.data_folder == f"SSMI_DATA={tmp_path / 'nowhere'}: no such folder" and diagnosis.assets == ()

@@ -1,4 +1,4 @@
-"""Single bytes are changed in files of every kind, with size and time kept: each change is found or has no effect.
+"""Single bytes are changed in files of every kind, without changing size or time: each is found or has no effect.
 
 A reader that raises no error must return what it returned for the original files; an error must be one of this
 program's, with a next step. The heavy test draws a thousand bytes, the fast one a few of each kind.
@@ -45,13 +45,13 @@ class Kind:
         return sorted(path for path in found if path.stat().st_size)
 
 
-MADE_AGAIN = {
-    "kept vectors of words",
-    "finished parts of segment, gone on with",
-    "parts of predict --shards, gone on with",
+REBUILT = {
+    "word vectors in cache",
+    "finished parts of segment, when resumed",
+    "parts of predict --shards, when resumed",
 }
 RUN = "artifacts/train/tiny"
-STAGES_OF_STATS = ("vocab", "prepare", "segment", "embed", "selection", "pmi")
+STATS_STAGES = ("vocab", "prepare", "segment", "embed", "selection", "pmi")
 KINDS: Mapping[str, Kind] = {
     "shards, read as train and evaluate do": Kind(("artifacts/shards/tiny/**/*",), readers.read_shards, 12, 420),
     "vocabulary, read by pmi": Kind(("artifacts/vocab/*",), readers.run_stage("pmi"), 4, 60),
@@ -61,20 +61,22 @@ KINDS: Mapping[str, Kind] = {
     "pmi, read by shards": Kind(("artifacts/pmi/tiny/**/*",), readers.run_stage("shards"), 2, 25),
     "selection, read by shards": Kind(("artifacts/selection/tiny/**/*",), readers.run_stage("shards"), 2, 25),
     "all tables, read by stats": Kind(
-        tuple(f"artifacts/{one}/**/*.parquet" for one in STAGES_OF_STATS), readers.query, 6, 60
+        tuple(f"artifacts/{stage}/**/*.parquet" for stage in STATS_STAGES), readers.query, 6, 60
     ),
-    "shards, read by a training that streams": Kind(("artifacts/shards/tiny/train/*",), readers.stream, 3, 60),
-    "shards, changed under one": Kind(("artifacts/shards/tiny/train/*",), readers.stream_on, 3, 60),
-    "finished parts of segment, gone on with": Kind(("finished parts/**/*",), readers.go_on, 3, 60),
+    "shards, read by training with streaming": Kind(("artifacts/shards/tiny/train/*",), readers.stream, 3, 60),
+    "shards, changed meanwhile": Kind(("artifacts/shards/tiny/train/*",), readers.stream_after_change, 3, 60),
+    "finished parts of segment, when resumed": Kind(("finished parts/**/*",), readers.resume_segment_stage, 3, 60),
     "a corpus, read by predict --shards": Kind(
         ("artifacts/shards/news/**/*", "artifacts/prepare/news/**/*"), readers.tag_corpus, 4, 60
     ),
-    "parts of predict --shards, gone on with": Kind(("artifacts/predict/tiny/news/*",), readers.keep_tagging, 3, 40),
-    "kept vectors of words": Kind(("cache/word-vectors/*",), readers.encode, 10, 60),
-    "state of an unfinished run, read by train --resume": Kind(("unfinished/state/*",), readers.resume, 2, 16),
-    "checkpoint, read by predict": Kind((f"{RUN}/checkpoint/**/*",), readers.tag(RUN), 3, 30),
-    "what a run has kept, read by predict": Kind((f"{RUN}/pinned/**/*",), readers.tag(RUN, project="other"), 2, 20),
-    "pack, read by predict": Kind(("packed/**/*",), readers.tag("packed"), 3, 40),
+    "parts of predict --shards, when resumed": Kind(("artifacts/predict/tiny/news/*",), readers.resume_tagging, 3, 40),
+    "word vectors in cache": Kind(("cache/word-vectors/*",), readers.encode, 10, 60),
+    "state of an unfinished run, read by train --resume": Kind(("unfinished/state/*",), readers.resume_training, 2, 16),
+    "checkpoint, read by predict": Kind((f"{RUN}/checkpoint/**/*",), readers.tag_texts(RUN), 3, 30),
+    "pinned run features, read by predict": Kind(
+        (f"{RUN}/pinned/**/*",), readers.tag_texts(RUN, project="other"), 2, 20
+    ),
+    "pack, read by predict": Kind(("packed/**/*",), readers.tag_texts("packed"), 3, 40),
     "scores, history and counts, read by ablate": Kind(
         (*(f"{RUN}/{name}" for name in ("metrics.json", "history.csv", "files.json")), f"{RUN}/counts/*"),
         readers.read_results,
@@ -87,7 +89,7 @@ KINDS: Mapping[str, Kind] = {
 # --- the project ----------------------------------------------------------------------------------------------------
 
 
-class StopIn(Silent):
+class InterruptingReporter(Silent):
     """A reporter that sends Ctrl-C when a task begins."""
 
     def __init__(self, label: str) -> None:
@@ -101,15 +103,15 @@ class StopIn(Silent):
             yield advance
 
 
-def _leave_parts(root: Path) -> None:
+def _create_finished_parts(root: Path) -> None:
     """Create the finished parts that an interrupted segment stage leaves behind."""
-    aside = (root / "artifacts/segment/tiny").rename(
+    backup = (root / "artifacts/segment/tiny").rename(
         root / "aside"
     )  # a share of a finished stage would have nothing to do
     context = StageContext(root, "tiny", ssmi.open_project(root).params(), Serial(), Silent())
     up_to_date.run_share(get_stage("segment"), context, Share(1, 2))
     shutil.move(root / ".ssmi" / "scratch", root / "finished parts")
-    aside.rename(root / "artifacts/segment/tiny")
+    backup.rename(root / "artifacts/segment/tiny")
 
 
 @pytest.fixture(scope="module")
@@ -125,14 +127,16 @@ def root(built_once: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFa
         opened.build_features()
         opened.train(overrides=["train.lr_encoder=0.002"])
         with pytest.raises(KeyboardInterrupt):
-            ssmi.open_project(project.root, reporter=StopIn("epoch 2/2")).train(run=project.root / "unfinished")
+            ssmi.open_project(project.root, reporter=InterruptingReporter("epoch 2/2")).train(
+                run=project.root / "unfinished"
+            )
         assert project.ssmi("export", "--out", str(project.root / "packed")).code == 0
         # A project in which nothing is built: a run that is opened there reads its pinned features.
         shutil.copytree(project.root / "encoder", project.root / "other" / "encoder")
         shutil.copy(project.root / "params.yaml", project.root / "other")
         (project.root / "news.txt").write_text("\n".join(TEXTS), encoding="utf-8")
         opened.build_features(corpus="news.txt", like="tiny", overrides=["prepare.sentences_per_part=2"])
-        _leave_parts(project.root)
+        _create_finished_parts(project.root)
         # Cache only these words, because no others are read.
         shutil.rmtree(project.root / "cache" / "word-vectors", ignore_errors=True)
         readers.encode(project.root)
@@ -147,20 +151,20 @@ class Flip:
     """A change of one byte in a file."""
 
     path: Path
-    place: int
+    offset: int
     by: int
 
     @contextmanager
-    def done(self) -> Iterator[None]:
+    def applied(self) -> Iterator[None]:
         """Change the byte within the ``with`` block."""
-        whole = self.path.read_bytes()
-        changed = bytearray(whole)
-        changed[self.place] ^= self.by
+        original = self.path.read_bytes()
+        changed = bytearray(original)
+        changed[self.offset] ^= self.by
         self._write(bytes(changed))
         try:
             yield
         finally:
-            self._write(whole)
+            self._write(original)
 
     def _write(self, content: bytes) -> None:
         """Write in place with the time kept, so that hard links are preserved and only the content differs."""
@@ -171,15 +175,15 @@ class Flip:
 
 
 def _outcome(root: Path, flip: Flip, read: Read, expected: object) -> str:
-    readers.forget()
+    readers.clear_caches()
     try:
-        with flip.done():
-            answer = read(root)
+        with flip.applied():
+            result = read(root)
     except SsmiError as error:
         return "found" if error.next_step else f"without a next step: {error}"
     except Exception as error:
         return f"foreign error: {error!r} for {flip}"
-    return "harmless" if answer == expected else f"used: {flip}"
+    return "harmless" if result == expected else f"used: {flip}"
 
 
 def _flips(files: Sequence[Path], n: int, random: Random) -> Iterator[Flip]:
@@ -188,8 +192,8 @@ def _flips(files: Sequence[Path], n: int, random: Random) -> Iterator[Flip]:
         yield Flip(path, random.randrange(path.stat().st_size), random.randrange(1, 256))
 
 
-def _try(root: Path, kind: Kind, n: int, seed: int) -> Counter[str]:
-    readers.forget()
+def _count_outcomes(root: Path, kind: Kind, n: int, seed: int) -> Counter[str]:
+    readers.clear_caches()
     expected = kind.read(root)
     files = kind.files(root)
     random = Random(seed)
@@ -199,9 +203,9 @@ def _try(root: Path, kind: Kind, n: int, seed: int) -> Counter[str]:
 
 @pytest.mark.parametrize("name", KINDS)
 def test_no_changed_byte_is_used(root: Path, name: str) -> None:
-    outcomes = _try(root, KINDS[name], KINDS[name].n_fast, seed=len(name))
+    outcomes = _count_outcomes(root, KINDS[name], KINDS[name].n_fast, seed=len(name))
     assert outcomes.keys() <= {"found", "harmless"}, outcomes
-    assert outcomes["found"] or name in MADE_AGAIN, "damage that is found is refused, or made again"
+    assert outcomes["found"] or name in REBUILT, "damage is refused, or the file is rebuilt"
 
 
 @pytest.mark.heavy
@@ -209,10 +213,10 @@ def test_no_changed_byte_is_used(root: Path, name: str) -> None:
 def test_none_of_many_changed_bytes_is_used(
     root: Path, name: str, record_property: Callable[[str, object], None]
 ) -> None:
-    outcomes = _try(root, KINDS[name], KINDS[name].n_heavy, seed=1)
+    outcomes = _count_outcomes(root, KINDS[name], KINDS[name].n_heavy, seed=1)
     record_property("outcomes", dict(outcomes))  # the table in docs/reliability.md
     assert outcomes.keys() <= {"found", "harmless"}, outcomes
 
 
-def test_over_a_thousand_are_tried() -> None:
+def test_the_heavy_test_changes_over_a_thousand_bytes() -> None:
     assert sum(kind.n_heavy for kind in KINDS.values()) >= 1_000

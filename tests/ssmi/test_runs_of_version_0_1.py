@@ -16,8 +16,8 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.manifest import digest_file
 from ssmi.pipeline.contract.progress import Silent
 
-OLD = "a run of another version of ssmi (format 2, this version reads 4)"
-NEXT = "train again with this version"
+MESSAGE = "a run of another version of ssmi (format 2, this version reads 4)"
+ADVICE = "train again with this version"
 
 
 def _rewrite(path: Path, change: Callable[[dict[str, Any]], None]) -> None:
@@ -68,21 +68,21 @@ def old_project(tagging_project: Any, copy_project: Any, tmp_path: Path) -> Any:
     return project
 
 
-def test_python_doors_refuse_it(old_project: Any) -> None:
+def test_python_functions_refuse_an_old_run(old_project: Any) -> None:
     run, shards = (old_project.root / "artifacts" / name / "tiny" for name in ("train", "shards"))
-    doors = {
+    functions = {
         "open_run": lambda: ssmi.open_run(run),
         "tag_split": lambda: tag_split(run=run, shards=shards, split="dev", device="cpu", reporter=Silent()).scores,
         "compare_runs": lambda: ssmi.compare_runs(run, run),
     }
-    for name, door in doors.items():
-        with pytest.raises(StaleArtifactError) as refused:
-            door()
-        assert OLD in refused.value.message and NEXT in refused.value.next_step, name
+    for name, function in functions.items():
+        with pytest.raises(StaleArtifactError) as raised:
+            function()
+        assert MESSAGE in raised.value.message and ADVICE in raised.value.next_step, name
 
 
 @pytest.mark.parametrize("form", ["as it was built", "features of version 0.1 too"])
-def test_commands_refuse_it(old_project: Any, form: str) -> None:
+def test_commands_refuse_an_old_run(old_project: Any, form: str) -> None:
     run = old_project.root / "artifacts" / "train" / "tiny"
     if form != "as it was built":
         for manifest in (old_project.root / "artifacts").glob("**/manifest.json"):
@@ -101,33 +101,33 @@ def test_commands_refuse_it(old_project: Any, form: str) -> None:
     for command in commands:
         outcome = old_project.ssmi(*command)
         assert outcome.code == 5, (command, outcome)
-        assert OLD in outcome.stderr and f"next: build the features and {NEXT}" in outcome.stderr, command
+        assert MESSAGE in outcome.stderr and f"next: build the features and {ADVICE}" in outcome.stderr, command
         assert "Traceback" not in outcome.stderr
 
 
-def test_resuming_it_is_refused_and_training_anew_replaces_it(old_project: Any) -> None:
+def test_resuming_an_old_run_is_refused_and_training_replaces_it(old_project: Any) -> None:
     run = old_project.root / "artifacts" / "train" / "tiny"
     (run / "metrics.json").unlink()
     (run / "state").mkdir()
     state = {"format": 1, "file": "a.safetensors", "epoch": 2, "step": 0, "steps": 3, "loss": 0.0, "history": []}
     (run / "state" / "state.json").write_text(json.dumps({**state, "made_from": {}}), encoding="utf-8")
     (run / "state" / "a.safetensors").write_bytes(b"")
-    refused = old_project.ssmi("train", "--resume")
-    assert refused.code == 5
-    assert "an unfinished run of another version of ssmi (state.json: format 1, this version reads 3)" in refused.stderr
-    assert f"next: {NEXT}, without --resume" in refused.stderr
+    outcome = old_project.ssmi("train", "--resume")
+    assert outcome.code == 5
+    assert "an unfinished run of another version of ssmi (state.json: format 1, this version reads 3)" in outcome.stderr
+    assert f"next: {ADVICE}, without --resume" in outcome.stderr
     assert old_project.ssmi("train", "-S", "train.epochs=1").code == 0
     assert old_project.ssmi("evaluate").code == 0
 
 
-def test_an_ablation_trains_it_anew(project: Any) -> None:
+def test_an_ablation_retrains_an_old_run(project: Any) -> None:
     command = ("ablate", "--only", "bert-crf", "--seeds", "1", "-S", "train.epochs=1")
     assert project.ssmi(*command).code == 0
     (run,) = (path.parent for path in (project.root / "artifacts" / "ablate").glob("**/checkpoint"))
     before = (run / "metrics.json").read_bytes()
     make_old(run)
-    again = project.ssmi(*command)
-    assert again.code == 0 and f"retraining because {run}: {OLD}" in again.stderr
+    outcome = project.ssmi(*command)
+    assert outcome.code == 0 and f"retraining because {run}: {MESSAGE}" in outcome.stderr
     assert (run / "metrics.json").read_bytes() == before
     assert (
         json.loads((run / "checkpoint" / "checkpoint.json").read_text(encoding="utf-8"))["format"] == CHECKPOINT_FORMAT

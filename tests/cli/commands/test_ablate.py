@@ -1,4 +1,4 @@
-"""``ssmi-cli ablate`` on the tiny project: real features, real runs, and the work that a second call repeats."""
+"""``ssmi-cli ablate`` on the tiny project: real features and runs, and what a second call repeats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ssmi.pipeline.stages.registry import affected
 
 OPTIONS = ("--seeds", "2", "-S", "train.epochs=1", "-S", "train.lr_new=0.02", "-S", "train.lr_crf=0.02")
 NAMES = ("bert-crf", "no-cosine", "no-bert")
-ALL = ("--only", "no-cosine,no-bert", "--only", "bert-crf", *OPTIONS)
+ABLATION = ("--only", "no-cosine,no-bert", "--only", "bert-crf", *OPTIONS)
 Copy = Callable[[Any, Path], Any]
 
 
@@ -29,7 +29,7 @@ Copy = Callable[[Any, Path], Any]
 def ablated_once(built_once: Any, copy_project: Copy, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Three configurations, two seeds each."""
     project = copy_project(built_once, tmp_path_factory.mktemp("ablated"))
-    outcome = project.ssmi("ablate", *ALL)
+    outcome = project.ssmi("ablate", *ABLATION)
     assert outcome.code == 0, outcome.stderr
     return project
 
@@ -57,7 +57,7 @@ def _times(folder: Path) -> dict[str, int]:
     return {path.relative_to(folder).as_posix(): path.stat().st_mtime_ns for path in files}
 
 
-def _bytes(folder: Path) -> dict[str, bytes]:
+def _contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 
@@ -66,11 +66,11 @@ def _table(project: Any) -> dict[str, Any]:
     return table
 
 
-def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
+def test_the_table_agrees_with_the_runs(ablated_once: Any) -> None:
     table = _table(ablated_once)
     assert [row["configuration"] for row in table["rows"]] == list(NAMES)
     assert (table["dataset"], table["seeds"], table["parameters"]["train"]["epochs"]) == ("tiny", [13, 14], 1)
-    seen = set()
+    figures = set()
     for row in table["rows"]:
         runs = [_run(ablated_once, row["configuration"], seed) for seed in (13, 14)]
         metrics = [json.loads((run / "metrics.json").read_text(encoding="utf-8")) for run in runs]
@@ -85,20 +85,20 @@ def test_the_table_is_what_the_runs_say(ablated_once: Any) -> None:
                 assert [run[split][name] for run in row["runs"]] == values
                 assert row[split][name]["mean"] == pytest.approx(sum(values) / 2)
                 assert row[split][name]["std"] == pytest.approx(abs(values[0] - values[1]) / 2**0.5)
-                seen |= set(values)
+                figures |= set(values)
         for run, scores in zip(runs, row["runs"], strict=True):
             with (run / "history.csv").open(encoding="utf-8") as stream:
                 assert [float(line["dev_f1"]) for line in csv.DictReader(stream)] == scores["dev_f1_by_epoch"]
             assert scores["best_epoch"] == 1
             params = json.loads((run / "checkpoint" / "params.json").read_text(encoding="utf-8"))
             assert params["train"]["seed"] == scores["seed"]
-    assert len(seen) > 3  # the figures differ between rows and seeds
+    assert len(figures) > 3  # the figures differ between rows and seeds
     f1 = {row["configuration"]: statistics.fmean(run["test"]["f1"] for run in row["runs"]) for row in table["rows"]}
     for row in table["rows"]:
         assert row["gain"]["bert-crf"]["test"] == pytest.approx(f1[row["configuration"]] - f1["bert-crf"])
 
 
-def test_each_run_has_its_configurations_parameters(ablated_once: Any) -> None:
+def test_each_run_has_the_parameters_of_its_configuration(ablated_once: Any) -> None:
     for name, changed in (
         ("bert-crf", ("gmi", "none")),
         ("no-bert", ("encoder", "none")),
@@ -110,7 +110,7 @@ def test_each_run_has_its_configurations_parameters(ablated_once: Any) -> None:
         assert params["selection"]["choice"] == ("random" if name == "no-cosine" else "cosine")
 
 
-def test_features_of_a_configurations_own_lie_apart(ablated_once: Any, built_once: Any) -> None:
+def test_features_of_a_configuration_are_stored_separately(ablated_once: Any, built_once: Any) -> None:
     features = _folder(ablated_once) / "features" / "no-cosine"
     assert sorted(path.name for path in features.iterdir()) == ["selection", "shards"]
     assert manifests.load(features / "selection" / "tiny").parameters["selection"]["choice"] == "random"
@@ -124,50 +124,50 @@ def test_features_of_a_configurations_own_lie_apart(ablated_once: Any, built_onc
     assert digests["no-cosine"] != digests["bert-crf"]
 
 
-def test_the_stages_that_parameters_reach() -> None:
+def test_parameters_affect_their_stage_and_later_ones() -> None:
     assert affected(["selection"]) == {"selection", "shards"}
     assert affected(["pmi", "model"]) == {"pmi", "shards"}
     assert affected(["model", "train"]) == set()
 
 
-def test_the_outputs_name_no_place(ablated_once: Any) -> None:
-    written = _bytes(_folder(ablated_once))
+def test_outputs_contain_no_absolute_path(ablated_once: Any) -> None:
+    written = _contents(_folder(ablated_once))
     assert sorted(written) == ["curves.svg", "f1.svg", "table.json", "table.md"]
     assert all(str(ablated_once.root).encode() not in content for content in written.values())
     command = "ssmi-cli ablate --dataset tiny --only bert-crf,no-cosine,no-bert " + " ".join(OPTIONS)
     assert f"Made by `{command}`." in written["table.md"].decode()
 
 
-def test_a_second_call_does_nothing_again(ablated: Any) -> None:
-    written, times = _bytes(_folder(ablated)), _times(_folder(ablated) / "runs")
+def test_a_second_call_repeats_no_work(ablated: Any) -> None:
+    written, times = _contents(_folder(ablated)), _times(_folder(ablated) / "runs")
     features = _times(_folder(ablated) / "features")
-    outcome = ablated.ssmi("ablate", *ALL)
+    outcome = ablated.ssmi("ablate", *ABLATION)
     assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are already finished\n")
     assert "-Cosine" in outcome.stdout and "BERT-CRF" in outcome.stdout
-    # Nor does a call for a single row, which also finds the other rows; the number of threads makes no difference.
+    # A call for a single row finds the other rows too; the number of threads makes no difference.
     outcome = ablated.ssmi("ablate", "--only", "no-bert", *OPTIONS, "-S", "train.threads=2", "--json")
     assert (outcome.code, outcome.stderr) == (0, "2 of 2 runs are already finished\n")
     assert json.loads(outcome.stdout) == _table(ablated)
     assert [row["configuration"] for row in _table(ablated)["rows"]] == list(NAMES)
-    assert ablated.ssmi("ablate", *ALL).code == 0
-    assert _bytes(_folder(ablated)) == written
+    assert ablated.ssmi("ablate", *ABLATION).code == 0
+    assert _contents(_folder(ablated)) == written
     assert _times(_folder(ablated) / "runs") == times
     assert _times(_folder(ablated) / "features") == features
 
 
-def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
-    written, times = _bytes(_folder(ablated)), _times(_folder(ablated) / "runs")
+def test_only_missing_files_are_rebuilt(ablated: Any) -> None:
+    written, times = _contents(_folder(ablated)), _times(_folder(ablated) / "runs")
     shutil.rmtree(_run(ablated, "no-cosine", 14))
     (_run(ablated, "bert-crf", 13) / "metrics.json").unlink()
     shutil.rmtree(ablated.root / "artifacts" / "shards")
     shutil.rmtree(_folder(ablated) / "features" / "no-cosine" / "shards")
-    outcome = ablated.ssmi("ablate", *ALL)
+    outcome = ablated.ssmi("ablate", *ABLATION)
     assert outcome.code == 0, outcome.stderr
     lines = [
         line for line in outcome.stderr.splitlines() if not line.startswith(("epoch", "learning rates", "encoder:"))
     ]
-    (told,) = (line for line in lines if line.startswith("2 runs, about "))  # estimated from the first call
-    assert [line for line in lines if line != told] == [
+    (estimate,) = (line for line in lines if line.startswith("2 runs, about "))  # estimated from the first call
+    assert [line for line in lines if line != estimate] == [
         "shards: all features to the shards that the trainer reads",
         "shards: all features to the shards that the trainer reads",
         "4 of 6 runs are already finished",
@@ -181,10 +181,10 @@ def test_what_is_lost_is_made_again_and_only_that(ablated: Any) -> None:
         if re.match(r"no-cosine/\w+/14/|bert-crf/\w+/13/|(no-cosine|bert-crf)/\w+/params\.json", name)
     }
     # The rebuilt features equal the earlier ones, and so do the runs.
-    assert _bytes(_folder(ablated)) == written
+    assert _contents(_folder(ablated)) == written
 
 
-def test_other_code_is_another_run(ablated: Any) -> None:
+def test_a_changed_code_revision_retrains_the_run(ablated: Any) -> None:
     path = _run(ablated, "bert-crf", 13) / "checkpoint" / "checkpoint.json"
     facts = unseal(path.read_bytes())
     facts["fingerprint"]["the revision of the network's code"] -= 1
@@ -197,7 +197,7 @@ def test_other_code_is_another_run(ablated: Any) -> None:
     assert "[2/2] bert-crf, seed 13: retraining because the revision of the network's code is" in outcome.stderr
 
 
-def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> None:
+def test_runs_with_other_parameters_are_kept_and_listed(ablated: Any) -> None:
     times, before = _times(_folder(ablated) / "runs"), _table(ablated)
     outcome = ablated.ssmi("ablate", "--only", "bert-crf", "--seeds", "1", "-S", "train.epochs=2", *OPTIONS[4:])
     assert outcome.code == 0, outcome.stderr
@@ -209,7 +209,7 @@ def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> Non
     # The earlier runs are unchanged, and listed below the table.
     after = _times(_folder(ablated) / "runs")
     assert {name: after[name] for name in times} == times
-    others = {each["configuration"]: each for each in table["other_settings"]}
+    others = {other["configuration"]: other for other in table["other_settings"]}
     assert list(others) == list(NAMES)
     first = next(row for row in before["rows"] if row["configuration"] == "bert-crf")
     (settings,) = (path for path in (_folder(ablated) / "runs" / "bert-crf").iterdir() if (path / "14").is_dir())
@@ -228,24 +228,24 @@ def test_other_parameters_are_other_runs_and_both_are_shown(ablated: Any) -> Non
     assert "## Other settings" in page and f"| bert-crf | {settings.name} | 2 |" in page
     assert "other settings" in outcome.stdout and "train.epochs 1 (now 2)" in outcome.stdout
     # With the first parameters no run is pending, and the table is unchanged except for the other settings.
-    outcome = ablated.ssmi("ablate", *ALL)
+    outcome = ablated.ssmi("ablate", *ABLATION)
     assert (outcome.code, outcome.stderr) == (0, "6 of 6 runs are already finished\n")
-    again = _table(ablated)
-    assert [each["differs"] for each in again.pop("other_settings")] == [["train.epochs 2 (now 1)"]]
-    assert before.pop("other_settings") == [] and again == before
+    repeated = _table(ablated)
+    assert [other["differs"] for other in repeated.pop("other_settings")] == [["train.epochs 2 (now 1)"]]
+    assert before.pop("other_settings") == [] and repeated == before
 
 
-def test_other_features_are_other_settings(ablated: Any) -> None:
+def test_changed_features_are_other_settings(ablated: Any) -> None:
     changed = ("-S", "selection.threshold=0.9")
     outcome = ablated.ssmi("ablate", "--only", "no-bert", "--seeds", "1", *changed, *OPTIONS[2:])
     assert outcome.code == 0, outcome.stderr
-    others = {each["configuration"]: each["differs"] for each in _table(ablated)["other_settings"]}
-    (said,) = others["no-bert"]
-    assert said.startswith("selection.threshold ") and said.endswith("(now 0.9)")
+    others = {settings["configuration"]: settings["differs"] for settings in _table(ablated)["other_settings"]}
+    (difference,) = others["no-bert"]
+    assert difference.startswith("selection.threshold ") and difference.endswith("(now 0.9)")
     assert set(others) == set(NAMES)  # including the configuration whose own features were not rebuilt
 
 
-def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
+def test_gains_have_the_same_intervals_as_compare(ablated: Any) -> None:
     row = _table(ablated)["rows"][1]
     name = row["configuration"]
     (settings,) = (_folder(ablated) / "runs" / name).iterdir()
@@ -271,13 +271,13 @@ def test_gains_have_the_interval_that_compare_gives(ablated: Any) -> None:
     assert outcome.code == 0 and json.loads(outcome.stdout) == printed
     assert "no counts of test kept" in outcome.stderr
     # With such a run, the table omits the interval and gives the reason.
-    outcome = ablated.ssmi("ablate", *ALL)
+    outcome = ablated.ssmi("ablate", *ABLATION)
     assert outcome.code == 0, outcome.stderr
     assert _table(ablated)["rows"][1]["interval"]["bert-crf"] == {"dev": None, "test": None}
     assert f"No interval for {name}: " in outcome.stdout
 
 
-def test_a_run_that_diverges_stops_no_other(project: Any) -> None:
+def test_a_diverged_run_does_not_stop_the_others(project: Any) -> None:
     rate = ("-S", "train.lr_encoder=1e37", "-S", "train.clip=1e30", "-S", "train.batch_size=2")
     outcome = project.ssmi("ablate", "--only", "bert-crf,no-bert", *OPTIONS, *rate)
     assert outcome.code == 1
@@ -288,23 +288,23 @@ def test_a_run_that_diverges_stops_no_other(project: Any) -> None:
     assert (outcome.code, outcome.stdout) == (1, "")
 
 
-def test_what_excludes_each_other_is_refused_before_features_are_built(project: Any) -> None:
+def test_contradictory_parameters_are_refused_before_features_are_built(project: Any) -> None:
     outcome = project.ssmi("ablate", "--only", "ssmi", "-S", "model.encoder=frozen", "-S", "selection.threshold=0.7")
     assert outcome.code == 2
     assert "model.fusion: input" in outcome.stderr and "selection:" not in outcome.stderr
 
 
-def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
+def test_an_interrupted_run_is_resumed(project: Any) -> None:
     command = ("ablate", "--only", "bert-crf", "--seeds", "1", "-S", "train.epochs=6")
     with project.start(*command) as process:
-        said = ""
-        while not said.startswith("epoch 1:"):
-            said = process.stderr.readline()
-            assert said, "ended too early"
+        message = ""
+        while not message.startswith("epoch 1:"):
+            message = process.stderr.readline()
+            assert message, "ended too early"
         process.send_signal(signal.SIGINT)
-        _, rest = process.communicate(timeout=1200)
+        _, stderr = process.communicate(timeout=1200)
     assert process.returncode == 130
-    assert "interrupted: stopped" in rest and "next: run the same command again" in rest
+    assert "interrupted: stopped" in stderr and "next: run the same command again" in stderr
     assert not (_folder(project) / "table.json").exists()
     outcome = project.ssmi(*command)
     assert outcome.code == 0, outcome.stderr
@@ -314,7 +314,7 @@ def test_an_interrupted_run_is_gone_on_with(project: Any) -> None:
     assert len(_table(project)["rows"][0]["runs"][0]["dev_f1_by_epoch"]) == 6
 
 
-def test_the_configurations_are_listed(project: Any) -> None:
+def test_configurations_are_listed(project: Any) -> None:
     outcome = project.ssmi("ablate", "--list")
     assert outcome.code == 0
     for configuration in CONFIGURATIONS.values():
@@ -323,40 +323,40 @@ def test_the_configurations_are_listed(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["ablate", "--only", "ssmi,no-cosin"], "did you mean 'no-cosine'?"),
         (["ablate", "--seeds", "0"], "0 is not in the range"),
         (["train", "--config", "bert_crf"], "did you mean 'bert-crf'?"),
     ],
 )
-def test_wrong_usage(project: Any, arguments: list[str], said: str) -> None:
+def test_wrong_usage_is_refused(project: Any, arguments: list[str], message: str) -> None:
     outcome = project.ssmi(*arguments)
     assert outcome.code == 2
-    assert said in outcome.stderr
+    assert message in outcome.stderr
 
 
-def test_several_processes_are_refused(project: Any) -> None:
+def test_torchrun_is_refused(project: Any) -> None:
     started = type(project)(project.root, {**project.environment, "WORLD_SIZE": "2", "RANK": "0"})
     outcome = started.ssmi("ablate", "--only", "bert-crf")
     assert outcome.code == 2
     assert "without torchrun" in outcome.stderr
 
 
-def test_training_a_configuration(project: Any) -> None:
+def test_a_configuration_can_be_trained(project: Any) -> None:
     outcome = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1", "-S", "model.mlp1=true")
     assert outcome.code == 0, outcome.stderr
     path = project.root / "artifacts" / "train" / "tiny+bert-crf" / "checkpoint" / "params.json"
     model = json.loads(path.read_text(encoding="utf-8"))["model"]
     assert (model["fusion"], model["can"], model["mlp1"]) == ("none", False, True)  # -S overrides the configuration
-    # This configuration has features of its own, which are not built.
+    # This configuration needs separate features, which are not built.
     outcome = project.ssmi("train", "--config", "no-cosine")
     assert outcome.code == 5
     assert "selection.choice is cosine in the shards, random in the parameters" in outcome.stderr
     assert "ssmi-cli ablate --dataset tiny --only no-cosine" in outcome.stderr
 
 
-def test_peers_that_need_matches_share_shards_of_their_own(project: Any) -> None:
+def test_peers_that_need_matches_share_separate_shards(project: Any) -> None:
     command = ("ablate", "--only", "lebert,softlexicon-no-encoder", "--seeds", "1", "-S", "train.max_steps=2")
     outcome = project.ssmi(*command)
     assert outcome.code == 0, outcome.stderr
@@ -371,19 +371,19 @@ def test_peers_that_need_matches_share_shards_of_their_own(project: Any) -> None
     assert digests == {manifests.digest_file(features / "softlexicon" / "shards" / "tiny" / "manifest.json")}
 
 
-def test_with_matches_in_the_projects_shards_all_train_on_them(project: Any) -> None:
+def test_all_configurations_use_shards_that_have_matches(project: Any) -> None:
     options = ("--seeds", "1", "-S", "train.max_steps=2", "-S", "shards.matches=true")
     outcome = project.ssmi("ablate", "--only", "bert-crf,lebert", *options)
     assert outcome.code == 0, outcome.stderr
     assert not (_folder(project) / "features").exists()
-    # Parameters that ask for no matches accept these shards too.
+    # Parameters that need no matches accept these shards too.
     plain = project.ssmi("train", "--config", "bert-crf", "-S", "train.max_steps=1")
     assert plain.code == 0, plain.stderr
     peer = project.ssmi("train", "--config", "lebert", "-S", "train.max_steps=1")
     assert peer.code == 0, peer.stderr
 
 
-def test_training_a_peer_on_shards_without_matches_says_how_to_build_them(project: Any) -> None:
+def test_training_a_peer_on_shards_without_matches_is_refused(project: Any) -> None:
     outcome = project.ssmi("train", "--config", "softlexicon")
     assert outcome.code == 5
     assert "hold no matches, which model.lexicon: softlexicon reads" in outcome.stderr

@@ -22,7 +22,7 @@ def data(fresh_project: Any) -> Path:
     return folder
 
 
-def prepared(project: Any, *, split: str = "train") -> list[tuple[str, list[str]]]:
+def read_prepared(project: Any, *, split: str = "train") -> list[tuple[str, list[str]]]:
     parts = sorted((project.root / "artifacts" / "prepare" / "own" / split).glob("part-*.parquet"))
     rows = [row for part in parts for row in pq.read_table(part).to_pylist()]
     return [
@@ -31,7 +31,7 @@ def prepared(project: Any, *, split: str = "train") -> list[tuple[str, list[str]
     ]
 
 
-def test_what_was_decided_about_a_file_is_said(fresh_project: Any, data: Path) -> None:
+def test_decisions_about_files_are_reported(fresh_project: Any, data: Path) -> None:
     (data / "train.bio").write_text("用 O\nLinux B-X\n。 O\n\n# note: 1\n京 B_x\n\n", encoding="utf-8")
     (data / "valid.bio").write_text(ROWS, encoding="utf-8")
     (data / "holdout.txt").write_text(ROWS, encoding="utf-8")
@@ -43,47 +43,47 @@ def test_what_was_decided_about_a_file_is_said(fresh_project: Any, data: Path) -
         outcome.stderr
     )
     assert "prepare: entity types that differ in case only: X, x" in outcome.stderr
-    assert prepared(fresh_project) == [("用Linux。", ["Linux"]), ("京", ["京"])]
-    assert prepared(fresh_project, split="dev")[0] == ("李明在京", ["李明", "京"])
+    assert read_prepared(fresh_project) == [("用Linux。", ["Linux"]), ("京", ["京"])]
+    assert read_prepared(fresh_project, split="dev")[0] == ("李明在京", ["李明", "京"])
 
 
-def test_an_encoding_is_tried_and_then_written_down(fresh_project: Any, data: Path) -> None:
+def test_an_encoding_is_set_by_option_or_dataset_yaml(fresh_project: Any, data: Path) -> None:
     (data / "train.bio").write_bytes(ROWS.encode("gb18030"))
     (data / "dev.bio").write_bytes(ROWS.encode("gb18030"))
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 3
     assert "train.bio:1: not UTF-8" in outcome.stderr and "`encoding: gb18030`" in outcome.stderr
 
-    tried = fresh_project.ssmi("data", "check", "--dataset", "own", "--encoding", "gb18030", "--json")
-    assert tried.code == 0, tried.stderr
-    assert json.loads(tried.stdout)["splits"]["train"]["entities"] == {"LOC": 1, "PER": 1}
-    wrong = fresh_project.ssmi("data", "check", "--dataset", "own", "--encoding", "gb18031")
-    assert wrong.code == 2 and "did you mean 'gb18030'" in wrong.stderr
+    check = fresh_project.ssmi("data", "check", "--dataset", "own", "--encoding", "gb18030", "--json")
+    assert check.code == 0, check.stderr
+    assert json.loads(check.stdout)["splits"]["train"]["entities"] == {"LOC": 1, "PER": 1}
+    misspelt = fresh_project.ssmi("data", "check", "--dataset", "own", "--encoding", "gb18031")
+    assert misspelt.code == 2 and "did you mean 'gb18030'" in misspelt.stderr
     (data / "dataset.yaml").write_text("encoding: gb18031\n")
     assert fresh_project.ssmi("data", "check", "--dataset", "own").code == 3
 
     (data / "dataset.yaml").write_text("encoding: gb18030\n")
     assert fresh_project.ssmi("features", "prepare", "--dataset", "own").code == 0
-    assert prepared(fresh_project)[0] == ("李明在京", ["李明", "京"])
+    assert read_prepared(fresh_project)[0] == ("李明在京", ["李明", "京"])
     manifest = fresh_project.root / "artifacts" / "prepare" / "own" / "manifest.json"
     assert "raw/dataset.yaml" in json.loads(manifest.read_text())["inputs"]
 
 
-def test_offsets_in_utf16_units_are_read_where_they_are_said(fresh_project: Any, data: Path) -> None:
+def test_utf16_offsets_are_read_if_declared(fresh_project: Any, data: Path) -> None:
     row = {"text": "😀😀李建国在东海市工作", "label": [[4, 7, "PER"], [8, 11, "LOC"]]}
     (data / "train.jsonl").write_text(json.dumps(row) + "\n")
     (data / "dev.jsonl").write_text(json.dumps(row) + "\n")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0 and "train.jsonl:1), whose offsets are read as code points" in outcome.stderr
-    tried = fresh_project.ssmi("data", "check", "--dataset", "own", "--offsets", "utf16")
-    assert tried.code == 0 and "code points" not in tried.stdout
+    check = fresh_project.ssmi("data", "check", "--dataset", "own", "--offsets", "utf16")
+    assert check.code == 0 and "code points" not in check.stdout
     (data / "dataset.yaml").write_text("offsets: utf16\n")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0 and "code points" not in outcome.stderr
-    assert prepared(fresh_project) == [("😀😀李建国在东海市工作", ["李建国", "东海市"])]
+    assert read_prepared(fresh_project) == [("😀😀李建国在东海市工作", ["李建国", "东海市"])]
 
 
-def test_the_check_names_what_is_not_read_and_types_alike(fresh_project: Any, data: Path) -> None:
+def test_the_check_reports_unread_files_and_similar_types(fresh_project: Any, data: Path) -> None:
     (data / "train.bio").write_text(ROWS, encoding="utf-8")
     (data / "test.bio").write_text(ROWS.replace("PER", "Per"), encoding="utf-8")
     (data / "more.bio").write_text(ROWS, encoding="utf-8")
@@ -96,18 +96,18 @@ def test_the_check_names_what_is_not_read_and_types_alike(fresh_project: Any, da
     assert body["notes"] == ["not read: more.bio (if one is a split, say so in dataset.yaml)"]
 
 
-def test_the_two_segmenters_are_compared_and_one_alone_is_not(built_once: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_segmenters_are_compared_if_both_are_installed(built_once: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from ssmi.pipeline.lexicon.segmenter import open_segmenter
 
-    said = built_once.ssmi("data", "check", "--dataset", "tiny").stdout
-    assert "sentences segmented by jieba and by rjieba" in said and "of these, segmented differently" in said
+    output = built_once.ssmi("data", "check", "--dataset", "tiny").stdout
+    assert "sentences segmented by jieba and by rjieba" in output and "of these, segmented differently" in output
     monkeypatch.setitem(sys.modules, "rjieba", None)  # as if it were not installed
     open_segmenter.cache_clear()
-    alone = built_once.ssmi("data", "check", "--dataset", "tiny")
-    assert alone.code == 0 and "rjieba" not in alone.stdout + alone.stderr
+    outcome = built_once.ssmi("data", "check", "--dataset", "tiny")
+    assert outcome.code == 0 and "rjieba" not in outcome.stdout + outcome.stderr
 
 
-def test_what_becomes_dev_of_train_is_noted(fresh_project: Any, data: Path) -> None:
+def test_a_dev_split_taken_from_train_is_reported(fresh_project: Any, data: Path) -> None:
     (data / "train.bio").write_text("李 B-PER\n明 I-PER\n\n", encoding="utf-8")
     outcome = fresh_project.ssmi("features", "prepare", "--dataset", "own")
     assert outcome.code == 0, outcome.stderr
@@ -120,6 +120,6 @@ def test_what_becomes_dev_of_train_is_noted(fresh_project: Any, data: Path) -> N
     )
 
 
-def test_fetching_a_misspelt_name_tells_the_nearest(fresh_project: Any) -> None:
+def test_fetching_a_misspelt_name_suggests_the_nearest(fresh_project: Any) -> None:
     outcome = fresh_project.ssmi("data", "fetch", "weibbo")
     assert outcome.code == 4 and "did you mean 'weibo'?" in outcome.stderr

@@ -25,7 +25,7 @@ def adapted_once(
     return project, outcome
 
 
-def test_what_it_says(adapted_once: tuple[Any, Any]) -> None:
+def test_a_summary_of_the_adaptation_is_printed(adapted_once: tuple[Any, Any]) -> None:
     project, outcome = adapted_once
     first, second, third = outcome.stdout.splitlines()
     assert re.fullmatch(r".*/adapted: encoder after 2 epochs on \d+ sentences of tiny", first)
@@ -44,15 +44,15 @@ def test_what_it_says(adapted_once: tuple[Any, Any]) -> None:
     assert (record["parent"], record["dataset"]) == ("encoder", "tiny")
 
 
-def test_the_next_step_that_it_names_works(
+def test_the_suggested_next_step_works(
     adapted_once: tuple[Any, Any], copy_project: Callable[..., Any], tmp_path: Path
 ) -> None:
     project = copy_project(adapted_once[0], tmp_path)
-    chosen = ("--dataset", "tiny", "-S", "encoder.name=./adapted")
-    states = project.build(*chosen[:2], *chosen[2:]).states
+    options = ("--dataset", "tiny", "-S", "encoder.name=./adapted")
+    states = project.build(*options[:2], *options[2:]).states
     assert states["embed"] == states["shards"] == "built" and states["segment"] == "current"
     run = tmp_path / "run"
-    outcome = project.ssmi("train", *chosen, "-S", "train.epochs=1", "--run", str(run))
+    outcome = project.ssmi("train", *options, "-S", "train.epochs=1", "--run", str(run))
     assert outcome.code == 0, outcome.stderr
     # text is tagged with the adapted encoder's features
     text = tmp_path / "text.txt"
@@ -64,14 +64,14 @@ def test_the_next_step_that_it_names_works(
     assert outcome.code == 5 and "encoder" in outcome.stderr
 
 
-def test_json_is_the_record(project: Any, tmp_path: Path) -> None:
+def test_json_output_is_the_stored_record(project: Any, tmp_path: Path) -> None:
     outcome = project.ssmi(
         *ADAPT, "--epochs", "1", "--seed", "5", "--batch-size", "30", "--out", str(tmp_path / "e"), "--json"
     )
     assert outcome.code == 0, outcome.stderr
     body = json.loads(outcome.stdout)
-    kept = json.loads((tmp_path / "e" / "adaptation.json").read_text(encoding="utf-8"))
-    assert {**body, "sha256": kept["sha256"]} == kept
+    record = json.loads((tmp_path / "e" / "adaptation.json").read_text(encoding="utf-8"))
+    assert {**body, "sha256": record["sha256"]} == record
     assert body["settings"] == {
         "epochs": 1,
         "batch_size": 30,
@@ -82,7 +82,7 @@ def test_json_is_the_record(project: Any, tmp_path: Path) -> None:
     }
 
 
-def test_a_folder_that_is_there_is_left_alone(project: Any, tmp_path: Path) -> None:
+def test_an_existing_folder_is_refused(project: Any, tmp_path: Path) -> None:
     (tmp_path / "e").mkdir()
     outcome = project.ssmi(*ADAPT, "--out", str(tmp_path / "e"))
     assert outcome.code == 2
@@ -90,19 +90,19 @@ def test_a_folder_that_is_there_is_left_alone(project: Any, tmp_path: Path) -> N
     assert list((tmp_path / "e").iterdir()) == []
 
 
-def test_a_data_set_that_is_not_there(project: Any, tmp_path: Path) -> None:
+def test_an_unknown_data_set_is_refused(project: Any, tmp_path: Path) -> None:
     outcome = project.ssmi("encoder", "adapt", "--dataset", "weibbo", "--out", str(tmp_path / "e"))
     assert outcome.code == 4
     assert "'weibbo'" in outcome.stderr and "did you mean 'weibo'?" in outcome.stderr
 
 
-def test_features_that_are_not_built(fresh_project: Any, tmp_path: Path) -> None:
+def test_missing_features_are_refused(fresh_project: Any, tmp_path: Path) -> None:
     outcome = fresh_project.ssmi(*ADAPT, "--out", str(tmp_path / "e"))
     assert outcome.code == 4
     assert "not built" in outcome.stderr and "features build" in outcome.stderr
 
 
-def test_features_of_another_encoder(project: Any, tmp_path: Path) -> None:
+def test_features_of_another_encoder_are_refused(project: Any, tmp_path: Path) -> None:
     shutil.copytree(project.root / "encoder", project.root / "other")
     config = project.root / "other" / "config.json"
     config.write_text(config.read_text(encoding="utf-8") + "\n", encoding="utf-8")
@@ -113,13 +113,13 @@ def test_features_of_another_encoder(project: Any, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [("--epochs", "0"), ("--lr", "0"), ("--batch-size", "0"), ("--seed", "-1"), ("--dataset", "../x")]
+    "option", [("--epochs", "0"), ("--lr", "0"), ("--batch-size", "0"), ("--seed", "-1"), ("--dataset", "../x")]
 )
-def test_wrong_values_are_refused(project: Any, tmp_path: Path, wrong: tuple[str, str]) -> None:
-    outcome = project.ssmi(*ADAPT, *wrong, "--out", str(tmp_path / "e"))
-    assert outcome.code == 2 and wrong[0 if wrong[0] != "--dataset" else 1] in outcome.stderr
+def test_invalid_values_are_refused(project: Any, tmp_path: Path, option: tuple[str, str]) -> None:
+    outcome = project.ssmi(*ADAPT, *option, "--out", str(tmp_path / "e"))
+    assert outcome.code == 2 and option[0 if option[0] != "--dataset" else 1] in outcome.stderr
 
 
-def test_out_is_needed(project: Any) -> None:
+def test_out_is_required(project: Any) -> None:
     outcome = project.ssmi(*ADAPT)
     assert outcome.code == 2 and "--out" in outcome.stderr

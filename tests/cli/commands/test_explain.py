@@ -13,7 +13,7 @@ from ssmi.charts.fonts import find_cjk_font
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parquet import schema, tables
 
-UNMET = "公猫北京熊"
+UNKNOWN_SEGMENT = "公猫北京熊"
 """A segment that is neither in the vocabulary nor among the stored segments."""
 
 
@@ -28,11 +28,11 @@ def as_json(outcome: Any) -> dict[str, Any]:
     return body
 
 
-def chosen(body: dict[str, Any], role: str) -> list[str]:
-    return [one["word"] for one in body["candidates"] if one[role]]
+def words_with_role(body: dict[str, Any], role: str) -> list[str]:
+    return [candidate["word"] for candidate in body["candidates"] if candidate[role]]
 
 
-def test_a_word_is_its_own_best(explain: Callable[..., Any]) -> None:
+def test_a_word_is_its_own_best_candidate(explain: Callable[..., Any]) -> None:
     outcome = explain("公", "--segment", "公司", "--top", "3", "-S", "selection.n_negatives=2")
     assert outcome.code == 0, outcome.stderr
     lines = outcome.stdout.splitlines()
@@ -43,7 +43,7 @@ def test_a_word_is_its_own_best(explain: Callable[..., Any]) -> None:
     assert "16 words hold 公" in outcome.stdout
 
 
-def test_the_choices_are_those_of_the_features(explain: Callable[..., Any], built_once: Any) -> None:
+def test_choices_equal_those_of_the_features(explain: Callable[..., Any], built_once: Any) -> None:
     artifacts = built_once.root / "artifacts"
     words = {
         row["boundary_id"]: row["word"]
@@ -51,39 +51,39 @@ def test_the_choices_are_those_of_the_features(explain: Callable[..., Any], buil
     }
     known = set(words.values())
     rows = tables.read_rows(tables.part_path(artifacts / "selection" / "tiny", "selections", 0), schema.SELECTIONS)
-    asked = [row for row in rows if row["n_candidates"] > 3 and row["character"] in row["segment"]]
-    outside = [row for row in asked if row["segment"] not in known]
-    assert outside and len(asked) > len(outside)
-    for row in [*asked[:: len(asked) // 6], *outside[:: max(1, len(outside) // 4)]]:
+    selected = [row for row in rows if row["n_candidates"] > 3 and row["character"] in row["segment"]]
+    outside_vocabulary = [row for row in selected if row["segment"] not in known]
+    assert outside_vocabulary and len(selected) > len(outside_vocabulary)
+    for row in [*selected[:: len(selected) // 6], *outside_vocabulary[:: max(1, len(outside_vocabulary) // 4)]]:
         body = as_json(explain(row["character"], "--segment", row["segment"], "--top", "0", "--json"))
         assert body["vector"] == ("vocabulary" if row["segment"] in known else "stored")
         assert body["n_candidates"] == len(body["candidates"]) == row["n_candidates"]
-        assert chosen(body, "best") == [words[row["best_id"]]]
-        assert chosen(body, "in_set") == [words[index] for index in row["set_ids"]]
-        assert chosen(body, "negative")[::-1] == [words[index] for index in row["negative_ids"]]
-        cosines = [one["cosine"] for one in body["candidates"]]
+        assert words_with_role(body, "best") == [words[row["best_id"]]]
+        assert words_with_role(body, "in_set") == [words[index] for index in row["set_ids"]]
+        assert words_with_role(body, "negative")[::-1] == [words[index] for index in row["negative_ids"]]
+        cosines = [candidate["cosine"] for candidate in body["candidates"]]
         assert cosines == sorted(cosines, reverse=True)
         assert cosines[0] == pytest.approx(row["best_cosine"], abs=1e-6)
 
 
-def test_a_segment_that_nobody_has_met_is_embedded(explain: Callable[..., Any]) -> None:
-    body = as_json(explain("公", "--segment", UNMET, "--json"))
+def test_an_unknown_segment_is_embedded(explain: Callable[..., Any]) -> None:
+    body = as_json(explain("公", "--segment", UNKNOWN_SEGMENT, "--json"))
     assert body["vector"] == "encoder" and body["notes"] == []
-    assert [one["rank"] for one in body["candidates"][:10]] == list(range(1, 11))
-    assert "just made with BERT" in explain("公", "--segment", UNMET).stdout
+    assert [candidate["rank"] for candidate in body["candidates"][:10]] == list(range(1, 11))
+    assert "just made with BERT" in explain("公", "--segment", UNKNOWN_SEGMENT).stdout
 
 
-def test_parameters_decide(explain: Callable[..., Any]) -> None:
-    none = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.threshold=1.0"))
-    assert chosen(none, "in_set") == [] and chosen(none, "best") == ["公司"]
-    others = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.exclude_segment=true"))
-    assert "公司" not in [one["word"] for one in others["candidates"]]
+def test_parameters_affect_the_choices(explain: Callable[..., Any]) -> None:
+    strict = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.threshold=1.0"))
+    assert words_with_role(strict, "in_set") == [] and words_with_role(strict, "best") == ["公司"]
+    excluded = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.exclude_segment=true"))
+    assert "公司" not in [candidate["word"] for candidate in excluded["candidates"]]
     sentence = as_json(explain("公", "--segment", "公司", "--json", "-S", "selection.scope=sentence"))
     assert "selection.scope is sentence" in sentence["notes"][0]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (("猫", "--segment", "公司"), 2, "does not occur in the segment"),
         (("公司", "--segment", "公司"), 2, "not one character"),
@@ -95,20 +95,24 @@ def test_parameters_decide(explain: Callable[..., Any]) -> None:
         (("公", "--segment", "公司", "--plot", "no/such/folder/figure.svg"), 2, "no folder"),
     ],
 )
-def test_mistakes_are_named(explain: Callable[..., Any], arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_wrong_usage_is_refused(
+    explain: Callable[..., Any], arguments: tuple[str, ...], code: int, message: str
+) -> None:
     outcome = explain(*arguments)
-    assert outcome.code == code and said in outcome.stderr and not outcome.stdout
+    assert outcome.code == code and message in outcome.stderr and not outcome.stdout
 
 
 def test_another_encoder_is_refused(project: Any) -> None:
     config = project.root / "encoder" / "config.json"
     config.write_text(config.read_text(encoding="utf-8") + "\n", encoding="utf-8")
-    outcome = project.ssmi("explain", "公", "--segment", UNMET)
+    outcome = project.ssmi("explain", "公", "--segment", UNKNOWN_SEGMENT)
     assert outcome.code == 5 and "another encoder" in outcome.stderr
 
 
 @pytest.mark.parametrize(("name", "start"), [("figure.svg", b"<?xml"), ("figure.png", b"\x89PNG")])
-def test_the_picture_or_what_to_install(explain: Callable[..., Any], tmp_path: Path, name: str, start: bytes) -> None:
+def test_a_plot_is_written_or_the_missing_font_reported(
+    explain: Callable[..., Any], tmp_path: Path, name: str, start: bytes
+) -> None:
     file = tmp_path / name
     outcome = explain("公", "--segment", "公司", "--plot", str(file))
     try:
@@ -118,7 +122,7 @@ def test_the_picture_or_what_to_install(explain: Callable[..., Any], tmp_path: P
         assert list(tmp_path.iterdir()) == []
         return
     assert outcome.code == 0, outcome.stderr
-    once = file.read_bytes()
-    assert once.startswith(start) and len(once) > 5_000
+    content = file.read_bytes()
+    assert content.startswith(start) and len(content) > 5_000
     assert explain("公", "--segment", "公司", "--plot", str(file)).code == 0
-    assert file.read_bytes() == once
+    assert file.read_bytes() == content

@@ -36,7 +36,7 @@ def packed(packed_once: Path, tmp_path: Path) -> Path:
     return tmp_path / "copy"
 
 
-def test_a_pack_opens_elsewhere_when_the_project_is_gone(
+def test_a_pack_works_without_the_project(
     tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path
 ) -> None:
     """The progress bar on the terminal does not get into the rows on stdout."""
@@ -50,31 +50,31 @@ def test_a_pack_opens_elsewhere_when_the_project_is_gone(
     elsewhere.mkdir()
     (tmp_path / "pack").rename(elsewhere / "moved")
     project.root.rename(tmp_path / "gone")
-    terminal, end = pty.openpty()
+    leader, follower = pty.openpty()
     command = [sys.executable, "-m", "ssmi.cli.main", "predict", "--run", "moved", "../texts.txt", "--device", "cpu"]
-    done = subprocess.run(
-        command, cwd=elsewhere, env={**project.environment, "TERM": "xterm"}, stdout=-1, stderr=end, check=False
+    result = subprocess.run(
+        command, cwd=elsewhere, env={**project.environment, "TERM": "xterm"}, stdout=-1, stderr=follower, check=False
     )
-    os.close(end)
-    shown = os.read(terminal, 1 << 16).decode(errors="replace")
-    os.close(terminal)
-    assert done.returncode == 0, shown
-    assert done.stdout.decode() == expected
+    os.close(follower)
+    shown = os.read(leader, 1 << 16).decode(errors="replace")
+    os.close(leader)
+    assert result.returncode == 0, shown
+    assert result.stdout.decode() == expected
     assert "predict" in shown and "{" not in shown
 
 
-def test_a_pack_holds_licences_and_no_path(packed_once: Path, tagging_project: Any) -> None:
+def test_a_pack_contains_licences_and_no_absolute_path(packed_once: Path, tagging_project: Any) -> None:
     notice = (packed_once / "README.txt").read_text(encoding="utf-8")
     assert "vectors.txt: a copy of one's own" in notice and "tiny" in notice and "encoder" in notice
-    here = str(tagging_project.root).encode()
+    root = str(tagging_project.root).encode()
     files = [path for path in packed_once.rglob("*") if path.is_file()]
     assert {path.name for path in packed_once.iterdir()} == {
         *("README.txt", "checkpoint", "features", "metrics.json", "pack.json"),
     }
-    assert [path for path in files if here in path.read_bytes()] == []
+    assert [path for path in files if root in path.read_bytes()] == []
 
 
-def test_packing_again_gives_the_same_bytes(packed_once: Path, tagging_project: Any, tmp_path: Path) -> None:
+def test_packing_is_reproducible(packed_once: Path, tagging_project: Any, tmp_path: Path) -> None:
     """Pack the run, and the pack itself."""
     for run in (tagging_project.root / "artifacts" / "train" / "tiny", packed_once):
         out = tmp_path / run.name
@@ -87,18 +87,18 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_nothing_is_overwritten(tagging_project: Any, packed: Path) -> None:
+def test_an_existing_folder_is_refused(tagging_project: Any, packed: Path) -> None:
     before = contents(packed)
     outcome = tagging_project.ssmi("export", "--out", str(packed))
     assert outcome.code == 2 and "already exists" in outcome.stderr and "  next: " in outcome.stderr
     assert contents(packed) == before
 
 
-def test_a_run_whose_features_have_changed_is_not_packed(project: Any, tagging_project: Any, tmp_path: Path) -> None:
+def test_a_run_with_changed_features_is_refused(project: Any, tagging_project: Any, tmp_path: Path) -> None:
     project.build("-S", "vocab.max_words=100")
     run = tmp_path / "run"
-    changed = tagging_project.root / "artifacts" / "train" / "tiny"
-    shutil.copytree(changed, run, ignore=shutil.ignore_patterns("pinned"))  # a run without pinned features
+    original = tagging_project.root / "artifacts" / "train" / "tiny"
+    shutil.copytree(original, run, ignore=shutil.ignore_patterns("pinned"))  # a run without pinned features
     outcome = project.ssmi("export", "--run", str(run), "--out", str(tmp_path / "pack"))
     assert outcome.code == 5 and "the shards were built with" in outcome.stderr
     assert not (tmp_path / "pack").exists()
@@ -115,7 +115,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("name", sorted(DAMAGE))
-def test_a_file_of_another_pack_is_refused_naming_both(
+def test_a_changed_file_is_refused_with_both_digests(
     packed: Path, tagging_project: Any, tmp_path: Path, name: str
 ) -> None:
     path = packed / name
@@ -127,7 +127,7 @@ def test_a_file_of_another_pack_is_refused_naming_both(
 
 
 @pytest.mark.parametrize("name", ["pack.json", "checkpoint/labels.json", "features/pmi/pairs.parquet"])
-def test_a_pack_that_lost_a_file(packed: Path, name: str) -> None:
+def test_a_pack_with_a_missing_file_is_refused(packed: Path, name: str) -> None:
     (packed / name).unlink()
     with pytest.raises(SsmiError, match=Path(name).name):
         ssmi.open_run(packed)

@@ -8,7 +8,7 @@ from typing import Any
 TRAIN = "王 B-NAME\n明 E-NAME\n在 O\n"
 
 
-def test_init_takes_files_after_data_and_says_what_comes_next(fresh_project: Any, tmp_path: Path) -> None:
+def test_init_takes_files_after_data_and_prints_the_next_step(fresh_project: Any, tmp_path: Path) -> None:
     for name in ("train.bmes", "test.bmes"):
         (tmp_path / name).write_text(TRAIN, encoding="utf-8")
     new = tmp_path / "new folder"
@@ -21,7 +21,7 @@ def test_init_takes_files_after_data_and_says_what_comes_next(fresh_project: Any
     assert {path.name for path in (new / "data" / "new folder").iterdir()} == {"train.bmes", "test.bmes"}
 
 
-def test_init_without_files_says_where_they_go(fresh_project: Any, tmp_path: Path) -> None:
+def test_init_without_files_prints_where_they_belong(fresh_project: Any, tmp_path: Path) -> None:
     outcome = fresh_project.ssmi("init", str(tmp_path / "new"), "--name", "weibo2")
     assert outcome.code == 0, outcome.stderr
     assert f"into {tmp_path / 'new' / 'data' / 'weibo2'}" in outcome.stdout

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 
-def test_inside_a_project_the_present_values_are_shown(fresh_project: Any) -> None:
+def test_current_values_are_shown_inside_a_project(fresh_project: Any) -> None:
     outcome = fresh_project.ssmi("params", "train.epochs")
     assert outcome.code == 0
     first, *others = outcome.stdout.splitlines()
@@ -25,10 +25,8 @@ def test_inside_a_project_the_present_values_are_shown(fresh_project: Any) -> No
     )
 
 
-def test_without_a_project_the_defaults_are_shown(
-    tmp_path: Path, environment: dict[str, str], repository: Path
-) -> None:
-    def ask(*arguments: str) -> str:
+def test_defaults_are_shown_outside_a_project(tmp_path: Path, environment: dict[str, str], repository: Path) -> None:
+    def params(*arguments: str) -> str:
         return subprocess.run(
             [sys.executable, "-m", "ssmi.cli.main", "params", *arguments],
             cwd=tmp_path,
@@ -38,13 +36,13 @@ def test_without_a_project_the_defaults_are_shown(
             check=True,
         ).stdout
 
-    said = ask()
-    assert "train.epochs: 6\n" in said and 'datasets: ["sample"]\n' in said
-    rows = json.loads(ask("selection", "--json"))
+    output = params()
+    assert "train.epochs: 6\n" in output and 'datasets: ["sample"]\n' in output
+    rows = json.loads(params("selection", "--json"))
     assert {row["name"].partition(".")[0] for row in rows} == {"selection"} and "value" not in rows[0]
 
 
-def test_a_file_with_mistakes_is_told_and_the_help_is_there_all_the_same(fresh_project: Any) -> None:
+def test_help_is_shown_despite_an_invalid_params_yaml(fresh_project: Any) -> None:
     fresh_project.set("model", fusion="nowhere")
     outcome = fresh_project.ssmi("params", "model.fusion")
     assert outcome.code == 0 and outcome.stdout.startswith("model.fusion: input\n")
@@ -53,7 +51,7 @@ def test_a_file_with_mistakes_is_told_and_the_help_is_there_all_the_same(fresh_p
     )
 
 
-def test_an_unknown_name_comes_with_the_nearest_one(fresh_project: Any) -> None:
+def test_unknown_names_get_a_suggestion(fresh_project: Any) -> None:
     outcome = fresh_project.ssmi("params", "model.fuson")
     assert outcome.code == 2 and "model.fusion" in outcome.stderr
     outcome = fresh_project.ssmi("params", "nope")

@@ -38,7 +38,7 @@ def predict(tagging_project: Any) -> Callable[..., Any]:
 
 
 @pytest.fixture
-def typed(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
+def set_stdin(monkeypatch: pytest.MonkeyPatch) -> Callable[[bytes], None]:
     """A function that sets the bytes on stdin."""
     return lambda data: monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(data), encoding="utf-8"))
 
@@ -50,43 +50,43 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-def rows_of(outcome: Any) -> list[dict[str, Any]]:
+def parse_rows(outcome: Any) -> list[dict[str, Any]]:
     assert outcome.code == 0, outcome.stderr
     return [json.loads(line) for line in outcome.stdout.removesuffix("\n").split("\n")]
 
 
 def without_scores(row: dict[str, Any]) -> dict[str, Any]:
-    return {**row, "entities": [{**one, "score": None} for one in row["entities"]]}
+    return {**row, "entities": [{**entity, "score": None} for entity in row["entities"]]}
 
 
 # --- rows -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_row_a_line_in_order_with_the_entities_of_each(predict: Any, file: Path) -> None:
-    rows = rows_of(predict(file))
+def test_each_line_gives_a_row_with_its_entities(predict: Any, file: Path) -> None:
+    rows = parse_rows(predict(file))
     assert [row["text"] for row in rows] == TEXTS
     assert all(list(row) == ["text", "entities"] for row in rows)
     assert rows[0]["entities"] and not rows[1]["entities"] and not rows[2]["entities"]
     for row in rows:
-        for one in row["entities"]:
-            assert list(one) == ["start", "end", "label", "text", "score"]
-            assert row["text"][one["start"] : one["end"]] == one["text"]
-            assert one["score"] == round(one["score"], 6) and 0 <= one["score"] <= 1
-    one_by_one = rows_of(predict(file, "--batch-chars", 1))
+        for entity in row["entities"]:
+            assert list(entity) == ["start", "end", "label", "text", "score"]
+            assert row["text"][entity["start"] : entity["end"]] == entity["text"]
+            assert entity["score"] == round(entity["score"], 6) and 0 <= entity["score"] <= 1
+    one_by_one = parse_rows(predict(file, "--batch-chars", 1))
     assert [without_scores(row) for row in one_by_one] == [without_scores(row) for row in rows]
 
 
-def test_line_ends_and_byte_order_marks_are_no_part_of_a_text(predict: Any, tmp_path: Path) -> None:
+def test_line_ends_and_byte_order_marks_are_removed(predict: Any, tmp_path: Path) -> None:
     first, second = tmp_path / "a.txt", tmp_path / "b.txt"
     first.write_bytes("\ufeff北京\r\n上海".encode())
     second.write_bytes("\ufeff公司\n\r\n".encode())
-    assert [row["text"] for row in rows_of(predict(first, second))] == ["北京", "上海", "公司", ""]
+    assert [row["text"] for row in parse_rows(predict(first, second))] == ["北京", "上海", "公司", ""]
 
 
-def test_paragraphs_keep_the_line_ends_within(predict: Any, tmp_path: Path) -> None:
+def test_paragraphs_keep_their_inner_line_ends(predict: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(f"\n \n{SENTENCE}\r\n男，汉族\r\n\r\n\u3000\n大学\n本科".encode())
-    rows = rows_of(predict(path, "--input", "paragraphs"))
+    rows = parse_rows(predict(path, "--input", "paragraphs"))
     assert [row["text"] for row in rows] == [f"{SENTENCE}\r\n男，汉族", "大学\n本科"]
     assert rows[0]["entities"]
 
@@ -99,40 +99,42 @@ def test_jsonl_keeps_other_fields_and_any_text(predict: Any, tmp_path: Path) -> 
     ]
     path = tmp_path / "a.jsonl"
     path.write_text("\n\n".join(map(json.dumps, bodies)), encoding="utf-8")
-    rows = rows_of(predict(path))
+    rows = parse_rows(predict(path))
     assert [{**row, "entities": None} for row in rows] == [{**body, "entities": None} for body in bodies]
     assert rows[0]["entities"] and rows[2]["entities"] == []
     for form in ("doccano", "label-studio"):
-        assert "\ud800北京\udfff大学" in json.dumps(rows_or_tasks(predict(path, "--format", form)), ensure_ascii=False)
+        assert "\ud800北京\udfff大学" in json.dumps(
+            parse_rows_or_tasks(predict(path, "--format", form)), ensure_ascii=False
+        )
 
 
-def rows_or_tasks(outcome: Any) -> Any:
-    return json.loads(outcome.stdout) if outcome.stdout.startswith("[") else rows_of(outcome)
+def parse_rows_or_tasks(outcome: Any) -> Any:
+    return json.loads(outcome.stdout) if outcome.stdout.startswith("[") else parse_rows(outcome)
 
 
-def test_text_that_is_piped_in(predict: Any, typed: Any) -> None:
+def test_stdin_is_tagged(predict: Any, set_stdin: Any) -> None:
     for arguments in ((), ("-",)):
-        typed(f"{SENTENCE}\n北京\n".encode())
-        assert [row["text"] for row in rows_of(predict(*arguments))] == [SENTENCE, "北京"]
-    typed(b'{"text": "\xe5\x8c\x97", "n": 1}\n')
-    assert rows_of(predict("--input", "jsonl"))[0]["n"] == 1
-    typed(b"")
+        set_stdin(f"{SENTENCE}\n北京\n".encode())
+        assert [row["text"] for row in parse_rows(predict(*arguments))] == [SENTENCE, "北京"]
+    set_stdin(b'{"text": "\xe5\x8c\x97", "n": 1}\n')
+    assert parse_rows(predict("--input", "jsonl"))[0]["n"] == 1
+    set_stdin(b"")
     assert predict().stdout == ""
 
 
-def test_a_line_of_a_hundred_thousand_characters(predict: Any, tmp_path: Path) -> None:
+def test_a_line_of_100_000_characters_is_tagged_to_its_end(predict: Any, tmp_path: Path) -> None:
     text = (SENTENCE * (100_000 // len(SENTENCE) + 1))[:100_000]
     path = tmp_path / "long.txt"
     path.write_text(f"{SENTENCE}\n{text}\n{SENTENCE}\n", encoding="utf-8")
-    first, long, last = rows_of(predict(path))
+    first, long, last = parse_rows(predict(path))
     assert first == last and long["text"] == text
     assert long["entities"][-1]["end"] > 90_000  # entities are found up to the end
-    assert all(text[one["start"] : one["end"]] == one["text"] for one in long["entities"])
-    ends = [(one["start"], one["end"]) for one in long["entities"]]
+    assert all(text[entity["start"] : entity["end"]] == entity["text"] for entity in long["entities"])
+    ends = [(entity["start"], entity["end"]) for entity in long["entities"]]
     assert ends == sorted(ends) and all(a[1] <= b[0] for a, b in pairwise(ends))
 
 
-def test_what_comes_before_a_bad_line_is_tagged(predict: Any, tmp_path: Path) -> None:
+def test_lines_before_a_bad_line_are_tagged(predict: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(f"{SENTENCE}\n北京\n".encode() + b"\xff\n" + "上海\n".encode())
     outcome = predict(path)
@@ -141,17 +143,17 @@ def test_what_comes_before_a_bad_line_is_tagged(predict: Any, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("name", ["a.jsonl", "A.JSONL", "a.ndjson"])
-def test_json_lines_are_known_by_their_name(predict: Any, tmp_path: Path, name: str) -> None:
+def test_json_lines_are_recognised_by_file_name(predict: Any, tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text('{"text": "北京", "n": 1}\n', encoding="utf-8")
-    (row,) = rows_of(predict(tmp_path / name))
+    (row,) = parse_rows(predict(tmp_path / name))
     assert (row["text"], row["n"]) == ("北京", 1)
 
 
-def test_tables_and_arrays_are_known_by_their_name(predict: Any, tmp_path: Path) -> None:
+def test_tables_and_arrays_are_recognised_by_file_name(predict: Any, tmp_path: Path) -> None:
     table, array = tmp_path / "a.csv", tmp_path / "b.json"
     table.write_bytes(f'id,content\r\n7,"{SENTENCE}"\r\n'.encode("gb18030"))
     array.write_text(json.dumps([{"id": 1, "content": SENTENCE}], ensure_ascii=False), encoding="gb18030")
-    rows = rows_of(predict(table, array, "--field", "content", "--encoding", "gb18030"))
+    rows = parse_rows(predict(table, array, "--field", "content", "--encoding", "gb18030"))
     assert [(row["id"], row["text"]) for row in rows] == [("7", SENTENCE), (1, SENTENCE)]
     assert all(list(row) == ["text", "id", "entities"] and row["entities"] for row in rows)
     outcome = predict(array.rename(tmp_path / "b.txt"), "--encoding", "gb18030")
@@ -161,7 +163,7 @@ def test_tables_and_arrays_are_known_by_their_name(predict: Any, tmp_path: Path)
     assert predict(table, "--encoding", "klingon").code == 2
 
 
-def test_tags_of_a_labelled_file_are_not_tagged(predict: Any, tagging_project: Any, tmp_path: Path) -> None:
+def test_labelled_files_are_refused(predict: Any, tagging_project: Any, tmp_path: Path) -> None:
     gold = tagging_project.raw("dev")
     for path in (gold, shutil.copy(gold, tmp_path / "dev.txt")):
         outcome = predict(path)
@@ -169,51 +171,57 @@ def test_tags_of_a_labelled_file_are_not_tagged(predict: Any, tagging_project: A
     out = tmp_path / "texts.jsonl"
     assert tagging_project.ssmi("data", "convert", str(gold), str(out), "--format", "jsonl").code == 0
     outcome = predict(out)
-    assert [row["text"] for row in rows_of(outcome)] == [one.text for one in read_sentences(gold)[0]]
+    assert [row["text"] for row in parse_rows(outcome)] == [entity.text for entity in read_sentences(gold)[0]]
     assert outcome.stderr.count("rows hold entities under 'entities' already") == 1
 
 
 # --- formats ----------------------------------------------------------------------------------------------------------
 
 
-def test_doccano(predict: Any, file: Path) -> None:
+def test_doccano_has_the_same_entities(predict: Any, file: Path) -> None:
     expected = [
-        {"text": row["text"], "label": [[one["start"], one["end"], one["label"]] for one in row["entities"]]}
-        for row in rows_of(predict(file))
+        {
+            "text": row["text"],
+            "label": [[entity["start"], entity["end"], entity["label"]] for entity in row["entities"]],
+        }
+        for row in parse_rows(predict(file))
     ]
-    assert rows_of(predict(file, "--format", "doccano")) == expected
+    assert parse_rows(predict(file, "--format", "doccano")) == expected
 
 
-def test_conll_is_a_file_that_the_readers_read(predict: Any, file: Path, tmp_path: Path) -> None:
+def test_conll_can_be_read_back(predict: Any, file: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.bmes"
     assert predict(file, "--format", "conll", "--out", out).code == 0
     assert out.read_text(encoding="utf-8").startswith("吴\t")
     expected = [
-        (row["text"].replace("\r", "\ufffd"), [(one["start"], one["end"], one["label"]) for one in row["entities"]])
-        for row in rows_of(predict(file))
+        (
+            row["text"].replace("\r", "\ufffd"),
+            [(entity["start"], entity["end"], entity["label"]) for entity in row["entities"]],
+        )
+        for row in parse_rows(predict(file))
         if row["text"]
     ]
     sentences = read_sentences(out)[0]
     assert [
-        ("".join(sentence.characters), [(one.start, one.end, one.label) for one in sentence.entities])
+        ("".join(sentence.characters), [(entity.start, entity.end, entity.label) for entity in sentence.entities])
         for sentence in sentences
     ] == expected
 
 
-def test_label_studio(predict: Any, file: Path, tmp_path: Path) -> None:
+def test_label_studio_has_the_same_entities(predict: Any, file: Path, tmp_path: Path) -> None:
     outcome = predict(file, "--format", "label-studio")
     tasks = json.loads(outcome.stdout)
     assert predict(file, "--format", "label-studio").stdout == outcome.stdout
-    for task, row in zip(tasks, rows_of(predict(file)), strict=True):
+    for task, row in zip(tasks, parse_rows(predict(file)), strict=True):
         (prediction,) = task["predictions"]
         assert task["data"] == {"text": row["text"]}
         assert prediction["model_version"].startswith("tiny-")
         assert len({region["id"] for region in prediction["result"]}) == len(row["entities"])
-        for region, one in zip(prediction["result"], row["entities"], strict=True):
+        for region, entity in zip(prediction["result"], row["entities"], strict=True):
             assert (region["from_name"], region["to_name"], region["type"]) == ("label", "text", "labels")
-            assert region["value"] == {"labels": [one["label"]], **{k: one[k] for k in ("start", "end", "text")}}
+            assert region["value"] == {"labels": [entity["label"]], **{k: entity[k] for k in ("start", "end", "text")}}
         if row["entities"]:
-            assert prediction["score"] == min(one["score"] for one in row["entities"])
+            assert prediction["score"] == min(entity["score"] for entity in row["entities"])
     empty = tmp_path / "empty.txt"
     empty.write_bytes(b"\xef\xbb\xbf")
     assert json.loads(predict(empty, "--format", "label-studio").stdout) == []
@@ -222,46 +230,46 @@ def test_label_studio(predict: Any, file: Path, tmp_path: Path) -> None:
 # --- errors -----------------------------------------------------------------------------------------------------------
 
 
-BAD = {
-    "bytes that are no UTF-8": (
+BAD_INPUT = {
+    "bytes that are not UTF-8": (
         b"\xef\xbb\xbfab\n\xe5\x8c\x97\xff",
         "a.txt",
         ["a.txt:2: not UTF-8 (byte ", "--errors replace"],
     ),
     "a surrogate in UTF-8": (b"ab\xed\xa0\x80", "a.txt", ["a.txt:1: not UTF-8 (byte 3 of the line is 0xed"]),
     "a character cut off": (b"\xe5\x8c\x97\xe5\x8c", "a.txt", ["a.txt:1: not UTF-8 (byte 4 of the line is 0xe5"]),
-    "no JSON": (b'{"text": "a"}\n{"text" "b"}\n', "a.jsonl", ["a.jsonl:2: not JSON", "column 9", "--input text"]),
-    "no object": (b'["a"]\n', "a.jsonl", ["a.jsonl:1: an array, not a JSON object"]),
+    "not JSON": (b'{"text": "a"}\n{"text" "b"}\n', "a.jsonl", ["a.jsonl:2: not JSON", "column 9", "--input text"]),
+    "not an object": (b'["a"]\n', "a.jsonl", ["a.jsonl:1: an array, not a JSON object"]),
     "no text": (b'\n{"txt": "a"}\n', "a.jsonl", ["a.jsonl:2: no field 'text'"]),
-    "a text that is none": (b'{"text": 3}\n', "a.jsonl", ["a.jsonl:1: 'text' is a number, not text"]),
-    "no JSON number": (b'{"text": "a", "n": NaN}\n', "a.jsonl", ["a.jsonl:1: not JSON (NaN"]),
-    "a number without end": (b'{"text": "a", "n": 1e999}\n', "a.jsonl", ["a.jsonl:1: not JSON (1e999"]),
-    "a nest": (b'{"text": ' + b"[" * 200_000, "a.jsonl", ["a.jsonl:1: not JSON"]),
+    "a text that is a number": (b'{"text": 3}\n', "a.jsonl", ["a.jsonl:1: 'text' is a number, not text"]),
+    "not a JSON number": (b'{"text": "a", "n": NaN}\n', "a.jsonl", ["a.jsonl:1: not JSON (NaN"]),
+    "an infinite number": (b'{"text": "a", "n": 1e999}\n', "a.jsonl", ["a.jsonl:1: not JSON (1e999"]),
+    "deep nesting": (b'{"text": ' + b"[" * 200_000, "a.jsonl", ["a.jsonl:1: not JSON"]),
 }
 
 
-@pytest.mark.parametrize("case", sorted(BAD))
-def test_bad_input_is_named_by_line_and_leaves_no_output(predict: Any, tmp_path: Path, case: str) -> None:
-    data, name, said = BAD[case]
+@pytest.mark.parametrize("case", sorted(BAD_INPUT))
+def test_bad_input_is_reported_with_its_line_and_leaves_no_output(predict: Any, tmp_path: Path, case: str) -> None:
+    data, name, expected = BAD_INPUT[case]
     (tmp_path / name).write_bytes(data)
     outcome = predict(tmp_path / name, "--out", tmp_path / "out.jsonl")
     assert outcome.code == 3
     *_, message, advice = outcome.stderr.splitlines()
     assert message.startswith(f"error: {tmp_path}") and advice.startswith("  next: ")
-    assert [text for text in said if text not in message + advice] == []
+    assert [text for text in expected if text not in message + advice] == []
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: Any, tmp_path: Path) -> None:
+def test_rows_before_a_bad_line_are_written_and_bad_bytes_can_be_replaced(predict: Any, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_bytes(b"ab\n\xe5\x8c\x97\xff\xe4\xba\xac\n")
     outcome = predict(path, "--batch-chars", 1)
     assert outcome.code == 3 and json.loads(outcome.stdout)["text"] == "ab"
-    assert [row["text"] for row in rows_of(predict(path, "--errors", "replace"))] == ["ab", "北\ufffd京"]
+    assert [row["text"] for row in parse_rows(predict(path, "--errors", "replace"))] == ["ab", "北\ufffd京"]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["--format", "xml"], "'xml' is not one of"),
         (["--batch-chars", "0"], "0 is not in the range"),
@@ -274,12 +282,12 @@ def test_rows_before_a_bad_line_are_written_and_bytes_can_be_replaced(predict: A
         (["--out", os.devnull], "something there that is not a file"),
     ],
 )
-def test_wrong_usage(predict: Any, arguments: list[str], said: str) -> None:
+def test_wrong_usage_is_refused(predict: Any, arguments: list[str], expected: str) -> None:
     outcome = predict(*arguments)
-    assert outcome.code == 2 and said in outcome.stderr
+    assert outcome.code == 2 and expected in outcome.stderr
 
 
-def test_a_file_is_not_written_over_its_own_text(predict: Any, file: Path, tmp_path: Path) -> None:
+def test_input_files_are_not_overwritten(predict: Any, file: Path, tmp_path: Path) -> None:
     before = file.read_bytes()
     link = tmp_path / "link.txt"
     link.symlink_to(file)
@@ -290,13 +298,13 @@ def test_a_file_is_not_written_over_its_own_text(predict: Any, file: Path, tmp_p
 
 
 @pytest.mark.skipif(not Path("/sys").is_dir(), reason="needs a folder where not even root may write")
-def test_a_folder_that_takes_no_file_is_said_so(predict: Any, file: Path) -> None:
+def test_an_unwritable_folder_is_reported(predict: Any, file: Path) -> None:
     outcome = predict(file, "--out", "/sys/out.jsonl")
     assert outcome.code == 1 and "/sys/out.jsonl: " in outcome.stderr
     assert "name another place" in outcome.stderr and "--debug" not in outcome.stderr and ".tmp" not in outcome.stderr
 
 
-def test_weights_that_are_no_numbers_are_refused(
+def test_weights_that_are_not_finite_are_refused(
     predict: Any, file: Path, tagging_project: Any, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -305,15 +313,15 @@ def test_weights_that_are_no_numbers_are_refused(
     tensors = load_file(path)
     tensors["tags.bias"][0] = float("nan")
     save_file(tensors, path)
-    signed = run / "checkpoint" / "files.json"
-    digests = json.loads(signed.read_text(encoding="utf-8"))
-    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as after a training that diverged
-    signed.write_text(json.dumps(digests), encoding="utf-8")
+    files_json = run / "checkpoint" / "files.json"
+    digests = json.loads(files_json.read_text(encoding="utf-8"))
+    digests[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()  # as after training that diverged
+    files_json.write_text(json.dumps(digests), encoding="utf-8")
     outcome = predict(file, "--run", run)
     assert outcome.code == 5 and "not finite numbers" in outcome.stderr and "model.safetensors" in outcome.stderr
 
 
-def test_nothing_to_read_is_said_at_a_terminal(predict: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_input_at_a_terminal_is_refused(predict: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:
             return True
@@ -323,7 +331,9 @@ def test_nothing_to_read_is_said_at_a_terminal(predict: Any, monkeypatch: pytest
     assert outcome.code == 2 and "nothing is piped in" in outcome.stderr
 
 
-def test_a_run_that_is_not_there_or_unfinished(predict: Any, file: Path, tagging_project: Any, tmp_path: Path) -> None:
+def test_a_missing_run_is_refused_and_an_unfinished_one_is_reported(
+    predict: Any, file: Path, tagging_project: Any, tmp_path: Path
+) -> None:
     outcome = predict(file, "--run", tmp_path / "none")
     assert outcome.code == 4 and "no such folder" in outcome.stderr and "ssmi-cli train" in outcome.stderr
     run = tmp_path / "run"
@@ -339,9 +349,9 @@ def test_a_run_that_is_not_there_or_unfinished(predict: Any, file: Path, tagging
 # --- interactive use --------------------------------------------------------------------------------------------------
 
 
-def test_interactive_shows_each_line(predict: Any, typed: Any, file: Path) -> None:
-    first = rows_of(predict(file))[0]["entities"][0]
-    typed(f"{SENTENCE}\n\n\x1b[2J\u202e公司\n".encode() + b"\xff\n")
+def test_interactive_mode_shows_entities_of_each_line(predict: Any, set_stdin: Any, file: Path) -> None:
+    first = parse_rows(predict(file))[0]["entities"][0]
+    set_stdin(f"{SENTENCE}\n\n\x1b[2J\u202e公司\n".encode() + b"\xff\n")
     outcome = predict("--interactive")
     assert outcome.code == 0, outcome.stderr
     lines = outcome.stdout.splitlines()
@@ -379,15 +389,15 @@ class Terminal:
     def __call__(self, keys: str, until: str) -> str:
         """Type keys, read until a pattern appears or the command ends, and return the text that was read."""
         os.write(self._leader, keys.encode())
-        shown = b""
-        while not re.search(until, shown.decode(errors="ignore")):
+        output = b""
+        while not re.search(until, output.decode(errors="ignore")):
             ready, _, _ = select.select([self._leader], [], [], 600)
-            assert ready, shown.decode(errors="ignore")
+            assert ready, output.decode(errors="ignore")
             try:
-                shown += os.read(self._leader, 65536)
+                output += os.read(self._leader, 65536)
             except OSError:  # on Linux, the other end is closed
                 break
-        return shown.decode(errors="ignore")
+        return output.decode(errors="ignore")
 
     def __enter__(self) -> Terminal:
         return self
@@ -404,10 +414,10 @@ def terminal(tagging_project: Any) -> Iterator[Terminal]:
         yield opened
 
 
-def test_rows_at_a_terminal_come_whole_and_a_bar_before_them(tagging_project: Any, file: Path) -> None:
-    with Terminal(tagging_project, "predict", "--device", "cpu", "--batch-chars", "1", str(file)) as opened:
-        shown = opened("", "never")
-        assert opened.process.wait(timeout=600) == 0
+def test_a_terminal_shows_a_progress_bar_and_complete_rows(tagging_project: Any, file: Path) -> None:
+    with Terminal(tagging_project, "predict", "--device", "cpu", "--batch-chars", "1", str(file)) as terminal:
+        shown = terminal("", "never")
+        assert terminal.process.wait(timeout=600) == 0
     assert re.search(r"predict .*bytes", shown)
     plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "\n", shown.replace("\r", "\n"))
     rows = [json.loads(line) for line in plain.split("\n") if line.startswith("{")]
@@ -415,7 +425,7 @@ def test_rows_at_a_terminal_come_whole_and_a_bar_before_them(tagging_project: An
 
 
 def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, terminal: Any) -> None:
-    first = rows_of(predict(file))[0]["entities"][0]
+    first = parse_rows(predict(file))[0]["entities"][0]
     terminal("", ">")
     coloured = rf"\x1b\[[0-9;]*3\d[0-9;]*m{first['text']}"
     shown = terminal(SENTENCE, coloured)  # before Enter is pressed
@@ -426,27 +436,27 @@ def test_entities_are_coloured_while_a_line_is_typed(predict: Any, file: Path, t
     assert terminal.process.wait(timeout=600) == 0
 
 
-def test_ctrl_c_leaves_the_terminal(terminal: Any) -> None:
+def test_ctrl_c_ends_interactive_mode(terminal: Any) -> None:
     terminal("", ">")
     assert terminal("北京\x03", "never").endswith("\r\ninterrupted\r\n")
     assert terminal.process.wait(timeout=600) == 130
 
 
-def test_a_reading_raises_what_the_tagger_raised() -> None:
+def test_errors_of_the_tagger_are_raised() -> None:
     def tagger(text: str) -> list[Any]:
         if "!" in text:
             raise ZeroDivisionError(text)
         return []
 
-    told: list[None] = []
-    with Reading(tagger, on_result=lambda: told.append(None)) as reading:
+    notified: list[None] = []
+    with Reading(tagger, on_result=lambda: notified.append(None)) as reading:
         assert reading.wait_for_entities("a") == [] and reading.wait_for_entities("") == []
         with pytest.raises(ZeroDivisionError):
             reading.wait_for_entities("a!")
-    assert told
+    assert notified
 
 
-def test_rows_come_while_text_still_comes_and_a_reader_may_leave(tagging_project: Any) -> None:
+def test_rows_are_written_while_input_is_read(tagging_project: Any) -> None:
     process = tagging_project.start("predict", "--device", "cpu", "--batch-chars", "1", stdin=-1)
     for text in (SENTENCE, "", "北京"):
         process.stdin.write(text + "\n")

@@ -17,8 +17,8 @@ from ssmi.pipeline.contract.parquet import schema, tables
 
 
 @pytest.fixture(scope="module")
-def written(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The report of the test split, which holds an entity type that the tagger cannot know."""
+def page_path(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of the test split, which contains an entity type unknown to the tagger."""
     out = tmp_path_factory.mktemp("report") / "page.html"
     outcome = tagging_project.ssmi("report", "--split", "test", "--device", "cpu", "--out", str(out))
     assert outcome.code == 0, outcome.stderr
@@ -27,8 +27,8 @@ def written(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def data(written: Path, read_page: Callable[[str], Any]) -> dict[str, Any]:
-    body: dict[str, Any] = json.loads(read_page(written.read_text(encoding="utf-8")).data)
+def data(page_path: Path, read_page: Callable[[str], Any]) -> dict[str, Any]:
+    body: dict[str, Any] = json.loads(read_page(page_path.read_text(encoding="utf-8")).data)
     return body
 
 
@@ -45,30 +45,32 @@ def test_every_wrong_entity_is_listed_once(tagging_project: Any, data: dict[str,
     assert {error["kind"] for error in data["errors"]} <= set(KINDS) == set(data["kinds"])
 
 
-def test_the_calibration_is_that_of_evaluate(
-    tagging_project: Any, written: Path, read_page: Callable[[str], Any]
+def test_the_calibration_equals_that_of_evaluate(
+    tagging_project: Any, page_path: Path, read_page: Callable[[str], Any]
 ) -> None:
     outcome = tagging_project.ssmi("evaluate", "--split", "test", "--device", "cpu", "--json")
     calibration = json.loads(outcome.stdout)["test"]["calibration"]
-    reader = read_page(written.read_text(encoding="utf-8"))
+    reader = read_page(page_path.read_text(encoding="utf-8"))
     assert f"Expected calibration error {calibration['ece']:.2%} (10 bins of equal width)" in reader.text
     assert f"Brier score {calibration['brier']:.4f}" in reader.text
-    for each in calibration["bins"]:
+    for bin_ in calibration["bins"]:
         tooltip = (
-            f"{each['n']:,} entities of mean probability {each['mean_probability']:.2%}: "
-            f"{each['precision']:.2%} are right"
+            f"{bin_['n']:,} entities of mean probability {bin_['mean_probability']:.2%}: "
+            f"{bin_['precision']:.2%} are right"
         )
-        assert (tooltip in reader.text) == (each["n"] > 0)
+        assert (tooltip in reader.text) == (bin_["n"] > 0)
 
 
-def test_the_unknown_type_is_missed_with_its_sentence(data: dict[str, Any]) -> None:
-    place = data["labels"].index("TESTED")
-    (sentence,) = (index for index, one in enumerate(data["sentences"]) if "".join(one["text"]) == "只有测试集见过这个")
-    assert [2, 5, place] in data["sentences"][sentence]["gold"]
+def test_an_entity_of_unknown_type_is_listed_as_missed(data: dict[str, Any]) -> None:
+    label = data["labels"].index("TESTED")
+    (sentence,) = (
+        index for index, candidate in enumerate(data["sentences"]) if "".join(candidate["text"]) == "只有测试集见过这个"
+    )
+    assert [2, 5, label] in data["sentences"][sentence]["gold"]
     assert any(error["sentence"] == sentence and error["gold"] for error in data["errors"])
 
 
-def test_the_features_are_those_of_the_shards(tagging_project: Any, data: dict[str, Any]) -> None:
+def test_the_features_equal_those_of_the_shards(tagging_project: Any, data: dict[str, Any]) -> None:
     folder = tagging_project.root / "artifacts" / "shards" / "tiny"
     shards = {
         row["sentence_id"]: row for row in tables.read_rows(folder / "test" / "part-00000.parquet", schema.SHARDS)
@@ -96,8 +98,8 @@ def test_the_features_are_those_of_the_shards(tagging_project: Any, data: dict[s
     assert checked
 
 
-def test_scores_charts_and_facts_are_on_the_page(written: Path, read_page: Callable[[str], Any]) -> None:
-    reader = read_page(written.read_text(encoding="utf-8"))
+def test_scores_charts_and_facts_are_on_the_page(page_path: Path, read_page: Callable[[str], Any]) -> None:
+    reader = read_page(page_path.read_text(encoding="utf-8"))
     assert [tag for tag, _ in reader.tags].count("svg") == 5
     assert "Not shown" not in reader.text
     charts = {attributes["aria-label"] for tag, attributes in reader.tags if tag == "svg"}
@@ -109,10 +111,10 @@ def test_scores_charts_and_facts_are_on_the_page(written: Path, read_page: Calla
         assert text in reader.text
 
 
-def test_the_page_needs_no_network_and_tells_nothing_of_this_machine(
-    written: Path, tagging_project: Any, read_page: Callable[[str], Any]
+def test_the_page_needs_no_network_and_reveals_no_local_path(
+    page_path: Path, tagging_project: Any, read_page: Callable[[str], Any]
 ) -> None:
-    html = written.read_text(encoding="utf-8")
+    html = page_path.read_text(encoding="utf-8")
     reader = read_page(html)
     assert str(tagging_project.root) not in html and str(Path.home()) not in html
     assert "://" not in html and "@import" not in html and "url(" not in html
@@ -121,20 +123,20 @@ def test_the_page_needs_no_network_and_tells_nothing_of_this_machine(
     assert policy is not None and "default-src 'none'" in policy
 
 
-def test_the_same_run_gives_the_same_bytes_in_the_run_folder(
-    tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path, written: Path
+def test_the_report_is_reproducible_and_written_into_the_run_folder(
+    tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path, page_path: Path
 ) -> None:
     project = copy_project(tagging_project, tmp_path)
     run = project.root / "artifacts" / "train" / "tiny"
     outcome = project.ssmi("report", "--run", str(run), "--split", "test", "--device", "cpu")
     assert outcome.code == 0, outcome.stderr
-    assert (run / "report-test.html").read_bytes() == written.read_bytes()
+    assert (run / "report-test.html").read_bytes() == page_path.read_bytes()
 
 
 # --- missing inputs ---------------------------------------------------------------------------------------------------
 
 
-def test_charts_without_their_stages_are_left_out_with_a_reason(
+def test_charts_with_missing_stages_are_omitted_with_a_reason(
     tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path, read_page: Callable[[str], Any]
 ) -> None:
     project = copy_project(tagging_project, tmp_path)
@@ -164,16 +166,14 @@ def test_charts_without_their_stages_are_left_out_with_a_reason(
         (("--split", "third"), 2, "third"),
     ],
 )
-def test_wrong_usage_is_named(tagging_project: Any, arguments: tuple[str, ...], code: int, message: str) -> None:
+def test_wrong_usage_is_refused(tagging_project: Any, arguments: tuple[str, ...], code: int, message: str) -> None:
     run = str(tagging_project.root / "artifacts" / "train" / "tiny")
-    given = (run if word == "RUN" else word for word in arguments)
-    outcome = tagging_project.ssmi("report", "--device", "cpu", *given)
+    words = (run if word == "RUN" else word for word in arguments)
+    outcome = tagging_project.ssmi("report", "--device", "cpu", *words)
     assert outcome.code == code and message in outcome.stderr
 
 
-def test_a_history_of_another_kind_is_refused(
-    tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path
-) -> None:
+def test_an_invalid_history_is_refused(tagging_project: Any, copy_project: Callable[..., Any], tmp_path: Path) -> None:
     project = copy_project(tagging_project, tmp_path)
     (project.root / "artifacts" / "train" / "tiny" / "history.csv").write_text("epoch\n1\n", encoding="utf-8")
     outcome = project.ssmi("report", "--device", "cpu")
@@ -183,7 +183,7 @@ def test_a_history_of_another_kind_is_refused(
 # --- in a browser -----------------------------------------------------------------------------------------------------
 
 
-def shown(document: str) -> tuple[int, int]:
+def counts_in(document: str) -> tuple[int, int]:
     """Return the script's counts of errors that pass the filter and of cards; check that the page has these cards."""
     body = re.search(r'<body data-errors="(\d+)"(?: data-cards="(\d+)")?', document)
     assert body is not None
@@ -192,18 +192,18 @@ def shown(document: str) -> tuple[int, int]:
     return int(body[1]), cards
 
 
-def test_the_script_lists_and_filters(browse: Callable[..., str], written: Path, data: dict[str, Any]) -> None:
+def test_the_script_lists_and_filters(browse: Callable[..., str], page_path: Path, data: dict[str, Any]) -> None:
     n = len(data["errors"])
-    assert shown(browse(written)) == (n, min(n, 40))
+    assert counts_in(browse(page_path)) == (n, min(n, 40))
     missed = sum(error["kind"] == "missed" for error in data["errors"])
-    assert shown(browse(written, "#kind=missed"))[0] == missed
-    assert shown(browse(written, "#type=TESTED&text=测试集"))[0] == 1
-    document = browse(written, "#text=nowhere+in+it")
-    assert shown(document) == (0, 0) and "No error matches the filter." in document
+    assert counts_in(browse(page_path, "#kind=missed"))[0] == missed
+    assert counts_in(browse(page_path, "#type=TESTED&text=测试集"))[0] == 1
+    document = browse(page_path, "#text=nowhere+in+it")
+    assert counts_in(document) == (0, 0) and "No error matches the filter." in document
 
 
-def test_a_picture_can_be_taken(browse: Callable[..., str], written: Path, tmp_path: Path) -> None:
+def test_a_screenshot_can_be_taken(browse: Callable[..., str], page_path: Path, tmp_path: Path) -> None:
     picture = tmp_path / "page.png"
-    browse(written, "", f"--screenshot={picture}", "--window-size=1100,900")
+    browse(page_path, "", f"--screenshot={picture}", "--window-size=1100,900")
     content = picture.read_bytes()
     assert content.startswith(b"\x89PNG") and len(content) > 20_000  # a blank page takes only a few kilobytes

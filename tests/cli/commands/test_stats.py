@@ -46,19 +46,19 @@ def stats(project: Path, *arguments: str) -> Result:
     return CliRunner().invoke(cli, ["--project", str(project), "stats", *arguments])
 
 
-def printed(project: Path, *arguments: str) -> str:
+def output_of(project: Path, *arguments: str) -> str:
     result = stats(project, *arguments)
     assert result.exit_code == 0, (result.output, result.exception)
     return result.stdout
 
 
 def as_json(project: Path, *arguments: str) -> list[dict[str, Any]]:
-    rows: list[dict[str, Any]] = json.loads(printed(project, *arguments, "--format", "json"))
+    rows: list[dict[str, Any]] = json.loads(output_of(project, *arguments, "--format", "json"))
     return rows
 
 
 def test_without_a_report_the_list_and_the_overview_are_shown(project: Path) -> None:
-    text = printed(project)
+    text = output_of(project)
     assert "coverage    Gold entities" in text
     assert "sentences" in text and "share_without_entity" in text
     lines = [line.split() for line in text.splitlines()]
@@ -98,7 +98,7 @@ def test_json_is_a_list_of_objects(project: Path) -> None:
 
 def test_csv_has_a_header_and_quotes(project: Path) -> None:
     sql = "SELECT array_to_string(characters, '') AS text, entities, NULL AS none FROM sentences ORDER BY sentence_id"
-    rows = list(csv.reader(io.StringIO(printed(project, "--sql", sql, "--format", "csv"))))
+    rows = list(csv.reader(io.StringIO(output_of(project, "--sql", sql, "--format", "csv"))))
     assert rows[0] == ["text", "entities", "none"]
     assert [row[0] for row in rows[1:]] == TEXTS
     assert json.loads(rows[1][1]) == [{"start": 0, "end": 4, "label": "ORG"}]
@@ -114,51 +114,53 @@ def test_any_text_survives_json_and_csv(project: Path, text: str) -> None:
     sql = "SELECT '" + text.replace("'", "''") + "' AS text, 1 AS one"
     assert as_json(project, "--sql", sql) == [{"text": text, "one": 1}]
     raw = stats(project, "--sql", sql, "--format", "csv").stdout_bytes.decode("utf-8")
-    runs = len(text) > 1 and text.startswith(("=", "+", "-", "@", "\t", "\r"))  # a formula in a spreadsheet
-    assert list(csv.reader(io.StringIO(raw, newline="")))[1] == [f"'{text}" if runs else text, "1"]
+    is_formula = len(text) > 1 and text.startswith(("=", "+", "-", "@", "\t", "\r"))  # a formula in a spreadsheet
+    assert list(csv.reader(io.StringIO(raw, newline="")))[1] == [f"'{text}" if is_formula else text, "1"]
 
 
 def test_tables_align_numbers_right_and_count_cjk_widths(project: Path) -> None:
     sql = "SELECT * FROM (VALUES ('北京', 5, 0.123456), ('abcdef', 12345, 12345.678)) AS t (word, n, x)"
-    lines = [line.rstrip() for line in printed(project, "--sql", sql).splitlines() if line.strip()]
+    lines = [line.rstrip() for line in output_of(project, "--sql", sql).splitlines() if line.strip()]
     assert lines[2].split() == ["北京", "5", "0.1235"]
     assert lines[3].split() == ["abcdef", "12,345", "12,346"]
     columns = [len(line) + sum(letter in "北京" for letter in line) for line in lines]
     assert columns[0] == columns[2] == columns[3]
 
 
-def test_a_wide_table_is_not_cut_when_nobody_looks(project: Path) -> None:
+def test_a_wide_table_is_not_truncated_without_a_terminal(project: Path) -> None:
     sql = "SELECT " + ", ".join(f"repeat('x', 30) AS column_{index}" for index in range(20))
-    lines = printed(project, "--sql", sql).splitlines()
+    lines = output_of(project, "--sql", sql).splitlines()
     assert any(line.count("x" * 30) == 20 for line in lines)
 
 
-def test_cells_show_control_characters_and_cut_long_lists_visibly(project: Path) -> None:
-    text = printed(project, "--sql", "SELECT characters[1] || characters[3] AS c FROM sentences WHERE sentence_id = 2")
+def test_cells_escape_control_characters_and_truncate_long_lists(project: Path) -> None:
+    text = output_of(
+        project, "--sql", "SELECT characters[1] || characters[3] AS c FROM sentences WHERE sentence_id = 2"
+    )
     assert "\\u3000\\n" in text
-    assert "[b]" in printed(project, "--sql", "SELECT '[b]' AS c")
-    cut = printed(project, "--sql", "SELECT range(20) AS numbers")
-    assert "10, 11, … 8 more]" in cut
+    assert "[b]" in output_of(project, "--sql", "SELECT '[b]' AS c")
+    truncated = output_of(project, "--sql", "SELECT range(20) AS numbers")
+    assert "10, 11, … 8 more]" in truncated
 
 
-def test_limit_cuts_tables_by_default_and_says_so(project: Path) -> None:
+def test_tables_are_limited_by_default_and_omitted_rows_are_counted(project: Path) -> None:
     result = stats(project, "--sql", "SELECT 'row' AS c FROM range(120)")
     assert result.stdout.count("row") == 50
     assert "70 more rows" in result.stderr and "more rows" not in result.stdout
-    assert printed(project, "--sql", "SELECT 'row' AS c FROM range(120)", "--limit", "0").count("row") == 120
+    assert output_of(project, "--sql", "SELECT 'row' AS c FROM range(120)", "--limit", "0").count("row") == 120
     assert len(as_json(project, "--sql", "FROM range(120)")) == 120
-    cut = stats(project, "--sql", "FROM range(120)", "--format", "json", "--limit", "7")
-    assert len(json.loads(cut.stdout)) == 7 and "113 more rows" in cut.stderr
+    truncated = stats(project, "--sql", "FROM range(120)", "--format", "json", "--limit", "7")
+    assert len(json.loads(truncated.stdout)) == 7 and "113 more rows" in truncated.stderr
 
 
 def test_print_sql_runs_in_a_plain_shell(project: Path) -> None:
-    script = printed(project, "overview", "--print-sql")
+    script = output_of(project, "overview", "--print-sql")
     with duckdb.connect() as shell:
         assert shell.execute(script).fetchall()[0][:3] == ("train", 3, 23)
-    assert printed(project, "--print-sql") == script
+    assert output_of(project, "--print-sql") == script
 
 
-def test_mistakes_are_named(project: Path) -> None:
+def test_wrong_usage_is_refused(project: Path) -> None:
     unknown = stats(project, "overveiw").exception
     assert isinstance(unknown, ParameterError) and "did you mean 'overview'?" in unknown.message
     missing = stats(project, "pmi").exception
@@ -177,13 +179,13 @@ def test_an_unknown_report_exits_with_2_and_no_traceback(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["ssmi-cli", "--project", str(project), "stats", "overveiw"])
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit) as raised:
         main()
-    assert caught.value.code == ParameterError.exit_code == 2
+    assert raised.value.code == ParameterError.exit_code == 2
     assert "did you mean 'overview'?" in capsys.readouterr().err
 
 
-def test_report_names_complete() -> None:
+def test_report_names_are_completed() -> None:
     from click.shell_completion import BashComplete
 
     from ssmi.cli.commands.stats import stats as command

@@ -27,7 +27,7 @@ def _without_reader() -> Iterator[TextIO]:
         yield stream
 
 
-def test_what_is_given_up_fails_no_more() -> None:
+def test_writing_to_a_discarded_stream_does_not_fail() -> None:
     with _without_reader() as stream:
         stream.write("a row")
         with pytest.raises(BrokenPipeError):
@@ -38,14 +38,14 @@ def test_what_is_given_up_fails_no_more() -> None:
 
 
 @pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
-def test_a_full_disk_is_given_up_too() -> None:
+def test_a_stream_on_a_full_disk_can_be_discarded() -> None:
     with FULL.open("w", encoding="utf-8") as stream:
         stream.write("a row")
         discard_output(stream)
         stream.flush()
 
 
-def test_what_has_its_reader_is_flushed(tmp_path: Path) -> None:
+def test_a_stream_with_a_reader_is_flushed(tmp_path: Path) -> None:
     path = tmp_path / "out"
     with path.open("w", encoding="utf-8") as stream:
         stream.write("a row")
@@ -55,7 +55,7 @@ def test_what_has_its_reader_is_flushed(tmp_path: Path) -> None:
     assert path.read_text(encoding="utf-8") == "a row, another"
 
 
-def test_whether_somebody_reads() -> None:
+def test_has_reader_detects_a_closed_pipe() -> None:
     with _without_reader() as stream:
         assert not has_reader(stream)
     reader, writer = os.pipe()
@@ -67,7 +67,7 @@ def test_whether_somebody_reads() -> None:
 
 
 @pytest.mark.parametrize("kind", [Bars, Lines])
-def test_work_goes_on_when_whoever_watched_has_gone(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_work_continues_without_a_reader(kind: type, monkeypatch: pytest.MonkeyPatch) -> None:
     with _without_reader() as stream:
         monkeypatch.setattr(sys, "stderr", stream)
         reporter, done = kind(), 0
@@ -80,7 +80,7 @@ def test_work_goes_on_when_whoever_watched_has_gone(kind: type, monkeypatch: pyt
     assert done == 3
 
 
-def test_all_else_is_the_streams(capsys: pytest.CaptureFixture[str]) -> None:
+def test_stderr_forwards_to_the_stream(capsys: pytest.CaptureFixture[str]) -> None:
     stderr = Stderr()
     assert stderr.write("a line\n") == 7 and stderr.encoding == sys.stderr.encoding and not stderr.isatty()
     stderr.flush()

@@ -1,4 +1,4 @@
-"""A line with its entities marked: all of its text is kept, and nothing in it is read as markup or control code."""
+"""A line with its entities marked: all of its text is kept, and none of it is read as markup or control codes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ texts = st.text(st.characters(codec="utf-8", exclude_characters="[]"), max_size=
 
 
 @given(text=texts, data=st.data())
-def test_the_text_between_and_in_the_marks_is_all_of_it(text: str, data: st.DataObject) -> None:
+def test_marks_keep_all_of_the_text(text: str, data: st.DataObject) -> None:
     edges = sorted(data.draw(st.sets(st.integers(0, len(text)), max_size=6)))
     entities = [
         Entity(start, end, data.draw(st.sampled_from(["LOC", "PER"])), text[start:end], 0.5)
@@ -30,7 +30,7 @@ def test_the_text_between_and_in_the_marks_is_all_of_it(text: str, data: st.Data
         plain = plain.replace(f" {label}]", "")
     assert plain == visible(text)
     assert [(shown.plain[span.start : span.end], span.style) for span in shown.spans] == [
-        (f"[{visible(one.text)} {one.label}]", f"bold {COLOURS[one.label]}") for one in entities
+        (f"[{visible(entity.text)} {entity.label}]", f"bold {COLOURS[entity.label]}") for entity in entities
     ]
 
 
@@ -44,6 +44,6 @@ def test_the_text_between_and_in_the_marks_is_all_of_it(text: str, data: st.Data
         ("", [], ""),
     ],
 )
-def test_what_a_person_sees(text: str, entities: list[tuple[int, int]], shown: str) -> None:
+def test_entities_are_marked_in_the_shown_text(text: str, entities: list[tuple[int, int]], shown: str) -> None:
     tagged = [Entity(start, end, "LOC", text[start:end], 0.9) for start, end in entities]
     assert marked(text, tagged, COLOURS).plain == shown

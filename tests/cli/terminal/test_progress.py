@@ -21,29 +21,29 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 @contextmanager
 def _terminal(patch: pytest.MonkeyPatch) -> Iterator[Callable[[], str]]:
     """Connect stderr to a terminal of 60 columns; yield a function that returns the new output."""
-    terminal, end = pty.openpty()
+    leader, follower = pty.openpty()
     patch.setenv("TERM", "xterm")
     patch.setenv("COLUMNS", "60")
     patch.delenv("NO_COLOR", raising=False)
-    os.set_blocking(terminal, False)
-    stream = os.fdopen(end, "w", encoding="utf-8")
+    os.set_blocking(leader, False)
+    stream = os.fdopen(follower, "w", encoding="utf-8")
 
-    def written() -> str:
+    def read_output() -> str:
         stream.flush()
-        pieces = b""
+        output = b""
         while True:
             try:
-                pieces += os.read(terminal, 1 << 16)
+                output += os.read(leader, 1 << 16)
             except BlockingIOError:
-                return pieces.decode("utf-8")
+                return output.decode("utf-8")
 
     with stream, patch.context() as inner:
         inner.setattr(sys, "stderr", stream)
-        yield written
-    os.close(terminal)
+        yield read_output
+    os.close(leader)
 
 
-def test_bars_for_a_person_and_lines_for_a_log(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_terminals_get_bars_and_logs_get_lines(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     assert isinstance(choose_reporter(), Lines)
     with _terminal(monkeypatch):
         assert isinstance(choose_reporter(), Bars)
@@ -52,66 +52,66 @@ def test_bars_for_a_person_and_lines_for_a_log(monkeypatch: pytest.MonkeyPatch, 
 # --- bars -------------------------------------------------------------------------------------------------------------
 
 
-def test_a_bar_counts_and_vanishes(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _terminal(monkeypatch) as written:
+def test_a_bar_counts_and_is_erased(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _terminal(monkeypatch) as read_output:
         with Bars().task("embed", total=40, unit="words") as advance:
             advance(25)
             advance(15)
-        shown = written()
+        shown = read_output()
     assert "embed" in shown and "words" in shown and "40/40" in ESCAPES.sub("", shown)
     assert shown.rstrip().endswith("\x1b[2K")  # the line is erased
 
 
 def test_a_task_of_unknown_length_counts_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _terminal(monkeypatch) as written:
+    with _terminal(monkeypatch) as read_output:
         with Bars().task("read", total=0, unit="sentences") as advance:
             advance(7)
-        shown = ESCAPES.sub("", written())
+        shown = ESCAPES.sub("", read_output())
     assert "7 sentences" in " ".join(shown.split()) and "/" not in shown.replace("-:--:--", "")
 
 
 @pytest.mark.parametrize("label", ["evaluate {0}.txt", "evaluate {draft}.txt", "evaluate [bold]a.txt", "[/x]"])
-def test_a_file_name_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch, label: str) -> None:
+def test_a_file_name_is_shown_literally(monkeypatch: pytest.MonkeyPatch, label: str) -> None:
     """A task is named after a user's file: braces are not a template, and brackets are not markup."""
-    with _terminal(monkeypatch) as written:
+    with _terminal(monkeypatch) as read_output:
         with Bars().task(label, total=3, unit="characters") as advance:
             advance(3)
-        assert label in ESCAPES.sub("", written())
+        assert label in ESCAPES.sub("", read_output())
 
 
-def test_a_note_is_one_line_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_note_is_one_unchanged_line(monkeypatch: pytest.MonkeyPatch) -> None:
     message = "x.txt: [red]repaired[/red]: 12 times " + "行" * 60
-    with _terminal(monkeypatch) as written:
+    with _terminal(monkeypatch) as read_output:
         Bars().note(message)
-        assert written() == f"{message}\r\n"
+        assert read_output() == f"{message}\r\n"
 
 
-def test_room_is_made_for_output_and_the_bar_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _terminal(monkeypatch) as written:
+def test_the_bar_is_hidden_for_output_and_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _terminal(monkeypatch) as read_output:
         bars = Bars()
         bars.make_room()  # without a bar, this does nothing
         with bars.task("predict", total=2, unit="characters") as advance:
             advance(1)
             bars.make_room()
-            before = written()
+            before = read_output()
             assert before.rstrip().endswith("\x1b[2K")
             time.sleep(0.3)
-            assert written() == ""  # no bar is drawn over the printed output
+            assert read_output() == ""  # no bar is drawn over the printed output
             advance(1)
-            assert "predict" in written()
+            assert "predict" in read_output()
 
 
-def test_a_bar_is_taken_away_when_its_task_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    with _terminal(monkeypatch) as written:
+def test_the_bar_is_erased_when_its_task_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    with _terminal(monkeypatch) as read_output:
         with pytest.raises(ValueError, match="broken"), Bars().task("fetch", total=9, unit="bytes"):
             raise ValueError("broken")
-        assert written().rstrip().endswith("\x1b[2K")
+        assert read_output().rstrip().endswith("\x1b[2K")
 
 
 # --- lines ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_log_gets_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
+def test_a_log_gets_one_line_per_minute(monkeypatch: pytest.MonkeyPatch, capsys: Captured) -> None:
     now = 1_000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     lines = Lines()
@@ -126,7 +126,7 @@ def test_a_log_gets_a_line_a_minute(monkeypatch: pytest.MonkeyPatch, capsys: Cap
     assert capsys.readouterr().err == "read: 1,000 lines\n"
 
 
-def test_a_short_task_leaves_no_line_and_a_note_does(capsys: Captured) -> None:
+def test_a_short_task_prints_no_line_but_a_note_does(capsys: Captured) -> None:
     lines = Lines()
     with lines.task("prepare", total=3, unit="files") as advance:
         advance(3)

@@ -1,4 +1,4 @@
-"""The score tables of ``train`` and ``evaluate``: every figure is compared with a count by hand."""
+"""The score tables of ``train`` and ``evaluate``: every figure is compared with hand-counted values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _table(lines: list[str]) -> dict[str, list[str]]:
     return {name: cells for name, *cells in (line.rsplit(maxsplit=6) for line in lines if line[:1] not in ("", "─"))}
 
 
-def test_every_figure_of_a_split(capsys: pytest.CaptureFixture[str]) -> None:
+def test_scores_are_printed_per_type_group_and_overall(capsys: pytest.CaptureFixture[str]) -> None:
     scores = score(GOLD, PREDICTED, groups={"named": ("*.NAM",)}, ill_formed=4)
     print_scores({"dev": scores, "test": score([[]] * 1_200, [[]] * 1_200)})
     dev, test = capsys.readouterr().out.split("\ntest: ")
@@ -38,10 +38,10 @@ def test_every_figure_of_a_split(capsys: pytest.CaptureFixture[str]) -> None:
     assert list(_table([line.strip() for line in test.splitlines()[1:-1]])) == ["type", "all", "span only"]
 
 
-def test_the_calibration_in_a_line() -> None:
-    guesses = [(0.95, True), (0.85, True), (0.9, False)]
+def test_calibration_is_one_line() -> None:
+    predictions = [(0.95, True), (0.85, True), (0.9, False)]
     brier = (0.05**2 + 0.15**2 + 0.9**2) / 3
-    said = calibration_line(calibrate(guesses))
-    assert said.startswith("calibration: 3 predicted entities, mean probability 90.00%, precision 66.67%; ")
-    assert said.endswith(f"Brier score {brier:.4f}")
+    line = calibration_line(calibrate(predictions))
+    assert line.startswith("calibration: 3 predicted entities, mean probability 90.00%, precision 66.67%; ")
+    assert line.endswith(f"Brier score {brier:.4f}")
     assert calibration_line(calibrate([])) == "calibration: no entity was predicted"

@@ -1,4 +1,4 @@
-"""Answers as JSON, CSV and a table: programs can read every value back, and no value controls the terminal."""
+"""Query results as JSON, CSV and a table: programs can read every value back, and no value controls the terminal."""
 
 from __future__ import annotations
 
@@ -19,48 +19,48 @@ from ssmi.cli.terminal.stats_output import LIST_ITEMS, show_csv, show_json, show
 from ssmi.statistics import Statistics
 
 texts = st.text(st.characters(codec="utf-8"), max_size=8)
-plain = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
-rows_of_three = st.lists(st.tuples(plain, texts, st.lists(plain, max_size=3)), max_size=4)
+scalars = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts
+rows_of_three = st.lists(st.tuples(scalars, texts, st.lists(scalars, max_size=3)), max_size=4)
 
 
-def _shown(show: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
+def _output(show: Any, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> str:
     with redirect_stdout(io.StringIO()) as stdout:
         show(Statistics(columns, ("",) * len(columns), rows))
     return stdout.getvalue()
 
 
 @given(rows_of_three)
-def test_json_reads_back(rows: list[tuple[Any, ...]]) -> None:
-    body = json.loads(_shown(show_json, ("a", "词", "a"), rows))
+def test_json_can_be_read_back(rows: list[tuple[Any, ...]]) -> None:
+    body = json.loads(_output(show_json, ("a", "词", "a"), rows))
     assert [tuple(row.values()) for row in body] == rows
     assert all(list(row) == ["a", "词", "a_2"] for row in body)
 
 
-def _guarded(value: object) -> str:
+def _escaped_cell(value: object) -> str:
     """The text of a cell, with an apostrophe in front if a spreadsheet would run it as a formula."""
-    runs = isinstance(value, str) and len(value) > 1 and value.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{value}" if runs else str(value)
+    is_formula = isinstance(value, str) and len(value) > 1 and value.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{value}" if is_formula else str(value)
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", '=HYPERLINK("http://x")'])
-def test_no_spreadsheet_runs_a_text(text: str) -> None:
-    header, row = csv.reader(io.StringIO(_shown(show_csv, (text, "n"), [(text, -2)]), newline=""))
+def test_csv_cells_are_not_spreadsheet_formulas(text: str) -> None:
+    header, row = csv.reader(io.StringIO(_output(show_csv, (text, "n"), [(text, -2)]), newline=""))
     assert header[0] == row[0] == f"'{text}" and row[1] == "-2"
 
 
 @given(rows_of_three)
-def test_csv_reads_back(rows: list[tuple[Any, ...]]) -> None:
-    text = _shown(show_csv, ("a", "词", "a"), rows)
+def test_csv_can_be_read_back(rows: list[tuple[Any, ...]]) -> None:
+    text = _output(show_csv, ("a", "词", "a"), rows)
     header, *body = csv.reader(io.StringIO(text, newline=""), strict=True)
     assert header == ["a", "词", "a"]
     for cells, (first, second, third) in zip(body, rows, strict=True):
-        assert cells[0] == ("" if first is None else _guarded(first)) and cells[1] == _guarded(second)
+        assert cells[0] == ("" if first is None else _escaped_cell(first)) and cells[1] == _escaped_cell(second)
         assert json.loads(cells[2]) == third
 
 
 @given(st.lists(st.tuples(texts, st.dictionaries(texts, texts, max_size=2)), min_size=1, max_size=3))
-def test_a_table_shows_what_it_does_not_obey(rows: list[tuple[Any, ...]]) -> None:
-    text = _shown(show_table, ("a\x1b[31m", "b"), rows)
+def test_a_table_shows_control_characters_escaped(rows: list[tuple[Any, ...]]) -> None:
+    text = _output(show_table, ("a\x1b[31m", "b"), rows)
     assert all(character.isprintable() for character in text.replace("\n", ""))
     assert "a\\x1b[31m" in text
     assert len([line for line in text.splitlines() if line.strip()]) >= 2
@@ -83,25 +83,25 @@ def test_a_table_shows_what_it_does_not_obey(rows: list[tuple[Any, ...]]) -> Non
         (True, True, "True"),
     ],
 )
-def test_values_that_json_does_not_know(value: object, in_json: object, in_table: str) -> None:
-    assert json.loads(_shown(show_json, ("x",), [(value,)])) == [{"x": in_json}]
-    assert _shown(show_table, ("x",), [(value,)]).splitlines()[-2].strip() == in_table
-    (cell,) = list(csv.reader(io.StringIO(_shown(show_csv, ("x",), [(value,)]), newline="")))[1] or [""]
+def test_values_unknown_to_json_are_converted(value: object, in_json: object, in_table: str) -> None:
+    assert json.loads(_output(show_json, ("x",), [(value,)])) == [{"x": in_json}]
+    assert _output(show_table, ("x",), [(value,)]).splitlines()[-2].strip() == in_table
+    (cell,) = list(csv.reader(io.StringIO(_output(show_csv, ("x",), [(value,)]), newline="")))[1] or [""]
     assert cell == (
         "" if in_json is None else json.dumps(in_json) if isinstance(in_json, list | dict) else str(in_json)
     )
 
 
 @pytest.mark.parametrize("n", [LIST_ITEMS, LIST_ITEMS + 1, LIST_ITEMS + 1000])
-def test_a_table_says_how_much_of_a_list_it_leaves_out(n: int) -> None:
+def test_a_table_reports_how_many_list_items_it_omits(n: int) -> None:
     values = list(range(n))
-    shown = _shown(show_table, ("x",), [(values,)]).splitlines()[-2].strip()
+    shown = _output(show_table, ("x",), [(values,)]).splitlines()[-2].strip()
     first = ", ".join(map(str, values[:LIST_ITEMS]))
     assert shown == (f"[{first}]" if n == LIST_ITEMS else f"[{first}, … {n - LIST_ITEMS} more]")
-    assert json.loads(_shown(show_json, ("x",), [(values,)])) == [{"x": values}]
+    assert json.loads(_output(show_json, ("x",), [(values,)])) == [{"x": values}]
 
 
-def test_no_rows() -> None:
-    assert _shown(show_json, ("x",), []) == "[]\n"
-    assert _shown(show_csv, ("x", "y"), []) == "x,y\n"
-    assert _shown(show_table, ("x", "y"), []).split()[:2] == ["x", "y"]
+def test_results_without_rows() -> None:
+    assert _output(show_json, ("x",), []) == "[]\n"
+    assert _output(show_csv, ("x", "y"), []) == "x,y\n"
+    assert _output(show_table, ("x", "y"), []).split()[:2] == ["x", "y"]

@@ -1,4 +1,4 @@
-"""Tables on stdout: readable cells, numbers aligned to the right, no markup interpreted, nothing cut."""
+"""Tables on stdout: readable cells, numbers aligned to the right, no markup interpreted, nothing truncated."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 
 from ssmi.cli.terminal.tables import print_table
 
-Print = pytest.CaptureFixture[str]
+Captured = pytest.CaptureFixture[str]
 
 
-def _lines(capsys: Print, header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def _lines(capsys: Captured, header: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
     """Header and body, without the rule between them."""
     print_table(header, rows)
     lines = [line.rstrip() for line in capsys.readouterr().out.splitlines() if line.strip()]
@@ -20,7 +20,7 @@ def _lines(capsys: Print, header: Sequence[str], rows: Sequence[Sequence[object]
     return [lines[0], *lines[2:]]
 
 
-def _cells(text: str) -> int:
+def _width(text: str) -> int:
     """The width of a text on a terminal: CJK characters take two columns."""
     return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
 
@@ -38,7 +38,7 @@ def _cells(text: str) -> int:
         (":smile:", ":smile:"),
     ],
 )
-def test_a_cell(capsys: Print, value: object, shown: str) -> None:
+def test_cells_are_formatted_by_type(capsys: Captured, value: object, shown: str) -> None:
     assert _lines(capsys, ["value"], [[value]])[1].strip() == shown
 
 
@@ -53,27 +53,27 @@ def test_a_cell(capsys: Print, value: object, shown: str) -> None:
         ["1,024", "7"],
     ],
 )
-def test_numbers_end_in_one_column(capsys: Print, column: list[object]) -> None:
+def test_numbers_are_aligned_right(capsys: Captured, column: list[object]) -> None:
     header, *body = _lines(capsys, ["a long header"], [[value] for value in column])
     assert len({len(line) for line in (header, *body)}) == 1
 
 
 @pytest.mark.parametrize("column", [["3", "not a number"], ["1.2.3", "12"], ["e-e-", "1"], ["北京", "7"]])
-def test_words_begin_in_one_column(capsys: Print, column: list[object]) -> None:
+def test_text_is_aligned_left(capsys: Captured, column: list[object]) -> None:
     header, *body = _lines(capsys, ["a long header"], [[value] for value in column])
     assert len({len(line) - len(line.lstrip()) for line in (header, *body)}) == 1
     assert len({len(line) for line in (header, *body)}) == 3  # not aligned to the right
 
 
-def test_wide_characters_take_two_columns(capsys: Print) -> None:
+def test_wide_characters_take_two_columns(capsys: Captured) -> None:
     lines = _lines(capsys, ["word", "n"], [["北京大学", 5], ["ab", 12_345]])
-    assert len({_cells(line) for line in lines}) == 1
+    assert len({_width(line) for line in lines}) == 1
 
 
-def test_a_long_cell_is_whole_where_no_terminal_has_to_fit_it(capsys: Print) -> None:
+def test_a_long_cell_is_not_truncated_without_a_terminal(capsys: Captured) -> None:
     cell = "长" * 3_000 + "end"
     assert _lines(capsys, ["text", "n"], [[cell, 1]])[1].split() == [cell, "1"]
 
 
-def test_a_table_without_rows_is_its_header(capsys: Print) -> None:
+def test_a_table_without_rows_prints_its_header(capsys: Captured) -> None:
     assert _lines(capsys, ["label", "P"], []) == [" label   P"]

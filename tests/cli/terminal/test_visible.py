@@ -15,7 +15,7 @@ BIDI_CONTROLS = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
 
 
 @given(st.text(st.characters(codec=None, categories=["Cc", "Cf", "Cs", "Lo", "Zs", "Zl", "So"])))
-def test_one_harmless_character_for_each(text: str) -> None:
+def test_each_character_becomes_one_harmless_character(text: str) -> None:
     shown = visible(text)
     assert len(shown) == len(text)
     assert visible(shown) == shown
@@ -25,10 +25,10 @@ def test_one_harmless_character_for_each(text: str) -> None:
         assert (after != before) == harmful
 
 
-def test_no_character_of_unicode_controls_the_terminal() -> None:
-    everything = visible("".join(map(chr, range(sys.maxunicode + 1))))
-    assert not {unicodedata.category(character) for character in set(everything)} & {"Cc", "Cs"}
-    assert not set(everything) & set(BIDI_CONTROLS)
+def test_no_unicode_character_controls_the_terminal() -> None:
+    shown = visible("".join(map(chr, range(sys.maxunicode + 1))))
+    assert not {unicodedata.category(character) for character in set(shown)} & {"Cc", "Cs"}
+    assert not set(shown) & set(BIDI_CONTROLS)
 
 
 @pytest.mark.parametrize(
@@ -42,9 +42,9 @@ def test_no_character_of_unicode_controls_the_terminal() -> None:
         ("𠮷😀 \u3000é", "𠮷😀 \u3000é"),
     ],
 )
-def test_what_a_person_sees(text: str, shown: str) -> None:
+def test_control_characters_become_visible(text: str, shown: str) -> None:
     assert visible(text) == shown
 
 
-def test_the_ends_of_lines_stay_where_there_may_be_several() -> None:
+def test_line_ends_are_kept_in_text_of_several_lines() -> None:
     assert visible_lines("error: \x1b[2J\n  next: \x9b1m\u202e") == "error: ␛[2J\n  next: \ufffd1m\ufffd"

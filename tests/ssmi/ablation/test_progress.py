@@ -30,7 +30,7 @@ def _progress(done: Sequence[tuple[str, int, int | None]], folds: Sequence[int |
     return progress
 
 
-def _whole(name: str, *seeds: int) -> list[tuple[str, int, int | None]]:
+def _complete(name: str, *seeds: int) -> list[tuple[str, int, int | None]]:
     return [(name, seed, fold) for seed in seeds for fold in FOLDS]
 
 
@@ -38,7 +38,7 @@ def _sentences(runs: Sequence[FinishedRun]) -> list[Sequence[str]]:
     return [run.counted["folds"].sentences for run in runs]
 
 
-def test_nothing_is_finished_at_first() -> None:
+def test_nothing_is_shown_at_first() -> None:
     progress = _progress([])
     assert not progress and progress.shown() == ({}, [1, 2, 3])
 
@@ -50,7 +50,7 @@ def test_without_folds_every_finished_run_is_shown() -> None:
     assert folds == [] and progress and progress.f1("b", 8) == 0.5
 
 
-def test_until_a_seed_is_whole_rows_stand_on_the_folds_that_they_share() -> None:
+def test_until_a_seed_is_complete_rows_use_their_common_folds() -> None:
     progress = _progress([("a", 7, 1)])
     assert list(progress.shown()[0]) == ["a"] and progress.shown()[1] == [1]
     progress.add("b", 1, _run(7, 1))
@@ -60,16 +60,16 @@ def test_until_a_seed_is_whole_rows_stand_on_the_folds_that_they_share() -> None
     assert _sentences(rows["a"]) == _sentences(rows["b"]) == [["fold 1"]]
 
 
-def test_whole_seeds_are_shown_and_begun_ones_wait() -> None:
-    progress = _progress([*_whole("a", 7), *_whole("b", 7), ("a", 8, 1)])
+def test_complete_seeds_are_shown_and_started_ones_are_not() -> None:
+    progress = _progress([*_complete("a", 7), *_complete("b", 7), ("a", 8, 1)])
     rows, folds = progress.shown()
     assert {name: [run.seed for run in runs] for name, runs in rows.items()} == {"a": [7], "b": [7]}
     assert folds == [1, 2, 3]
     assert progress.f1("a", 8) == 0.5
 
 
-def test_a_row_that_joins_later_brings_the_others_down_to_its_folds() -> None:
-    progress = _progress([*_whole("a", 7, 8), ("b", 7, 1), ("b", 7, 2)])
+def test_a_row_that_starts_later_limits_the_others_to_its_folds() -> None:
+    progress = _progress([*_complete("a", 7, 8), ("b", 7, 1), ("b", 7, 2)])
     rows, folds = progress.shown()
     assert folds == [1, 2] and _sentences(rows["a"]) == _sentences(rows["b"]) == [["fold 1", "fold 2"]]
     progress.add("b", 3, _run(7, 3))
@@ -77,14 +77,14 @@ def test_a_row_that_joins_later_brings_the_others_down_to_its_folds() -> None:
     assert folds == [1, 2, 3] and [len(runs) for runs in rows.values()] == [2, 1]
 
 
-def test_a_row_that_failed_does_not_hold_the_others_back() -> None:
-    progress = _progress([*_whole("a", 7), ("b", 7, 1)])
+def test_a_failed_row_does_not_limit_the_others() -> None:
+    progress = _progress([*_complete("a", 7), ("b", 7, 1)])
     progress.give_up("b", 7)
     rows, folds = progress.shown()
     assert list(rows) == ["a"] and folds == [1, 2, 3]
 
 
-def test_rows_without_a_common_fold_are_not_put_side_by_side() -> None:
+def test_rows_without_a_common_fold_are_not_compared() -> None:
     progress = _progress([("a", 7, 1), ("b", 7, 2)])
     assert progress.shown() == ({}, [1, 2, 3])
 
@@ -93,9 +93,7 @@ def test_rows_without_a_common_fold_are_not_put_side_by_side() -> None:
     st.sets(st.tuples(st.sampled_from("ab"), st.sampled_from([7, 8]), st.sampled_from(FOLDS))),
     st.sets(st.tuples(st.sampled_from("ab"), st.sampled_from([7, 8]))),
 )
-def test_all_that_is_shown_is_of_the_same_sentences(
-    done: set[tuple[str, int, int]], given_up: set[tuple[str, int]]
-) -> None:
+def test_shown_rows_have_the_same_sentences(done: set[tuple[str, int, int]], given_up: set[tuple[str, int]]) -> None:
     progress = _progress(sorted(done))
     for name, seed in given_up:
         progress.give_up(name, seed)
@@ -105,6 +103,6 @@ def test_all_that_is_shown_is_of_the_same_sentences(
     assert all(runs for runs in rows.values())
 
 
-def test_f1_of_what_has_not_begun_is_not_asked_for() -> None:
+def test_f1_of_a_seed_without_runs_is_an_error() -> None:
     with pytest.raises(KeyError):
         _progress([]).f1("a", 7)

@@ -43,7 +43,7 @@ def _split(line: str) -> list[str]:
 @given(
     st.lists(st.text(st.sampled_from("ab北|_*: "), min_size=1).map(lambda text: f"x{text}y"), min_size=1, max_size=3)
 )
-def test_a_bar_in_a_parameter_is_no_border(differs: list[str]) -> None:
+def test_bars_in_parameters_are_escaped(differs: list[str]) -> None:
     others = [OtherSettings("ssmi", "0a1b2c3d", differs, [3], {"test": 0.25})]
     page = markdown(_table([_row("ssmi")], others=others), figures={})
     header, rule, line = page.partition("## Other settings\n\n")[2].splitlines()
@@ -62,7 +62,7 @@ def test_a_bar_in_a_parameter_is_no_border(differs: list[str]) -> None:
         ({}, ["-", "-"]),
     ],
 )
-def test_a_gain_over_the_baseline(gains: dict[str, Gain], shown: list[str]) -> None:
+def test_gains_over_the_baseline_are_formatted(gains: dict[str, Gain], shown: list[str]) -> None:
     header, ((*_, dev, test),) = cells(_table([_row("ssmi", gains=gains)]))
     assert [dev, test] == shown
     assert header[-2:] == ["dev Δ BERT-CRF", "test Δ BERT-CRF"]
@@ -70,24 +70,24 @@ def test_a_gain_over_the_baseline(gains: dict[str, Gain], shown: list[str]) -> N
     assert [own_dev, own_test] == ["-", "-"]  # of the baseline itself
 
 
-def test_a_deviation_stands_beside_the_mean_of_several_seeds() -> None:
+def test_the_deviation_is_shown_for_several_seeds() -> None:
     header, (single, several) = cells(_table([_row("ssmi"), _row("no-can", n_runs=2, std=0.0125)]))
     named = [dict(zip(header, row, strict=True)) for row in (single, several)]
     assert [row["test F1"] for row in named] == ["50.00", "50.00 ± 1.25"]
     assert [row["seeds"] for row in named] == ["1", "2"]
 
 
-def test_the_note_says_which_encoder_and_which_seeds() -> None:
+def test_the_note_names_encoder_and_seeds() -> None:
     rows = [_row("ssmi")]
     assert note(_table(rows)) == (
         "Data set tiny, encoder bert; seed 3; dev picks the epoch. Made by `ssmi-cli ablate`."
     )
     encoder = {"name": "hub/bert", "revision": "abc123"}
-    said = note(_table(rows, encoder=encoder, seeds=(3, 4)))
-    assert "encoder hub/bert at abc123; mean ± sample standard deviation over seeds 3, 4;" in said
+    text = note(_table(rows, encoder=encoder, seeds=(3, 4)))
+    assert "encoder hub/bert at abc123; mean ± sample standard deviation over seeds 3, 4;" in text
 
 
-def test_the_note_says_how_many_layers_are_trained() -> None:
+def test_the_note_states_how_many_layers_are_trained() -> None:
     table = _table([_row("ssmi")])
     shallow = replace(table, setting=replace(table.setting, layers="the first 4 of 12 layers"))
     assert "encoder bert (the first 4 of 12 layers, unless a row changes model.encoder_layers); seed 3;" in note(
@@ -95,18 +95,18 @@ def test_the_note_says_how_many_layers_are_trained() -> None:
     )
 
 
-def test_the_note_says_where_an_interval_is_missing_and_why() -> None:
+def test_the_note_explains_missing_intervals() -> None:
     known = Interval(0.1, 0.2, 0.0, significant=True)
     gains = {"bert-crf": _gain(0, 0), "ssmi": _gain(0.1, 0.1, known), "no-can": _gain(0, 0)}
     rows = [_row(name, gains=gain) for name, gain in gains.items()]
-    said = note(_table(rows))
-    assert "95 % interval (paired bootstrap over sentences, 2,000 resamples" in said
-    assert "No interval for no-can: a run of it or of bert-crf has no counts of its sentences. " in said
+    text = note(_table(rows))
+    assert "95 % interval (paired bootstrap over sentences, 2,000 resamples" in text
+    assert "No interval for no-can: a run of it or of bert-crf has no counts of its sentences. " in text
     assert "No interval" not in note(_table(rows[:2]))
     assert "bootstrap" not in note(_table(rows[:1]))  # there are no gains to describe
 
 
-def test_other_settings_show_what_they_have() -> None:
+def test_other_settings_show_their_available_figures() -> None:
     others = [
         OtherSettings("ssmi", "a", [], [1, 2], {"dev": 0.5, "test": 0.75}),
         OtherSettings("ssmi", "b", [], [], {}),
@@ -115,9 +115,11 @@ def test_other_settings_show_what_they_have() -> None:
     assert rows == [["ssmi", "a", "2", "50.00", "75.00", ""], ["ssmi", "b", "0", "-", "-", ""]]
 
 
-def test_figures_stand_between_the_note_and_other_settings() -> None:
+def test_figures_are_between_the_note_and_other_settings() -> None:
     others = [OtherSettings("ssmi", "a", ["x"], [1], {})]
     page = markdown(_table([_row("ssmi")], others=others), figures={"F1": "f1.svg", "Epochs": "curves.svg"})
-    places = [page.index(part) for part in ("Made by", "![F1](f1.svg)", "![Epochs](curves.svg)", "## Other settings")]
-    assert places == sorted(places)
+    positions = [
+        page.index(part) for part in ("Made by", "![F1](f1.svg)", "![Epochs](curves.svg)", "## Other settings")
+    ]
+    assert positions == sorted(positions)
     assert page.endswith("\n") and "\n\n\n" not in page

@@ -66,13 +66,13 @@ def test_means_deviations_and_gains() -> None:
     assert baseline.runs[1].figures("test")["recall"] == pytest.approx(6000 / 10_100)
 
 
-def test_the_form_that_is_written() -> None:
+def test_the_table_is_written_as_json() -> None:
     body = _two_rows().to_json()
     setting = ["dataset", "encoder", "seeds", "n_folds", "folds", "command", "parameters"]
     assert list(body) == [*setting, "rows", "other_settings"]
     baseline, single = body["rows"]
-    about = ["configuration", "title", "summary", "changes", "n_seeds"]
-    assert list(baseline) == [*about, "dev", "test", "runs", "gain", "interval"]
+    summary = ["configuration", "title", "summary", "changes", "n_seeds"]
+    assert list(baseline) == [*summary, "dev", "test", "runs", "gain", "interval"]
     assert (baseline["n_seeds"], single["n_seeds"]) == (2, 1)
     assert single["test"]["f1"] == {"mean": 0.71, "std": None}
     assert single["gain"]["bert-crf"] == {"dev": pytest.approx(0.15), "test": pytest.approx(0.21)}
@@ -83,7 +83,7 @@ def test_the_form_that_is_written() -> None:
 
 
 @given(st.lists(st.integers(0, 9_900).map(lambda correct: correct / 10_000), min_size=2, max_size=6))
-def test_the_deviation_is_that_of_a_sample(values: list[float]) -> None:
+def test_the_deviation_is_the_sample_deviation(values: list[float]) -> None:
     row = _table({"ssmi": [_run(seed, dev=value, test=None) for seed, value in enumerate(values)]}).rows[0]
     mean = sum(values) / len(values)
     variance = sum((value - mean) ** 2 for value in values) / (len(values) - 1)
@@ -92,12 +92,12 @@ def test_the_deviation_is_that_of_a_sample(values: list[float]) -> None:
     assert f1.std == pytest.approx(math.sqrt(variance), abs=1e-12)
 
 
-def test_rows_stand_in_the_papers_order_whatever_was_run_first() -> None:
+def test_rows_are_in_the_order_of_the_configurations() -> None:
     runs = {name: [_run(3, dev=0.5, test=0.5)] for name in reversed(CONFIGURATIONS)}
     assert [row.name for row in _table(runs).rows] == list(CONFIGURATIONS)
 
 
-def test_a_reader_sees_percents() -> None:
+def test_scores_are_shown_as_percentages() -> None:
     header, (baseline, single) = cells(_two_rows())
     assert header[:4] == ["configuration", "row", "seeds", "dev F1"] and header[-2:] == [
         "dev Δ BERT-CRF",
@@ -122,22 +122,22 @@ def test_the_groups_of_weibo_have_columns() -> None:
     assert "named F1" not in cells(_two_rows())[0]
 
 
-def test_without_a_test_split_the_figures_are_of_dev() -> None:
+def test_without_a_test_split_only_dev_is_shown() -> None:
     header, rows = cells(_table({"no-gmi": [_run(3, dev=0.5, test=None)]}))
     assert [name for name in header if "test" in name] == []
     named = dict(zip(header, rows[0], strict=True))
     assert (named["dev F1"], named["dev Δ BERT-CRF"]) == ("50.00", "-")
 
 
-def test_gains_have_intervals_where_sentences_were_counted() -> None:
+def test_gains_have_intervals_if_sentences_were_counted() -> None:
     def counted(*correct: int) -> SentenceCounts:
         return SentenceCounts(
-            [str(place) for place in range(len(correct))],
+            [str(index) for index in range(len(correct))],
             [{"PER": EntityCounts(1, 1, n_correct)} for n_correct in correct],
         )
 
-    def run(seed: int, **of: SentenceCounts) -> FinishedRun:
-        return replace(_run(seed, dev=0.5, test=0.5), counted=of)
+    def run(seed: int, **counts: SentenceCounts) -> FinishedRun:
+        return replace(_run(seed, dev=0.5, test=0.5), counted=counts)
 
     weak, strong = counted(*[1, 0] * 20), counted(*[1] * 40)
     runs = {
@@ -152,13 +152,13 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
     assert dev is not None
     assert dev.significant and 0.3 < dev.low < 0.5 < dev.high < 0.7 and dev.opposite_sign_share == 0.0
     assert rows["ssmi"].gains["bert-crf"].interval["test"] == Interval(0.0, 0.0, 1.0, significant=False)
-    none = {"dev": None, "test": None}
+    no_intervals = {"dev": None, "test": None}
     # No interval if a seed has no counts or its counts are of other sentences.
     for name in ("no-can", "no-gmi"):
         assert {reference: gain.interval for reference, gain in rows[name].gains.items() if reference != name} == {
-            "bert-crf": none,
-            "ssmi": none,
-            **{other: none for other in ("no-can", "no-gmi") if other != name},
+            "bert-crf": no_intervals,
+            "ssmi": no_intervals,
+            **{other: no_intervals for other in ("no-can", "no-gmi") if other != name},
         }
     header, body = cells(table)
     cell = dict(zip(header, body[list(rows).index("ssmi")], strict=True))["dev Δ BERT-CRF"]
@@ -168,7 +168,7 @@ def test_gains_have_intervals_where_sentences_were_counted() -> None:
     assert "No interval for no-can, no-gmi: " in page or "No interval for no-gmi, no-can: " in page
 
 
-def test_other_settings_stand_below() -> None:
+def test_other_settings_are_listed_below() -> None:
     differs = ["train.epochs 1 (now 2)", "model.can false (now true)"]
     other = OtherSettings("ssmi", "0a1b2c3d", differs, [3, 4], {"dev": 0.5})
     table = make_table(
@@ -182,7 +182,7 @@ def test_other_settings_stand_below() -> None:
     assert "Other settings" not in markdown(_two_rows(), figures={})
 
 
-def test_the_page_says_how_it_was_made() -> None:
+def test_the_page_states_how_it_was_made() -> None:
     table = _two_rows()
     page = markdown(table, figures={"F1": "f1.svg"})
     lines = page.splitlines()
@@ -195,17 +195,17 @@ def test_the_page_says_how_it_was_made() -> None:
     assert "; seed 7;" in markdown(_table({"ssmi": [_run(7, dev=0.5, test=0.5)]}, seeds=[7]), figures={})
 
 
-def test_the_same_table_draws_the_same_bytes(tmp_path: Path) -> None:
-    everything = _table({name: [_run(3, dev=0.5, test=0.4), _run(4, dev=0.6, test=0.5)] for name in CONFIGURATIONS})
+def test_plots_are_reproducible(tmp_path: Path) -> None:
+    table = _table({name: [_run(3, dev=0.5, test=0.4), _run(4, dev=0.6, test=0.5)] for name in CONFIGURATIONS})
     for plot in (plot_scores, plot_curves):
         drawn = []
         for name in ("one.svg", "two.svg"):
-            assert plot(everything, tmp_path / name)
+            assert plot(table, tmp_path / name)
             drawn.append((tmp_path / name).read_bytes())
         assert drawn[0] == drawn[1]
         assert b"<svg" in drawn[0] and b"date" not in drawn[0].lower()
         assert plot(_two_rows(), tmp_path / "two.svg") == (plot is plot_scores)
-        # Other figures, another picture; none at all for curves where Figure 3 has no such row.
+        # Other scores give another plot; no curves are plotted if no row belongs to Figure 3.
         two = tmp_path / "two.svg"
         assert (not two.exists()) if plot is plot_curves else two.read_bytes() != drawn[0]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.svg"]

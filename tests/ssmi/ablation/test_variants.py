@@ -27,19 +27,19 @@ def test_a_variant_is_its_base_with_changes() -> None:
     assert parse("rare:selection.threshold=0.9").changed_sections(Params()) == {"selection"}
 
 
-def test_the_parameters_as_they_are_by_another_name() -> None:
+def test_a_variant_can_have_no_changes() -> None:
     variant = parse("same:")
     assert variant.changes == {} and variant.against == "bert-crf"
     assert variant.apply(Params()) == Params()
 
 
-def test_a_comma_within_a_value_parts_nothing() -> None:
+def test_commas_in_values_do_not_separate() -> None:
     variant = parse("x:pmi.unlabelled=[a.txt, b.txt],model.can=false")
     assert variant.changes == {"pmi.unlabelled": ["a.txt", "b.txt"], "model.can": False}
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("small", "not NAME:key=value"),
         ("small:model.can", "not NAME:key=value"),
@@ -52,30 +52,30 @@ def test_a_comma_within_a_value_parts_nothing() -> None:
         ("small:model.can=[", "the value [ is not YAML"),
     ],
 )
-def test_what_is_no_variant_is_refused(text: str, said: str) -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_invalid_variants_are_refused(text: str, message: str) -> None:
+    with pytest.raises(ParameterError) as raised:
         parse(text)
-    assert said in refused.value.message and refused.value.next_step
+    assert message in raised.value.message and raised.value.next_step
 
 
-def test_a_file_given_as_a_variant_is_pointed_to_its_option() -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_a_file_given_as_a_variant_is_refused_with_the_right_option() -> None:
+    with pytest.raises(ParameterError) as raised:
         parse("rows.yaml")
-    assert "--variants" in refused.value.next_step and "Path('rows.yaml')" in refused.value.next_step
+    assert "--variants" in raised.value.next_step and "Path('rows.yaml')" in raised.value.next_step
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("small:model.encoder_layer=2", "did you mean 'encoder_layers'?"),
         ("small:modell.can=true", "modell: unknown key"),
         ("small:train.epochs=0", "train.epochs: input should be greater"),
     ],
 )
-def test_what_is_no_parameter_is_refused_where_it_is_applied(text: str, said: str) -> None:
-    with pytest.raises(ParameterError) as refused:
+def test_invalid_parameters_are_refused_when_applied(text: str, message: str) -> None:
+    with pytest.raises(ParameterError) as raised:
         parse(text).apply(Params())
-    assert refused.value.message.startswith("configuration small: ") and said in refused.value.message
+    assert raised.value.message.startswith("configuration small: ") and message in raised.value.message
 
 
 values = (
@@ -89,36 +89,40 @@ keys = st.sampled_from(["model.can", "model.fusion", "train.epochs", "selection.
     against=st.sampled_from(["bert-crf", "ssmi"]),
     changes=st.dictionaries(keys, values),
 )
-def test_a_variant_is_written_so_that_it_reads_back(base: str, against: str, changes: dict[str, Any]) -> None:
+def test_a_written_variant_can_be_read_back(base: str, against: str, changes: dict[str, Any]) -> None:
     words = [f"base={base}", f"against={against}", *(f"{key}={json.dumps(value)}" for key, value in changes.items())]
     variant = parse(f"mine:{','.join(words)}")
-    again = parse(as_option(variant))
-    assert (again.name, dict(again.changes), again.against) == ("mine", dict(variant.changes), against)
+    reread = parse(as_option(variant))
+    assert (reread.name, dict(reread.changes), reread.against) == ("mine", dict(variant.changes), against)
 
 
-def test_a_variant_is_written_shortly() -> None:
+def test_a_variant_is_written_concisely() -> None:
     assert as_option(parse("s:base=bert-crf,model.encoder_layers=2")) == "s:base=bert-crf,model.encoder_layers=2"
     assert as_option(parse("t:against=s,model.can=false")) == "t:base=no-can,against=s"  # the same by another name
 
 
-def test_a_file_of_variants(tmp_path: Path) -> None:
+def test_variants_are_read_from_a_file(tmp_path: Path) -> None:
     path = tmp_path / "v.yaml"
     path.write_text("b: {base: bert-crf, model.encoder_layers: 2}\n'1': {against: b, model.gmi: none}\nc:\n")
     variants = read(path)
-    assert [(each.name, each.against) for each in variants] == [("b", "bert-crf"), ("1", "b"), ("c", "bert-crf")]
-    assert [dict(each.changes) for each in variants][2] == dict(parse("c:base=ssmi").changes)
+    assert [(variant.name, variant.against) for variant in variants] == [
+        ("b", "bert-crf"),
+        ("1", "b"),
+        ("c", "bert-crf"),
+    ]
+    assert [dict(variant.changes) for variant in variants][2] == dict(parse("c:base=ssmi").changes)
 
 
 @pytest.mark.parametrize(
     "text", ["a: {:  2}\n", "a: {3: 2}\n", "- a\n", "a: 2\n", "a: [model.can]\n", "just text", ": :\n: {", ""]
 )
-def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_file_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "v.yaml").write_text(text)
     with pytest.raises(ParameterError, match=r"v\.yaml"):
         read(tmp_path / "v.yaml")
 
 
-def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None:
+def test_a_missing_or_binary_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"none\.yaml: no such file"):
         read(tmp_path / "none.yaml")
     (tmp_path / "v.yaml").write_bytes(b"\xff")
@@ -126,14 +130,14 @@ def test_a_file_that_is_not_there_or_not_text_is_refused(tmp_path: Path) -> None
         read(tmp_path / "v.yaml")
 
 
-def test_names_are_unique_and_lead_to_rows() -> None:
-    every = named([parse("a:against=b"), parse("b:")])
-    assert list(every) == [*CONFIGURATIONS, "a", "b"]
-    for variants, said in (
+def test_names_are_unique_and_baselines_exist() -> None:
+    configurations = named([parse("a:against=b"), parse("b:")])
+    assert list(configurations) == [*CONFIGURATIONS, "a", "b"]
+    for variants, message in (
         (["a:", "a:"], "variant a: there is a configuration of this name already"),
         (["no-can:"], "variant no-can: there is"),
         (["a:against=bb", "bbb:"], "against=bb: did you mean 'bbb'?"),
     ):
-        with pytest.raises(ParameterError) as refused:
+        with pytest.raises(ParameterError) as raised:
             named(map(parse, variants))
-        assert said in refused.value.message
+        assert message in raised.value.message

@@ -9,16 +9,16 @@ from ssmi.charts.bars import BarChart, StepChart, Steps
 from ssmi.charts.rendering import inline_svg
 from ssmi.charts.style import Colour
 
-Read = Callable[[str], list[str]]
+ReadTexts = Callable[[str], list[str]]
 
 
-def test_bars_have_their_share_and_names_stay_text(texts: Read, tooltips: Read) -> None:
+def test_bars_show_their_share_and_names_are_escaped(texts: ReadTexts, tooltips: ReadTexts) -> None:
     svg = inline_svg(BarChart("shares", ["0", "<&>"], [0.25, 0.75], x_label="how many"))
     assert {"25%", "75%", "0", "&lt;&amp;&gt;", "how many"} <= set(texts(svg))
     assert tooltips(svg) == ["0: 25.00%", "&lt;&amp;&gt;: 75.00%"]
 
 
-def test_a_bin_far_above_the_others_is_cut_off_and_named(texts: Read) -> None:
+def test_a_bin_far_above_the_others_is_cut_off_and_labelled(texts: ReadTexts) -> None:
     edges = [0.0, 0.25, 0.5, 0.75, 1.0]
     even = StepChart("even", edges, [Steps("all", [0.2, 0.3, 0.3, 0.2], Colour.GREY)], x_label="cosine")
     peak = StepChart(
@@ -34,6 +34,6 @@ def test_a_bin_far_above_the_others_is_cut_off_and_named(texts: Read) -> None:
     assert axis and max(axis) < 60
 
 
-def test_a_histogram_of_nothing_is_a_chart(texts: Read) -> None:
-    nothing = StepChart("nothing", [0.0, 1.0], [Steps("all", [0.0], Colour.GREY)], x_label="cosine")
-    assert "cosine" in texts(inline_svg(nothing))
+def test_an_empty_histogram_can_be_drawn(texts: ReadTexts) -> None:
+    empty = StepChart("nothing", [0.0, 1.0], [Steps("all", [0.0], Colour.GREY)], x_label="cosine")
+    assert "cosine" in texts(inline_svg(empty))

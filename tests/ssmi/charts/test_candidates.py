@@ -11,10 +11,10 @@ from ssmi.charts.rendering import inline_svg
 from ssmi.charts.style import Colour
 from ssmi.pipeline.contract.errors import MissingResourceError
 
-Read = Callable[[str], list[str]]
+ReadTexts = Callable[[str], list[str]]
 
 
-def test_each_word_has_its_cosine_and_each_role_one_name(texts: Read) -> None:
+def test_each_word_has_its_cosine_and_each_role_one_label(texts: ReadTexts) -> None:
     rows = [
         CandidateRow("abc", 0.91, "best", Colour.ORANGE),
         CandidateRow("ab", 0.5, "in the set", Colour.BLUE),
@@ -27,7 +27,7 @@ def test_each_word_has_its_cosine_and_each_role_one_name(texts: Read) -> None:
     assert 'aria-label="candidates of a in abc by cosine"' in svg
 
 
-def test_a_segment_that_no_font_can_write_is_refused() -> None:
+def test_a_segment_without_a_font_is_refused() -> None:
     unassigned = "\U000e0fff"
     with pytest.raises(MissingResourceError, match="no installed font can write"):
         inline_svg(CandidateChart(unassigned, unassigned, [], threshold=0.5))

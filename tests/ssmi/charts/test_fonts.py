@@ -14,6 +14,6 @@ from ssmi.pipeline.contract.errors import MissingResourceError
 def test_a_font_without_chinese_is_not_chosen_for_chinese() -> None:
     latin = Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"
     assert find_cjk_font("abc", fonts=[latin]) == latin
-    with pytest.raises(MissingResourceError) as caught:
+    with pytest.raises(MissingResourceError) as raised:
         find_cjk_font("语言", fonts=[latin, Path(__file__)])
-    assert caught.value.exit_code == 4 and "fonts-noto-cjk" in caught.value.next_step
+    assert raised.value.exit_code == 4 and "fonts-noto-cjk" in raised.value.next_step

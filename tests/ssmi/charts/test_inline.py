@@ -15,24 +15,24 @@ L 2 3.999" style="fill: none; stroke: #0072b2"/></g></g>
 </svg>"""
 
 
-def test_it_is_named_and_has_no_size_of_its_own() -> None:
+def test_the_svg_has_a_label_and_no_fixed_size() -> None:
     svg = page_svg(SOURCE, label='a "b" <c>', tooltips={})
     assert svg.startswith('<svg viewBox="0 0 72 36" role="img" aria-label="a &quot;b&quot; &lt;c&gt;"')
     assert "72pt" not in svg and "xmlns" not in svg and "metadata" not in svg and "red" not in svg
 
 
-def test_only_ids_that_are_referred_to_are_kept() -> None:
+def test_only_referenced_ids_are_kept() -> None:
     svg = page_svg(SOURCE, label="", tooltips={})
     assert svg.count(' id="') == 1 and '<use href="#dot" x="1.2" y="2" />' in svg
 
 
-def test_colours_of_the_palette_are_variables_and_text_has_the_font_of_the_page() -> None:
+def test_palette_colours_are_variables_and_fonts_are_inherited() -> None:
     svg = page_svg(SOURCE, label="", tooltips={})
     assert '<path d="M 0.1 1 L 2 4.0" style="fill: none; stroke: var(--blue)" />' in svg
     assert '<text style="font-size: 10px; fill: #123456">&lt;a&gt;</text>' in svg
 
 
-def test_a_tooltip_is_the_title_of_its_group_and_stays_text() -> None:
+def test_a_tooltip_is_the_escaped_title_of_its_group() -> None:
     svg = page_svg(SOURCE, label="", tooltips={"tooltip-0": "<b>"})
     assert "<g><title>&lt;b&gt;</title><path " in svg
     assert "<g>" not in page_svg(SOURCE, label="", tooltips={})

@@ -8,7 +8,7 @@ from ssmi.charts.intervals import Interval, IntervalChart
 from ssmi.charts.rendering import inline_svg
 from ssmi.charts.style import Colour
 
-Read = Callable[[str], list[str]]
+ReadTexts = Callable[[str], list[str]]
 
 
 def chart(*names: str) -> IntervalChart:
@@ -16,17 +16,17 @@ def chart(*names: str) -> IntervalChart:
     return IntervalChart("rows", rows, x_label="F1", title="weibo")
 
 
-def test_every_row_is_named(texts: Read) -> None:
+def test_every_row_is_named(texts: ReadTexts) -> None:
     assert {"SSMI", "BERT-CRF", "F1", "weibo"} <= set(texts(inline_svg(chart("SSMI", "BERT-CRF"))))
 
 
-def test_more_rows_are_higher() -> None:
+def test_more_rows_make_a_taller_chart() -> None:
     assert chart("SSMI").size[1] < chart("SSMI", "BERT-CRF").size[1]
 
 
 def test_every_value_has_a_dot() -> None:
-    one, two = (
+    single, several = (
         inline_svg(IntervalChart("rows", [Interval("SSMI", 60.0, 1.0, values, Colour.BLUE)], x_label="", title=""))
         for values in ([60.0], [60.0, 60.5, 59.5])
     )
-    assert two.count("<use ") == one.count("<use ") + 2
+    assert several.count("<use ") == single.count("<use ") + 2

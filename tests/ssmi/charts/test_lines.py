@@ -8,7 +8,7 @@ from ssmi.charts.lines import Line, LineChart, Mark
 from ssmi.charts.rendering import inline_svg
 from ssmi.charts.style import Colour
 
-Read = Callable[[str], list[str]]
+ReadTexts = Callable[[str], list[str]]
 EPOCHS = [1, 2, 3]
 SCORES = LineChart(
     "scores",
@@ -18,7 +18,7 @@ SCORES = LineChart(
 )
 
 
-def test_lines_have_a_legend_a_mark_and_a_tooltip_for_each_value(texts: Read, tooltips: Read) -> None:
+def test_lines_have_a_legend_a_mark_and_a_tooltip_for_each_value(texts: ReadTexts, tooltips: ReadTexts) -> None:
     svg = inline_svg(SCORES)
     assert {"F1", "recall", "epoch", "epoch 2: these weights"} <= set(texts(svg))
     assert tooltips(svg) == [
@@ -27,6 +27,6 @@ def test_lines_have_a_legend_a_mark_and_a_tooltip_for_each_value(texts: Read, to
     ]
 
 
-def test_one_line_needs_no_legend_and_one_epoch_is_a_chart(texts: Read, tooltips: Read) -> None:
+def test_one_line_has_no_legend_and_one_epoch_can_be_drawn(texts: ReadTexts, tooltips: ReadTexts) -> None:
     svg = inline_svg(LineChart("loss", [Line("loss", [1], [0.5], Colour.PURPLE)], x_label="epoch"))
     assert "loss" not in texts(svg) and "1" in texts(svg) and tooltips(svg) == ["loss, epoch 1: 0.5"]

@@ -9,11 +9,11 @@ from ssmi.charts.reliability import ReliabilityChart, plot_reliability
 from ssmi.charts.rendering import inline_svg
 from ssmi.model.evaluation.calibration import calibrate
 
-Read = Callable[[str], list[str]]
+ReadTexts = Callable[[str], list[str]]
 CALIBRATION = calibrate([(0.95, True), (0.92, True), (0.91, False), (0.3, False), (0.35, True)])
 
 
-def test_reliability_has_a_bar_for_each_bin_with_an_entity(tooltips: Read) -> None:
+def test_reliability_has_a_bar_for_each_bin_with_an_entity(tooltips: ReadTexts) -> None:
     svg = inline_svg(ReliabilityChart(CALIBRATION))
     assert tooltips(svg) == [
         "2 entities of mean probability 32.50%: 50.00% are right",
@@ -21,7 +21,7 @@ def test_reliability_has_a_bar_for_each_bin_with_an_entity(tooltips: Read) -> No
     ]
 
 
-def test_reliability_in_a_file_has_other_bytes_for_other_figures(tmp_path: Path) -> None:
+def test_different_figures_give_different_files(tmp_path: Path) -> None:
     plot_reliability(CALIBRATION, tmp_path / "one.svg")
     plot_reliability(calibrate([(0.5, True)]), tmp_path / "two.svg")
     assert (tmp_path / "one.svg").read_bytes() != (tmp_path / "two.svg").read_bytes()

@@ -44,7 +44,7 @@ def chart(request: pytest.FixtureRequest) -> Chart:
     return CHARTS[request.param]
 
 
-def test_a_chart_has_a_name_and_the_colours_of_the_page(chart: Chart) -> None:
+def test_a_chart_has_a_label_and_the_colours_of_the_page(chart: Chart) -> None:
     svg = inline_svg(chart)
     assert svg.startswith("<svg ") and svg.endswith("</svg>")
     assert 'role="img"' in svg and f'aria-label="{chart.label}"' in svg
@@ -52,7 +52,7 @@ def test_a_chart_has_a_name_and_the_colours_of_the_page(chart: Chart) -> None:
     assert not re.search(r"#[0-9a-f]{6}\b", svg)
 
 
-def test_a_chart_refers_to_nothing_outside_of_itself(chart: Chart) -> None:
+def test_a_chart_has_no_external_references(chart: Chart) -> None:
     svg = inline_svg(chart)
     assert "://" not in svg and "url(" not in svg and "<style" not in svg
     ids = Counter(re.findall(r' id="([^"]*)"', svg))
@@ -65,26 +65,24 @@ def test_charts_of_one_page_share_no_id() -> None:
     assert ids and set(ids.values()) == {1}
 
 
-def test_the_same_chart_gives_the_same_bytes_whatever_the_settings(chart: Chart) -> None:
-    once = inline_svg(chart)
+def test_inline_charts_are_reproducible_with_any_settings(chart: Chart) -> None:
+    expected = inline_svg(chart)
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": None}):
-        assert inline_svg(chart) == once
+        assert inline_svg(chart) == expected
 
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
-def test_a_file_is_the_same_each_time_and_names_no_clock(
-    chart: Chart, tmp_path: Path, suffix: str, start: bytes
-) -> None:
-    one, two = tmp_path / f"one.{suffix}", tmp_path / f"two.{suffix}"
-    save_chart(chart, one)
-    save_chart(chart, two)
-    content = one.read_bytes()
-    assert content == two.read_bytes() and content.startswith(start)
+def test_chart_files_are_reproducible_and_have_no_date(chart: Chart, tmp_path: Path, suffix: str, start: bytes) -> None:
+    first, second = tmp_path / f"one.{suffix}", tmp_path / f"two.{suffix}"
+    save_chart(chart, first)
+    save_chart(chart, second)
+    content = first.read_bytes()
+    assert content == second.read_bytes() and content.startswith(start)
     assert b"<dc:date>" not in content and b"Matplotlib" not in content
-    assert sorted(path.name for path in tmp_path.iterdir()) == [one.name, two.name]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [first.name, second.name]
 
 
-def test_a_file_that_cannot_be_drawn_is_not_left_behind(tmp_path: Path) -> None:
+def test_a_failed_plot_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="same first dimension"):
         save_chart(LineChart("bad", [Line("F1", [1, 2], [1.0], Colour.BLUE)], x_label="epoch"), tmp_path / "bad.svg")
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ def test_the_committed_dvc_yaml_is_current(repository: Path) -> None:
     assert outdated(repository) == [], "ssmi-cli dvc write"
 
 
-def test_stages_depend_on_artifacts_alone_and_no_feature_on_training(repository: Path) -> None:
+def test_stages_depend_only_on_artifacts_and_features_not_on_training(repository: Path) -> None:
     """An edited line of code or a training parameter therefore does not make DVC rebuild features."""
     for name, entry in pipeline_stages(repository).items():
         assert all(path.startswith("artifacts/") for path in entry.get("deps", []))
@@ -36,7 +36,7 @@ def test_raw_files_of_the_project_are_a_dependency_of_prepare(tmp_path: Path) ->
     assert all("data" not in entry.get("deps", []) for name, entry in stages.items() if name != "prepare")
 
 
-def test_writing_keeps_what_is_of_the_users_own(tmp_path: Path) -> None:
+def test_writing_keeps_changes_of_the_user(tmp_path: Path) -> None:
     path = write_pipeline(_project(tmp_path, "sample"))
     written = path.read_text(encoding="utf-8")
     assert outdated(tmp_path) == [] and written.startswith("# The stages are written by `ssmi-cli dvc write`")
@@ -52,7 +52,7 @@ def test_writing_keeps_what_is_of_the_users_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["{", "[a]", "stages: 3"])
-def test_a_dvc_yaml_that_cannot_be_read_is_left_alone(tmp_path: Path, text: str) -> None:
+def test_an_invalid_dvc_yaml_is_refused_and_unchanged(tmp_path: Path, text: str) -> None:
     _project(tmp_path, "sample")
     (tmp_path / "dvc.yaml").write_text(text, encoding="utf-8")
     with pytest.raises(ParameterError, match=r"dvc\.yaml"):

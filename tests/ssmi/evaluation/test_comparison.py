@@ -29,7 +29,7 @@ def manifest(built_once: Any) -> Path:
     return path
 
 
-def _leave_run(
+def _write_run(
     folder: Path, manifest: Path | None = None, *, counts: Mapping[str, Sentences] | None = None, **parameters: object
 ) -> Path:
     """Write the files of a finished run that a comparison reads."""
@@ -50,8 +50,10 @@ def _leave_run(
     for split, sentences in (counts or {}).items():
         path = counts_file.path_of(folder, split)
         path.parent.mkdir(exist_ok=True)
-        of_each = [{label: EntityCounts(*three) for label, three in sentence.items()} for sentence in sentences]
-        counts_file.write(path, SentenceCounts([f"{number}" for number in range(len(sentences))], of_each))
+        counts_by_sentence = [
+            {label: EntityCounts(*values) for label, values in sentence.items()} for sentence in sentences
+        ]
+        counts_file.write(path, SentenceCounts([f"{number}" for number in range(len(sentences))], counts_by_sentence))
     result_files.write(folder, metrics=b"{}")
     (folder / "metrics.json").write_text("{}", encoding="utf-8")
     return folder
@@ -60,24 +62,24 @@ def _leave_run(
 # --- runs of a folder -------------------------------------------------------------------------------------------------
 
 
-def test_a_run_is_its_own_and_a_folder_holds_one_of_each_seed(tmp_path: Path) -> None:
-    nine, ten = (_leave_run(tmp_path / "a" / name, train__seed=seed) for name, seed in (("x", 9), ("b", 10)))
+def test_a_folder_holds_one_run_per_seed(tmp_path: Path) -> None:
+    nine, ten = (_write_run(tmp_path / "a" / name, train__seed=seed) for name, seed in (("x", 9), ("b", 10)))
     assert runs_in(nine) == {9: nine}
     assert list(runs_in(tmp_path / "a").items()) == [(9, nine), (10, ten)]  # by seed, not by name
-    without = _leave_run(tmp_path / "without", model__can=True)
+    without = _write_run(tmp_path / "without", model__can=True)
     assert runs_in(without) == {0: without}
 
 
-def test_the_folder_of_a_configuration_leads_to_its_only_settings(tmp_path: Path) -> None:
-    run = _leave_run(tmp_path / "ssmi" / "0a1b" / "13", train__seed=13)
+def test_the_folder_of_a_configuration_contains_its_only_settings(tmp_path: Path) -> None:
+    run = _write_run(tmp_path / "ssmi" / "0a1b" / "13", train__seed=13)
     (tmp_path / "ssmi" / "empty").mkdir()
     (tmp_path / "ssmi" / "notes.txt").write_text("", encoding="utf-8")
     assert runs_in(tmp_path / "ssmi") == {13: run}
-    _leave_run(tmp_path / "ssmi" / "2c3d" / "13", train__seed=13)
-    with pytest.raises(ParameterError) as refused:
+    _write_run(tmp_path / "ssmi" / "2c3d" / "13", train__seed=13)
+    with pytest.raises(ParameterError) as raised:
         runs_in(tmp_path / "ssmi")
-    assert refused.value.message == f"{tmp_path / 'ssmi'}: runs of 2 settings: 0a1b, 2c3d"
-    assert "params.json" in refused.value.next_step
+    assert raised.value.message == f"{tmp_path / 'ssmi'}: runs of 2 settings: 0a1b, 2c3d"
+    assert "params.json" in raised.value.next_step
 
 
 @pytest.mark.parametrize(
@@ -88,17 +90,17 @@ def test_the_folder_of_a_configuration_leads_to_its_only_settings(tmp_path: Path
         ({"train__seed": 13}, "model.can"),
     ],
 )
-def test_runs_that_are_not_one_system(tmp_path: Path, other: dict[str, object], differing: str) -> None:
-    _leave_run(tmp_path / "one", train__seed=13, model__can=True)
-    _leave_run(tmp_path / "two", **other)
-    with pytest.raises(ParameterError) as refused:
+def test_runs_of_different_systems_are_refused(tmp_path: Path, other: dict[str, object], differing: str) -> None:
+    _write_run(tmp_path / "one", train__seed=13, model__can=True)
+    _write_run(tmp_path / "two", **other)
+    with pytest.raises(ParameterError) as raised:
         runs_in(tmp_path)
-    assert refused.value.message == (
+    assert raised.value.message == (
         f"{tmp_path}: one and two are not one system with two seeds (differing: {differing})"
     )
 
 
-def test_where_there_is_no_run(tmp_path: Path) -> None:
+def test_missing_runs_are_refused(tmp_path: Path) -> None:
     (tmp_path / "empty" / "inner").mkdir(parents=True)
     with pytest.raises(MissingResourceError, match=r"empty: no run in it"):
         runs_in(tmp_path / "empty")
@@ -118,48 +120,48 @@ def _f1(sentences: Sentences, labels: Sequence[str]) -> float:
     return 2 * sum(correct for _, _, correct in counts) / size if size else 0.0
 
 
-def test_each_figure_is_counted_from_what_the_runs_kept(tmp_path: Path, manifest: Path) -> None:
+def test_figures_are_computed_from_the_counts_of_the_runs(tmp_path: Path, manifest: Path) -> None:
     for seed, counts in ((1, BETTER), (2, WORSE)):
-        _leave_run(tmp_path / "two" / str(seed), manifest, counts={"dev": counts}, train__seed=seed)
-    base = _leave_run(tmp_path / "base", manifest, counts={"dev": WORSE}, train__seed=7, model__can=False)
+        _write_run(tmp_path / "two" / str(seed), manifest, counts={"dev": counts}, train__seed=seed)
+    base = _write_run(tmp_path / "base", manifest, counts={"dev": WORSE}, train__seed=7, model__can=False)
     comparison = compare_runs(tmp_path / "two", base, n_resamples=200)
     assert (comparison.split, comparison.n_sentences, comparison.n_resamples, comparison.level) == ("dev", 3, 200, 0.95)
     assert (comparison.seeds, comparison.base_seeds) == ((1, 2), (7,))
     assert list(comparison.by_type) == ["LOC", "ORG", "PER"]
-    for labels, one in (
+    for labels, scores in (
         (["LOC", "ORG", "PER"], comparison.overall),
-        *(([name], one) for name, one in comparison.by_type.items()),
+        *(([name], scores) for name, scores in comparison.by_type.items()),
     ):
         f1 = (_f1(BETTER, labels) + _f1(WORSE, labels)) / 2
-        assert (one.f1, one.base_f1) == (pytest.approx(f1), pytest.approx(_f1(WORSE, labels)))
-        assert one.gain == pytest.approx(one.f1 - one.base_f1)
+        assert (scores.f1, scores.base_f1) == (pytest.approx(f1), pytest.approx(_f1(WORSE, labels)))
+        assert scores.gain == pytest.approx(scores.f1 - scores.base_f1)
     body = comparison.to_json()
     assert (body["seeds"], body["base_seeds"], body["n_sentences"]) == ([1, 2], [7], 3)
     assert body["overall"]["f1"] == comparison.overall.f1 and list(body["by_type"]) == ["LOC", "ORG", "PER"]
 
 
-def test_runs_on_other_sentences_are_refused_by_the_first_that_differs(tmp_path: Path, manifest: Path) -> None:
-    one = _leave_run(tmp_path / "s" / "1", manifest, counts={"dev": BETTER}, train__seed=1)
-    fewer = _leave_run(tmp_path / "fewer", manifest, counts={"dev": BETTER[:2]}, train__seed=1)
-    with pytest.raises(StaleArtifactError) as refused:
-        compare_runs(one, fewer)
-    assert refused.value.message == (
-        f"{one} and {fewer} were scored on different sentences of dev: number 3 is not the same in text and gold"
+def test_runs_on_different_sentences_are_refused(tmp_path: Path, manifest: Path) -> None:
+    run = _write_run(tmp_path / "s" / "1", manifest, counts={"dev": BETTER}, train__seed=1)
+    fewer = _write_run(tmp_path / "fewer", manifest, counts={"dev": BETTER[:2]}, train__seed=1)
+    with pytest.raises(StaleArtifactError) as raised:
+        compare_runs(run, fewer)
+    assert raised.value.message == (
+        f"{run} and {fewer} were scored on different sentences of dev: number 3 is not the same in text and gold"
         " entities (3 and 2 sentences)"
     )
-    _leave_run(tmp_path / "s" / "2", manifest, counts={"dev": BETTER[:2]}, train__seed=2)
+    _write_run(tmp_path / "s" / "2", manifest, counts={"dev": BETTER[:2]}, train__seed=2)
     with pytest.raises(StaleArtifactError, match=r"one run of .* and another were scored on different sentences"):
-        compare_runs(tmp_path / "s", one)
+        compare_runs(tmp_path / "s", run)
 
 
-def test_without_counts_a_run_must_be_tagged_and_needs_its_project(
+def test_a_run_without_counts_needs_its_project(
     tmp_path: Path, manifest: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    one = _leave_run(tmp_path / "one", manifest, counts={"dev": BETTER}, train__seed=1)
+    run = _write_run(tmp_path / "one", manifest, counts={"dev": BETTER}, train__seed=1)
     with pytest.raises(MissingResourceError, match="one: no project above it"):
-        compare_runs(one, one, split="test")
+        compare_runs(run, run, split="test")
     project = tmp_path / "project"
     project.mkdir()
     with pytest.raises(MissingResourceError, match=r"project/artifacts/shards/tiny: not built"):
-        compare_runs(one, one, split="test", project=project)
+        compare_runs(run, run, split="test", project=project)

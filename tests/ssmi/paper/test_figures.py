@@ -21,7 +21,7 @@ def test_every_row_has_every_data_set() -> None:
     assert "AAAI 2023" in figures.source
 
 
-def test_an_f1_is_the_harmonic_mean_beside_it_but_where_the_paper_itself_differs() -> None:
+def test_f1_is_the_harmonic_mean_except_where_the_paper_differs() -> None:
     """Guards against misread digits: of the 42 complete results 13 differ in the paper itself, by at most 0.7."""
     differing = {}
     for name, row in paper_figures().table_1.items():
@@ -65,11 +65,11 @@ def test_every_value_is_a_percentage_of_a_known_figure() -> None:
         ("nothing of the kind", "weibo", {}),
     ],
 )
-def test_what_is_printed_of_a_configuration(configuration: str, dataset: str, expected: Mapping[str, float]) -> None:
+def test_printed_figures_of_a_configuration(configuration: str, dataset: str, expected: Mapping[str, float]) -> None:
     assert paper_figures().of(configuration, dataset) == expected
 
 
-def test_gains_are_over_bert() -> None:
+def test_gains_are_relative_to_bert_crf() -> None:
     figures = paper_figures()
     gains = {name: figures.gain("ssmi", name) for name in DATASETS}
     assert gains == {
@@ -85,7 +85,7 @@ def test_every_ablation_of_the_paper_is_a_configuration() -> None:
     assert [name for name in CONFIGURATIONS if name in ROWS] == list(ROWS)
 
 
-def test_a_folder_may_have_another_name_than_the_papers() -> None:
+def test_data_set_names_are_mapped_to_those_of_the_paper() -> None:
     assert [paper_name(name) for name in ("ontonotes", "ontonotes4", "weibo", "tiny")] == [
         *("ontonotes4",) * 2,
         "weibo",

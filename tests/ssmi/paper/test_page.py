@@ -39,7 +39,7 @@ def _page(**tables: Table) -> str:
     return markdown(tables, encoder="some/encoder", command="ssmi-cli paper", missing=[])
 
 
-def test_a_row_that_a_data_set_lacks_is_a_dash() -> None:
+def test_a_missing_row_is_a_dash() -> None:
     page = _page(
         msra=_table("msra", {"bert-crf": [0.9], "ssmi": [0.95], "no-gru": [0.94]}),
         resume=_table("resume", {"bert-crf": [0.8]}),
@@ -50,19 +50,19 @@ def test_a_row_that_a_data_set_lacks_is_a_dash() -> None:
     assert "Data sets not found" not in page
 
 
-def test_gains_stand_beside_the_papers_without_an_interval_where_no_counts_were_kept() -> None:
+def test_gains_without_counts_have_no_interval() -> None:
     page = _page(msra=_table("msra", {"bert-crf": [0.9], "ssmi": [0.95]}))
     assert "| ssmi | SSMI | 1 | 95.00 | 95.00 | 95.00 | 96.15 | 96.49 | 96.32 | +5.00 | +1.54 |" in page
     assert "| bert-crf | BERT-CRF | 1 | 90.00 | 90.00 | 90.00 | 95.37 | 94.56 | 94.78 | - | - |" in page
 
 
 @pytest.mark.parametrize("splits", [("dev", "test"), ("dev",)])
-def test_groups_stand_in_place_of_precision_and_recall(splits: tuple[str, ...]) -> None:
+def test_groups_replace_precision_and_recall(splits: tuple[str, ...]) -> None:
     page = _page(weibo=_table("weibo", {"ssmi": [0.3]}, splits=splits, named=0.4, nominal=0.2))
     assert "| ssmi | SSMI | 1 | 40.00 | 20.00 | 30.00 | 71.53 | 73.18 | 72.83 | - | +5.53 |" in page
 
 
-def test_a_data_set_of_ones_own_and_a_network_of_ours_have_no_figures_of_the_paper() -> None:
+def test_other_data_sets_and_networks_have_no_figures_of_the_paper() -> None:
     page = _page(mine=_table("mine", {"char-crf": [0.25, 0.75]}))
     assert "| char-crf | Char-CRF | 50.00 ± 35.36 | - |" in page
     assert "## mine\n" in page and "over seeds 0, 1" in page

@@ -20,10 +20,12 @@ OPTIONS = ("--encoder", "encoder", "--only", "bert-crf,ssmi", "--seeds", "2")
 SETTINGS = tuple(word for change in OVERRIDES for word in ("-S", change))
 
 
-def _add(project: Any, name: str, *, groups: bool = False) -> None:
+def _add_dataset(project: Any, name: str, *, groups: bool = False) -> None:
     """Add a data set of a few short sentences, the same in each split; with ``groups``, its labels are like Weibo's."""
     blocks = project.raw("train").read_text(encoding="utf-8").strip().split("\n\n")
-    short = [one for one in sorted(blocks, key=len) if len(one.splitlines()) > 5 and re.search("-[A-Z]+$", one, re.M)]
+    short = [
+        block for block in sorted(blocks, key=len) if len(block.splitlines()) > 5 and re.search("-[A-Z]+$", block, re.M)
+    ]
     text = "\n\n".join(short[: 16 if groups else 12]) + "\n"
     if groups:
         text = re.sub(r"^(. [BMES]-)(ORG|TITLE)$", r"\1\2.NOM", text, flags=re.M)
@@ -35,11 +37,13 @@ def _add(project: Any, name: str, *, groups: bool = False) -> None:
 
 
 @pytest.fixture(scope="module")
-def made(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Any:
+def paper_project(
+    pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """A project with two of the four data sets, and a page of two rows over two seeds."""
     project = copy_project(pristine_project, tmp_path_factory.mktemp("paper"))
-    _add(project, "weibo", groups=True)
-    _add(project, "ontonotes")
+    _add_dataset(project, "weibo", groups=True)
+    _add_dataset(project, "ontonotes")
     outcome = project.ssmi("paper", *OPTIONS, *SETTINGS)
     assert outcome.code == 0, outcome.stderr
     return project
@@ -67,8 +71,8 @@ def _tables(project: Any) -> dict[str, Mapping[str, Any]]:
     return {name: {row["configuration"]: row for row in table["rows"]} for name, table in tables.items()}
 
 
-def test_every_figure_is_that_of_the_runs_or_of_the_paper(made: Any) -> None:
-    tables, sections = _tables(made), _sections(made)
+def test_figures_are_those_of_the_runs_and_of_the_paper(paper_project: Any) -> None:
+    tables, sections = _tables(paper_project), _sections(paper_project)
     assert sorted(tables) == ["ontonotes", "weibo"]
     assert list(sections) == ["F1", "OntoNotes 4.0", "Weibo", "Spans and types", "Data sets not found"]
 
@@ -103,37 +107,37 @@ def test_every_figure_is_that_of_the_runs_or_of_the_paper(made: Any) -> None:
     assert spans["Weibo", "ssmi"][0] == measured("weibo", "ssmi", "span_f1")
 
 
-def test_the_page_says_how_it_was_made_and_what_is_not_there(made: Any) -> None:
-    page = (_folder(made) / "paper.md").read_text(encoding="utf-8")
+def test_the_page_states_how_it_was_made_and_what_is_missing(paper_project: Any) -> None:
+    page = (_folder(paper_project) / "paper.md").read_text(encoding="utf-8")
     command = "ssmi-cli paper --encoder encoder --only ssmi,bert-crf --seeds 2 -S train.epochs=12"
     assert page.startswith("# The paper's tables with encoder\n") and command in page
     assert "- MSRA (bring your own): " in page and "- Resume (not fetched): " in page
-    body = json.loads((_folder(made) / "paper.json").read_text(encoding="utf-8"))
+    body = json.loads((_folder(paper_project) / "paper.json").read_text(encoding="utf-8"))
     assert list(body["tables"]) == ["ontonotes", "weibo"] and body["encoder"] == "encoder"
     assert body["paper"]["table_1"]["SSMI"]["resume"]["f1"] == 97.33
 
 
-def test_the_same_command_trains_nothing_again_and_another_data_set_joins(
-    made: Any, copy_project: Callable[..., Any], tmp_path: Path
+def test_a_second_call_trains_nothing_and_a_new_data_set_is_added(
+    paper_project: Any, copy_project: Callable[..., Any], tmp_path: Path
 ) -> None:
-    project = copy_project(made, tmp_path)
+    project = copy_project(paper_project, tmp_path)
     before = project.artifacts()
     outcome = project.ssmi("paper", *OPTIONS, *SETTINGS, "--json")
     assert outcome.code == 0, outcome.stderr
     assert project.artifacts() == before
     assert outcome.stderr.count("4 of 4 runs are already finished") == 2
-    said = json.loads(outcome.stdout)
-    assert said["datasets"] == ["ontonotes", "weibo"] and len(said["missing"]) == 2
-    assert Path(said["page"]) == _folder(project) / "paper.md"
+    body = json.loads(outcome.stdout)
+    assert body["datasets"] == ["ontonotes", "weibo"] and len(body["missing"]) == 2
+    assert Path(body["page"]) == _folder(project) / "paper.md"
 
-    _add(project, "resume")
+    _add_dataset(project, "resume")
     result = ssmi.open_project(project.root).paper(
         "encoder", only=["bert-crf"], n_seeds=1, jobs=2, overrides=OVERRIDES, device="cpu"
     )
     assert list(result.tables) == ["ontonotes", "weibo", "resume"]
     assert [line.split(" ")[0] for line in result.missing] == ["MSRA"] and not result.diverged
     result.raise_if_diverged()
-    # rows of the call before stay where their runs have these parameters
+    # rows of the previous call are kept if their runs have these parameters
     assert [row.name for row in result.tables["weibo"].rows] == ["ssmi", "bert-crf"]
     assert [row.name for row in result.tables["resume"].rows] == ["bert-crf"]
     header, *rows = _sections(project)["F1"]
@@ -141,18 +145,18 @@ def test_the_same_command_trains_nothing_again_and_another_data_set_joins(
     assert {row[0]: row[-2:] == ["-", "97.33"] for row in rows if row[0] == "ssmi"} == {"ssmi": True}
 
 
-def test_any_data_set_can_be_named(made: Any, copy_project: Callable[..., Any], tmp_path: Path) -> None:
-    project = ssmi.open_project(copy_project(made, tmp_path).root)
+def test_any_data_set_can_be_named(paper_project: Any, copy_project: Callable[..., Any], tmp_path: Path) -> None:
+    project = ssmi.open_project(copy_project(paper_project, tmp_path).root)
     result = project.paper(datasets=["tiny", "tiny"], only=["bert-crf"], n_seeds=1, overrides=OVERRIDES)
     assert list(result.tables) == ["tiny"] and result.missing == ()
     assert result.page == project.root / "artifacts" / "paper" / "encoder" / "paper.md"
     assert "## tiny\n" in result.page.read_text(encoding="utf-8")
 
 
-def test_the_command_line_takes_several_names_at_once(
-    made: Any, copy_project: Callable[..., Any], tmp_path: Path
+def test_several_names_are_accepted_on_the_command_line(
+    paper_project: Any, copy_project: Callable[..., Any], tmp_path: Path
 ) -> None:
-    project = copy_project(made, tmp_path)
+    project = copy_project(paper_project, tmp_path)
     only = ("--only", "bert-crf", "--only", "ssmi", "--seeds", "1", "--jobs", "auto")
     outcome = project.ssmi("paper", "--encoder", "encoder", "--datasets", "weibo, ontonotes", *only, *SETTINGS)
     assert outcome.code == 0, outcome.stderr
@@ -162,12 +166,14 @@ def test_the_command_line_takes_several_names_at_once(
     assert command in page
     assert list(_sections(project)) == ["F1", "Weibo", "OntoNotes 4.0", "Spans and types"]
     assert outcome.stderr.count("2 of 2 runs are already finished") == 2
-    refused = project.ssmi("paper", "--jobs", "0")
-    assert refused.code == 2 and "neither auto nor a whole number" in refused.stderr
+    outcome = project.ssmi("paper", "--jobs", "0")
+    assert outcome.code == 2 and "neither auto nor a whole number" in outcome.stderr
 
 
-def test_a_run_that_diverges_is_told_at_the_end(made: Any, copy_project: Callable[..., Any], tmp_path: Path) -> None:
-    project = ssmi.open_project(copy_project(made, tmp_path).root)
+def test_a_diverged_run_is_reported_at_the_end(
+    paper_project: Any, copy_project: Callable[..., Any], tmp_path: Path
+) -> None:
+    project = ssmi.open_project(copy_project(paper_project, tmp_path).root)
     result = project.paper(
         datasets=["weibo"],
         only=["bert-crf"],
@@ -180,7 +186,7 @@ def test_a_run_that_diverges_is_told_at_the_end(made: Any, copy_project: Callabl
         result.raise_if_diverged()
 
 
-def test_what_cannot_be_done_is_said_before_anything_is_built(fresh_project: Any) -> None:
+def test_invalid_arguments_are_refused_before_anything_is_built(fresh_project: Any) -> None:
     project = ssmi.open_project(fresh_project.root)
     with pytest.raises(MissingResourceError, match="none of the paper's data sets is here") as raised:
         project.paper()

@@ -25,7 +25,9 @@ from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.readers import read_sentences
 
 REPOSITORY = Path(__file__).parents[3]
-RUNS = st.sampled_from([" ", "\u3000\u3000", "\u00a0", "\n", "\r\n\u3000\u3000", "\t", "\u200b", "\ufeff", " \u200b "])
+BLANKS = st.sampled_from(
+    [" ", "\u3000\u3000", "\u00a0", "\n", "\r\n\u3000\u3000", "\t", "\u200b", "\ufeff", " \u200b "]
+)
 SENTENCES = (
     "吴重阳先生毕业于北京大学，任公司董事长。",
     "公司董事长吴重阳，男，汉族，中国国籍。",
@@ -44,71 +46,74 @@ def tagger(run: Path) -> ssmi.Tagger:
     return ssmi.open_run(run, device="cpu", threads=1)
 
 
-def words_of(entities: list[ssmi.Entity]) -> list[tuple[str, str, float]]:
+def visible_words(entities: list[ssmi.Entity]) -> list[tuple[str, str, float]]:
     return [
-        ("".join(stretch.text for stretch in visible_stretches(one.text)), one.label, one.score) for one in entities
+        ("".join(stretch.text for stretch in visible_stretches(entity.text)), entity.label, entity.score)
+        for entity in entities
     ]
 
 
 def assert_in_place(text: str, entities: list[ssmi.Entity]) -> None:
-    for one in entities:
-        assert text[one.start : one.end] == one.text
+    for entity in entities:
+        assert text[entity.start : entity.end] == entity.text
         # neither edge is a blank or a mark
-        assert visible_stretches(one.text[0]) and visible_stretches(one.text[-1])
+        assert visible_stretches(entity.text[0]) and visible_stretches(entity.text[-1])
     assert all(left.end <= right.start for left, right in pairwise(entities))
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(text=st.sampled_from(SENTENCES), data=st.data())
-def test_blanks_beside_chinese_do_not_change_what_is_found(tagger: ssmi.Tagger, text: str, data: st.DataObject) -> None:
+def test_blanks_beside_chinese_do_not_change_the_entities(tagger: ssmi.Tagger, text: str, data: st.DataObject) -> None:
     def blanks(index: int) -> str:
         """Draw blanks, or none; none between two Latin characters, which would split a word."""
-        return "" if text[max(0, index - 1) : index + 1].isascii() and index else data.draw(st.just("") | RUNS)
+        return "" if text[max(0, index - 1) : index + 1].isascii() and index else data.draw(st.just("") | BLANKS)
 
-    copy = "".join(blanks(index) + character for index, character in enumerate(text)) + data.draw(st.just("") | RUNS)
+    copy = "".join(blanks(index) + character for index, character in enumerate(text)) + data.draw(st.just("") | BLANKS)
     entities = tagger(copy)
     assert_in_place(copy, entities)
-    assert words_of(entities) == words_of(tagger(text))
+    assert visible_words(entities) == visible_words(tagger(text))
 
 
-def test_runs_of_blanks_between_latin_words_are_one(tagger: ssmi.Tagger) -> None:
+def test_runs_of_blanks_between_latin_words_count_as_one(tagger: ssmi.Tagger) -> None:
     texts = [
         "他任Apple Inc. 董事长",
         "他任Apple\u00a0\u3000Inc. \n董事长",
         "\t他任Ap\u00adple\r\nInc.\u200b \u200b董事长",
     ]
-    first, *others = (words_of(tagger(text)) for text in texts)
+    first, *others = (visible_words(tagger(text)) for text in texts)
     assert first and others == [first, first]
 
 
-def test_a_blank_line_keeps_paragraphs_apart(tagger: ssmi.Tagger) -> None:
-    one, other = SENTENCES[:2]
-    text = f"　　{one}\n \n　　{other}\n\n"
+def test_a_blank_line_separates_paragraphs(tagger: ssmi.Tagger) -> None:
+    first, second = SENTENCES[:2]
+    text = f"　　{first}\n \n　　{second}\n\n"
     entities = tagger(text)
     assert_in_place(text, entities)
-    apart = [entity for part in (one, other) for entity in words_of(tagger(part))]
-    assert [(word, label) for word, label, _ in words_of(entities)] == [(word, label) for word, label, _ in apart]
+    expected = [entity for part in (first, second) for entity in visible_words(tagger(part))]
+    assert [(word, label) for word, label, _ in visible_words(entities)] == [
+        (word, label) for word, label, _ in expected
+    ]
     assert not any("\n" in entity.text for entity in tagger("吴重\n\n阳先生毕业于北京\u2029大学"))
 
 
-def test_texts_of_nothing_but_blanks_hold_no_entity_and_no_memory(tagger: ssmi.Tagger) -> None:
+def test_blank_texts_have_no_entities(tagger: ssmi.Tagger) -> None:
     assert tagger(["", " \n\u3000", "\u200b"]) == [[], [], []]
-    told: list[int] = []
+    progress: list[int] = []
     texts = [" " * 50, f"\u3000{SENTENCES[0]}\n", "", SENTENCES[1]]
-    assert len(list(tagger.stream(texts, batch_characters=40, advance=told.append))) == 4
-    assert sum(told) == sum(map(len, texts))
+    assert len(list(tagger.stream(texts, batch_characters=40, advance=progress.append))) == 4
+    assert sum(progress) == sum(map(len, texts))
 
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_prediction_gives_the_entities_that_evaluation_counts(
+def test_prediction_gives_the_entities_counted_by_evaluation(
     tagger: ssmi.Tagger, run: Path, tagging_project: Any, split: str
 ) -> None:
     """Compares the raw texts, some of which contain blanks."""
     raw = tagging_project.root / "data" / "tiny" / f"{split}.bmes"
-    assert_the_same(tagger, run, tagging_project.root / "artifacts" / "shards" / "tiny", split, raw)
+    assert_same_entities(tagger, run, tagging_project.root / "artifacts" / "shards" / "tiny", split, raw)
 
 
-def assert_the_same(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, raw: Path) -> None:
+def assert_same_entities(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, raw: Path) -> None:
     tagged = tag_split(run=run, shards=shards, split=split, device="cpu", reporter=Silent())
     counted = tagged.predicted.spans
     parts = tables.list_parts(shards, split)
@@ -118,14 +123,14 @@ def assert_the_same(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, ra
     texts = [sentence.text for sentence in read_sentences(raw)[0]]
     entities = tagger(texts)
     n_compared = 0
-    for text, characters, of_text, spans in zip(texts, rows, entities, counted, strict=True):
-        assert_in_place(text, of_text)
+    for text, characters, text_entities, spans in zip(texts, rows, entities, counted, strict=True):
+        assert_in_place(text, text_entities)
         if (
-            "".join(characters) == "".join(seen.text for seen in visible_stretches(text))
+            "".join(characters) == "".join(stretch.text for stretch in visible_stretches(text))
             and max(map(len, characters)) == 1
         ):
             expected = [("".join(characters[span.start : span.end]), span.label) for span in spans]
-            assert [(word, label) for word, label, _ in words_of(of_text)] == expected
+            assert [(word, label) for word, label, _ in visible_words(text_entities)] == expected
             n_compared += len(expected)
     assert n_compared > 0.9 * sum(map(len, counted)) > 5
 
@@ -135,22 +140,22 @@ def assert_the_same(tagger: ssmi.Tagger, run: Path, shards: Path, split: str, ra
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif("SSMI_DATA" not in os.environ, reason="SSMI_DATA names no folder of data sets")
 @pytest.mark.parametrize("dataset", ["resume", "weibo", "msra"])
-def test_prediction_gives_what_evaluation_counts_of_real_data(tmp_path: Path, dataset: str) -> None:
+def test_prediction_agrees_with_evaluation_on_real_data(tmp_path: Path, dataset: str) -> None:
     """Copies of the texts with inserted blanks give the same entities."""
     shutil.copy(REPOSITORY / "params.yaml", tmp_path)
     small = ("-S", "train.max_steps=150", "-S", "model.encoder_layers=2", "-S", "train.test=false")
     for command in (("features", "build"), ("train", *small)):
-        line = [sys.executable, "-m", "ssmi.cli.main", "--project", str(tmp_path), *command, "--dataset", dataset]
-        subprocess.run(line, check=True, stdout=subprocess.DEVNULL)
+        arguments = [sys.executable, "-m", "ssmi.cli.main", "--project", str(tmp_path), *command, "--dataset", dataset]
+        subprocess.run(arguments, check=True, stdout=subprocess.DEVNULL)
     run = tmp_path / "artifacts" / "train" / dataset
     tagger = ssmi.open_run(run, threads=1)
     raw = find_dataset(dataset, root=tmp_path, reporter=Silent()).splits["test"]
-    assert_the_same(tagger, run, tmp_path / "artifacts" / "shards" / dataset, "test", raw)
+    assert_same_entities(tagger, run, tmp_path / "artifacts" / "shards" / dataset, "test", raw)
     texts = [sentence.text for sentence in read_sentences(raw)[0]]
     copies = [spaced(text, seed=number) for number, text in enumerate(texts)]
-    for text, copy, entities, again in zip(texts, copies, tagger(texts), tagger(copies), strict=True):
-        assert_in_place(copy, again)
-        assert words_of(again) == words_of(entities), text
+    for text, copy, entities, copy_entities in zip(texts, copies, tagger(texts), tagger(copies), strict=True):
+        assert_in_place(copy, copy_entities)
+        assert visible_words(copy_entities) == visible_words(entities), text
 
 
 def keeps_blanks(character: str) -> bool:

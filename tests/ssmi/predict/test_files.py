@@ -27,7 +27,7 @@ def file(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("form", ["jsonl", "conll", "doccano", "label-studio"])
-def test_the_rows_are_those_of_the_command(tagging_project: Any, tagger: ssmi.Tagger, file: Path, form: str) -> None:
+def test_rows_equal_those_of_the_command(tagging_project: Any, tagger: ssmi.Tagger, file: Path, form: str) -> None:
     outcome = tagging_project.ssmi(
         "predict", str(file), "--field", "content", "--format", form, "--min-score", "0.3", "--device", "cpu"
     )
@@ -36,30 +36,30 @@ def test_the_rows_are_those_of_the_command(tagging_project: Any, tagger: ssmi.Ta
     assert "".join(pieces) == outcome.stdout
 
 
-def test_entities_are_those_of_the_tagger(tagger: ssmi.Tagger, tmp_path: Path) -> None:
+def test_entities_equal_those_of_the_tagger(tagger: ssmi.Tagger, tmp_path: Path) -> None:
     path = tmp_path / "a.txt"
     path.write_text(f"{SENTENCE}\n\n{SENTENCE[3:]}\n", encoding="gb18030")
     rows = [json.loads(piece) for piece in ssmi.predict_files(tagger, [str(path)], encoding="gbk", batch_characters=1)]
     assert [row["text"] for row in rows] == [SENTENCE, "", SENTENCE[3:]]
-    assert [[one["text"] for one in row["entities"]] for row in rows] == [
-        [one.text for one in tagger(row["text"])] for row in rows
+    assert [[entity["text"] for entity in row["entities"]] for row in rows] == [
+        [entity.text for entity in tagger(row["text"])] for row in rows
     ]
     assert "source" not in rows[0]["entities"][0]
 
 
-def test_rows_name_the_source_where_the_user_names_entities(
-    tagging_project: Any, tagger: ssmi.Tagger, file: Path
-) -> None:
+def test_rows_have_a_source_with_user_entities(tagging_project: Any, tagger: ssmi.Tagger, file: Path) -> None:
     # What the tests' small network finds differs slightly between processors, and its entities take precedence.
-    taken = "".join(one.text for one in tagger(SENTENCE))
-    free = next(character for character in SENTENCE if character not in taken)
-    own = ssmi.open_project(tagging_project.root).open_run(device="cpu", entities={free: "TITLE"})
-    row, *_ = (json.loads(piece) for piece in ssmi.predict_files(own, [file], field="content"))
-    assert {one["text"] for one in row["entities"] if one["source"] == "file"} == {free}
-    assert {one["source"] for one in row["entities"]} == {"model", "file"}
+    taken_text = "".join(entity.text for entity in tagger(SENTENCE))
+    free_character = next(character for character in SENTENCE if character not in taken_text)
+    tagger_with_entities = ssmi.open_project(tagging_project.root).open_run(
+        device="cpu", entities={free_character: "TITLE"}
+    )
+    row, *_ = (json.loads(piece) for piece in ssmi.predict_files(tagger_with_entities, [file], field="content"))
+    assert {entity["text"] for entity in row["entities"] if entity["source"] == "file"} == {free_character}
+    assert {entity["source"] for entity in row["entities"]} == {"model", "file"}
 
 
-def test_what_cannot_be_is_refused_before_anything_is_read(tagger: ssmi.Tagger, file: Path, tmp_path: Path) -> None:
+def test_invalid_arguments_are_refused_before_anything_is_read(tagger: ssmi.Tagger, file: Path, tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match=r"format 'jsonll': did you mean 'jsonl'"):
         ssmi.predict_files(tagger, [file], format="jsonll")
     with pytest.raises(ParameterError, match="not a probability"):
@@ -76,7 +76,7 @@ def test_what_cannot_be_is_refused_before_anything_is_read(tagger: ssmi.Tagger, 
         ssmi.predict_files(tagger, [tmp_path / "nowhere.txt"])
 
 
-def test_a_run_is_packed_from_python(tagging_project: Any, tmp_path: Path) -> None:
+def test_a_run_can_be_packed_from_python(tagging_project: Any, tmp_path: Path) -> None:
     project = ssmi.open_project(tagging_project.root)
     files = project.export(out=tmp_path / "pack")
     assert files == {name: (tmp_path / "pack" / name).stat().st_size for name in files} and len(files) > 5

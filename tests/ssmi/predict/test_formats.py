@@ -13,26 +13,26 @@ from ssmi.predict.entity import Entity
 from ssmi.predict.formats import FORMATS, Origin
 from ssmi.predict.input.reading import Record
 
-ENDINGS = {"conll": ".txt", "label-studio": ".json"}
+SUFFIXES = {"conll": ".txt", "label-studio": ".json"}
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_what_predict_writes_is_read(tmp_path: Path, name: str) -> None:
+def test_output_of_predict_can_be_read_back(tmp_path: Path, name: str) -> None:
     text = "😀李明 在[京]/n"
     entities = [Entity(1, 3, "PER", "李明", 0.9), Entity(6, 7, "LOC", "京", 0.5)]
     origin = Origin(LabelSet.of(["PER", "LOC"], scheme="BIOES"), "1.0")
     rows = [(Record(text, {"text": text, "id": 7}), entities), (Record("好"), [])]
-    path = tmp_path / f"out{ENDINGS.get(name, '.jsonl')}"
+    path = tmp_path / f"out{SUFFIXES.get(name, '.jsonl')}"
     path.write_text("".join(FORMATS[name](rows, origin)), encoding="utf-8", newline="")
     sentences, report = read_sentences(path)
-    assert [(one.text, one.entities) for one in sentences] == [
+    assert [(sentence.text, sentence.entities) for sentence in sentences] == [
         (text, (Span(1, 3, "PER"), Span(6, 7, "LOC"))),
         ("好", ()),
     ]
     assert report.skipped == {}
 
 
-def test_a_type_that_no_tag_can_hold_is_refused() -> None:
+def test_a_type_that_is_not_a_valid_tag_is_refused() -> None:
     origin = Origin(LabelSet.of(["A B"], scheme="BIO"), "1.0")
     rows = [(Record("李明在京"), [Entity(0, 2, "A B", "李明", 0.9)])]
     with pytest.raises(InputDataError, match="'李明在京': entity type 'A B' cannot stand in a tag"):

@@ -13,35 +13,35 @@ from ssmi.predict.garbage_collection import garbage_collection_paused
 
 
 @pytest.fixture(autouse=True)
-def as_before() -> Iterator[None]:
-    was_on = gc.isenabled()
+def restore_garbage_collection() -> Iterator[None]:
+    was_enabled = gc.isenabled()
     yield
     gc.unfreeze()
-    (gc.enable if was_on else gc.disable)()
+    (gc.enable if was_enabled else gc.disable)()
 
 
-@pytest.mark.parametrize("on", [True, False])
-def test_it_rests_inside_and_is_as_it_was_afterwards(on: bool) -> None:
-    (gc.enable if on else gc.disable)()
+@pytest.mark.parametrize("enabled", [True, False])
+def test_collection_is_paused_inside_and_restored_afterwards(enabled: bool) -> None:
+    (gc.enable if enabled else gc.disable)()
     with garbage_collection_paused():
         assert not gc.isenabled()
         with garbage_collection_paused():
             pass
         assert not gc.isenabled()  # an inner pause does not end the outer one
-    assert gc.isenabled() == on
+    assert gc.isenabled() == enabled
     with pytest.raises(ValueError, match="broken"), garbage_collection_paused():
         raise ValueError("broken")
-    assert gc.isenabled() == on
+    assert gc.isenabled() == enabled
 
 
-def test_what_was_loaded_is_not_looked_at_again() -> None:
+def test_loaded_objects_are_exempt_from_collection() -> None:
     with garbage_collection_paused():
-        kept = [[number] for number in range(5_000)]
-    assert gc.get_freeze_count() >= len(kept)
-    assert not any(one is kept for one in gc.get_objects())
+        objects = [[number] for number in range(5_000)]
+    assert gc.get_freeze_count() >= len(objects)
+    assert not any(tracked is objects for tracked in gc.get_objects())
 
 
-def test_nothing_is_exempted_when_loading_fails() -> None:
+def test_nothing_is_exempt_when_loading_fails() -> None:
     """Runs in a separate process, because pytest's own objects change while it runs."""
     code = (
         "import gc\n"

@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.progress import Advance
 from ssmi.predict.packing import REPACK_ADVICE, check_pack, pack
 
 
-class Told:
+class TaskRecorder:
     """A reporter that records each task's total and progress; may fail at the first step."""
 
     def __init__(self, *, fail: bool = False) -> None:
@@ -60,8 +60,8 @@ def packed(packed_once: Path, tmp_path: Path) -> Path:
     return tmp_path / "pack"
 
 
-def test_what_is_said_is_what_is_there(run: Path, tmp_path: Path) -> None:
-    reporter = Told()
+def test_reported_files_are_written(run: Path, tmp_path: Path) -> None:
+    reporter = TaskRecorder()
     sizes = pack(run, tmp_path / "deep" / "pack", reporter=reporter)
     out = tmp_path / "deep" / "pack"
     present = {path.relative_to(out).as_posix(): path for path in out.rglob("*") if path.is_file()}
@@ -85,29 +85,29 @@ def test_without_metrics_the_rest_is_packed(run: Path, tagging_project: Any, tmp
     check_pack(tmp_path / "pack")
 
 
-def test_a_pack_that_is_interrupted_leaves_nothing(run: Path, tmp_path: Path) -> None:
+def test_an_interrupted_pack_leaves_nothing(run: Path, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
-        pack(run, tmp_path / "pack", reporter=Told(fail=True))
+        pack(run, tmp_path / "pack", reporter=TaskRecorder(fail=True))
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("kind", ["file", "empty folder", "link that leads nowhere"])
-def test_what_is_there_already_stays(run: Path, tmp_path: Path, kind: str) -> None:
+@pytest.mark.parametrize("kind", ["file", "empty folder", "broken link"])
+def test_existing_files_are_kept(run: Path, tmp_path: Path, kind: str) -> None:
     out = tmp_path / "pack"
     make: dict[str, Callable[[], object]] = {
         "file": lambda: out.write_text("mine", encoding="utf-8"),
         "empty folder": out.mkdir,
-        "link that leads nowhere": lambda: out.symlink_to(tmp_path / "nowhere"),
+        "broken link": lambda: out.symlink_to(tmp_path / "nowhere"),
     }
     make[kind]()
-    with pytest.raises(ParameterError) as refused:
+    with pytest.raises(ParameterError) as raised:
         pack(run, out)
-    assert refused.value.message == f"{out}: already exists"
+    assert raised.value.message == f"{out}: already exists"
     assert [path.name for path in tmp_path.iterdir()] == ["pack"]
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("{", "Expecting"),
         ("[]", "list indices"),
@@ -116,20 +116,20 @@ def test_what_is_there_already_stays(run: Path, tmp_path: Path, kind: str) -> No
         ('{"format": 1, "files": []}', "items"),
     ],
 )
-def test_a_list_of_files_that_is_none(packed: Path, text: str, said: str) -> None:
+def test_an_invalid_file_list_is_refused(packed: Path, text: str, message: str) -> None:
     (packed / "pack.json").write_text(text, encoding="utf-8")
-    with pytest.raises(StaleArtifactError) as refused:
+    with pytest.raises(StaleArtifactError) as raised:
         check_pack(packed)
-    assert refused.value.message.startswith(f"{packed / 'pack.json'}: not a valid pack of this version (")
-    assert said in refused.value.message and refused.value.next_step == REPACK_ADVICE
+    assert raised.value.message.startswith(f"{packed / 'pack.json'}: not a valid pack of this version (")
+    assert message in raised.value.message and raised.value.next_step == REPACK_ADVICE
 
 
-def test_every_file_that_is_another_is_named_at_once(packed: Path) -> None:
+def test_all_changed_files_are_reported_together(packed: Path) -> None:
     listed = json.loads((packed / "pack.json").read_text(encoding="utf-8"))["files"]
     (packed / "metrics.json").write_text("{}", encoding="utf-8")
     (packed / "checkpoint" / "labels.json").unlink()
     (packed / "features" / "pmi" / "pairs.parquet").unlink()
-    with pytest.raises(StaleArtifactError) as refused:
+    with pytest.raises(StaleArtifactError) as raised:
         check_pack(packed)
     problems = [
         f"{packed / name} is {present[:12]}, {listed[name][:12]} was packed"
@@ -139,20 +139,20 @@ def test_every_file_that_is_another_is_named_at_once(packed: Path) -> None:
             ("metrics.json", digest_file(packed / "metrics.json")),
         )
     ]
-    assert refused.value.message == f"not the run that was packed: {'; '.join(problems)}"
+    assert raised.value.message == f"not the run that was packed: {'; '.join(problems)}"
     with pytest.raises(StaleArtifactError, match="not the run that was packed"):
         pack(packed, packed.parent / "again")  # and it cannot be packed again
     assert not (packed.parent / "again").exists()
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/hostname", "a/../../b", "a\\b"])
-def test_a_pack_names_nothing_outside_itself(tmp_path: Path, name: str) -> None:
+def test_a_pack_cannot_name_outside_files(tmp_path: Path, name: str) -> None:
     (tmp_path / "pack.json").write_text(json.dumps({"format": 1, "files": {name: "0" * 64}}), encoding="utf-8")
     with pytest.raises(StaleArtifactError, match="is not a file below it"):
         check_pack(tmp_path)
 
 
-def test_a_pack_may_name_what_no_file_can_be_called(tmp_path: Path) -> None:
+def test_a_pack_can_name_invalid_file_names(tmp_path: Path) -> None:
     (tmp_path / "pack.json").write_text(json.dumps({"format": 1, "files": {"a" * 300: "0" * 64}}), encoding="utf-8")
     with pytest.raises(StaleArtifactError, match=r"is missing, .* was packed"):
         check_pack(tmp_path)

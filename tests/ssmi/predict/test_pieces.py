@@ -29,7 +29,7 @@ def _pieces(text: str) -> list[Piece]:
 
 @settings(deadline=None, max_examples=80)
 @given(text=texts | long_texts)
-def test_the_pieces_of_a_text_are_all_that_is_seen_of_it(text: str) -> None:
+def test_pieces_contain_all_visible_text(text: str) -> None:
     pieces = _pieces(text)
     stretches = visible_stretches(text)
     assert "".join(piece.text for piece in pieces) == "".join(stretch.text for stretch in stretches)
@@ -41,7 +41,7 @@ def test_the_pieces_of_a_text_are_all_that_is_seen_of_it(text: str) -> None:
 
 @settings(deadline=None, max_examples=80)
 @given(text=texts | long_texts)
-def test_every_character_that_was_given_is_done_with_one_piece(text: str) -> None:
+def test_every_character_belongs_to_one_piece(text: str) -> None:
     """Progress therefore ends at the length of the text, blanks included, and never decreases."""
     pieces = _pieces(text)
     assert sum(piece.n_source_characters for piece in pieces) == len(text)
@@ -57,7 +57,7 @@ def test_every_character_that_was_given_is_done_with_one_piece(text: str) -> Non
 
 @settings(deadline=None, max_examples=40)
 @given(text=long_texts)
-def test_no_piece_is_longer_than_the_network_reads_nor_goes_over_a_blank_line(text: str) -> None:
+def test_pieces_are_limited_in_length_and_do_not_cross_blank_lines(text: str) -> None:
     ends = {stretch.positions[-1] for stretch in visible_stretches(text)}
     for piece in _pieces(text):
         assert len(piece.text) <= MAX_PADDED_CHARACTERS
@@ -72,22 +72,22 @@ def test_a_long_text_is_cut_after_a_full_stop() -> None:
 
 
 @given(text=texts.filter(visible_stretches), data=st.data())
-def test_an_entity_stands_in_the_text_as_it_was_given(text: str, data: st.DataObject) -> None:
-    of = Text(text)
-    piece = data.draw(st.sampled_from(list(cut(of))))
+def test_entities_are_mapped_to_the_original_text(text: str, data: st.DataObject) -> None:
+    source = Text(text)
+    piece = data.draw(st.sampled_from(list(cut(source))))
     start = data.draw(st.integers(0, len(piece.text) - 1))
     end = data.draw(st.integers(start + 1, len(piece.text)))
     piece.add([MergedEntity(Span(start, end, "LOC"), 0.25, "file")])
-    (entity,) = of.entities
+    (entity,) = source.entities
     assert (entity.label, entity.score, entity.source) == ("LOC", 0.25, "file")
     assert entity.text == text[entity.start : entity.end]
     assert 0 <= entity.start < entity.end <= len(text)
     if " " not in (piece.text[start], piece.text[end - 1]):
-        # Its text alone has the same seen characters as the network read.
+        # The visible characters of its text are those that the network read.
         assert "".join(stretch.text for stretch in visible_stretches(entity.text)) == piece.text[start:end]
 
 
 @pytest.mark.parametrize("text", ["", " \n\n\u3000", "\u200b"])
-def test_a_text_of_which_nothing_is_seen_is_one_empty_piece(text: str) -> None:
+def test_an_invisible_text_is_one_empty_piece(text: str) -> None:
     (piece,) = _pieces(text)
     assert (piece.text, piece.n_source_characters) == ("", len(text))

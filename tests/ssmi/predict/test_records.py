@@ -5,7 +5,7 @@ from __future__ import annotations
 from ssmi.predict.records import Progress
 
 
-def test_progress_follows_what_is_tagged_not_what_is_read() -> None:
+def test_progress_counts_tagged_text_not_read_text() -> None:
     done: list[int] = []
     progress = Progress(done.append)
     progress.read(600)

@@ -52,19 +52,21 @@ def tagger(tagging_project: Any) -> ssmi.Tagger:
     return ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
 
 
-def test_it_shows_what_it_is_in_one_line(tagging_project: Any, tagger: ssmi.Tagger) -> None:
+def test_repr_is_one_line(tagging_project: Any, tagger: ssmi.Tagger) -> None:
     types = tagger.labels.entity_types
     shown = repr(tagger)
     assert str(run_of(tagging_project)) in shown and f"{len(types)} entity types" in shown and "on cpu" in shown
     assert types[0] in shown and "\n" not in shown and len(shown) < 400
-    named = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1, entities={"北京大学": "ORG", "公司": "ORG"})
-    assert "with 2 entities of your own" in repr(named)
-    again = pickle.loads(pickle.dumps(tagger))  # noqa: S301  # its own bytes
-    assert "to be opened by its first text" in repr(again)
-    assert again(SENTENCE) and repr(again) == shown
+    with_entities = ssmi.open_run(
+        run_of(tagging_project), device="cpu", threads=1, entities={"北京大学": "ORG", "公司": "ORG"}
+    )
+    assert "with 2 entities of your own" in repr(with_entities)
+    unpickled = pickle.loads(pickle.dumps(tagger))  # noqa: S301  # its own bytes
+    assert "to be opened by its first text" in repr(unpickled)
+    assert unpickled(SENTENCE) and repr(unpickled) == shown
 
 
-def test_torch_keeps_its_threads(tagging_project: Any) -> None:
+def test_torch_keeps_its_number_of_threads(tagging_project: Any) -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)
@@ -76,12 +78,12 @@ def test_torch_keeps_its_threads(tagging_project: Any) -> None:
 
 
 @pytest.mark.parametrize("texts", [b"\xe4\xb8\xad", [b"abc"], ["中国", None]])
-def test_what_is_no_text_is_refused(tagger: ssmi.Tagger, texts: Any) -> None:
+def test_non_text_is_refused(tagger: ssmi.Tagger, texts: Any) -> None:
     with pytest.raises(ParameterError, match=r"str|single"):
         tagger(texts)
 
 
-def test_a_stream_of_characters_is_refused(tagger: ssmi.Tagger) -> None:
+def test_invalid_streams_are_refused(tagger: ssmi.Tagger) -> None:
     with pytest.raises(ParameterError, match="call the tagger itself"):
         next(tagger.stream("中国"))
     with pytest.raises(ParameterError, match="batch_characters=0"):
@@ -89,29 +91,31 @@ def test_a_stream_of_characters_is_refused(tagger: ssmi.Tagger) -> None:
 
 
 def assert_well_formed(text: str, entities: list[ssmi.Entity]) -> None:
-    for one in entities:
-        assert 0 <= one.start < one.end <= len(text)
-        assert text[one.start : one.end] == one.text
-        assert 0.0 <= one.score <= 1.0
+    for entity in entities:
+        assert 0 <= entity.start < entity.end <= len(text)
+        assert text[entity.start : entity.end] == entity.text
+        assert 0.0 <= entity.score <= 1.0
     assert all(left.end <= right.start for left, right in pairwise(entities))
 
 
-OURS = ("fusion=layer", "boundary_roles=true", "cosine_gate=true", "gmi=infonce-batch")
+EXTRA_PARTS = ("fusion=layer", "boundary_roles=true", "cosine_gate=true", "gmi=infonce-batch")
 """Options of the network that are not in the paper and are off by default."""
 
 
-@pytest.mark.parametrize(("switches", "at_least"), [((), 11), (OURS, 11), (("head=span",), 1)])
-def test_entities_are_those_that_evaluation_scores(
-    tagging_project: Any, copy_project: Any, tmp_path: Path, switches: tuple[str, ...], at_least: int
+@pytest.mark.parametrize(("switches", "min_entities"), [((), 11), (EXTRA_PARTS, 11), (("head=span",), 1)])
+def test_entities_equal_those_of_evaluation(
+    tagging_project: Any, copy_project: Any, tmp_path: Path, switches: tuple[str, ...], min_entities: int
 ) -> None:
     project = tagging_project
     if switches:
         project = copy_project(tagging_project, tmp_path)
         schedule = checkpoint_files.read_params(run_of(project) / "checkpoint").train
-        kept = [f"train.{name}={getattr(schedule, name)}" for name in ("epochs", "lr_encoder", "lr_boundaries")]
-        kept += [f"train.{name}={getattr(schedule, name)}" for name in ("lr_crf", "lr_new")]
-        given = [*kept, *(f"model.{switch}" for switch in switches)]
-        outcome = project.ssmi("train", *(word for override in given for word in ("-S", override)))
+        training_overrides = [
+            f"train.{name}={getattr(schedule, name)}" for name in ("epochs", "lr_encoder", "lr_boundaries")
+        ]
+        training_overrides += [f"train.{name}={getattr(schedule, name)}" for name in ("lr_crf", "lr_new")]
+        overrides = [*training_overrides, *(f"model.{switch}" for switch in switches)]
+        outcome = project.ssmi("train", *(word for override in overrides for word in ("-S", override)))
         assert outcome.code == 0, outcome.stderr
     tagger = ssmi.open_run(run_of(project), device="cpu", threads=1)
     shards = open_shards(project.root / "artifacts" / "shards" / "tiny")
@@ -124,39 +128,41 @@ def test_entities_are_those_that_evaluation_scores(
     texts = texts_of(project)
     assert [len(text) for text in texts] == split.lengths.tolist()
     tagged = tagger(texts)
-    assert [[(one.start, one.end, one.label) for one in entities] for entities in tagged] == [
+    assert [[(entity.start, entity.end, entity.label) for entity in entities] for entities in tagged] == [
         [(span.start, span.end, span.label) for span in entities] for entities in expected
     ]
-    assert sum(map(len, tagged)) >= at_least
+    assert sum(map(len, tagged)) >= min_entities
     for text, entities in zip(texts, tagged, strict=True):
         assert_well_formed(text, entities)
 
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(texts=st.lists(TEXT, max_size=4))
-def test_positions_index_any_text_as_given(tagger: ssmi.Tagger, texts: list[str]) -> None:
+def test_positions_index_the_original_text(tagger: ssmi.Tagger, texts: list[str]) -> None:
     for text, entities in zip(texts, tagger(texts), strict=True):
         assert_well_formed(text, entities)
 
 
-def test_a_string_a_list_and_a_stream_say_the_same(tagger: ssmi.Tagger, tagging_project: Any) -> None:
+def test_a_string_a_list_and_a_stream_give_the_same_entities(tagger: ssmi.Tagger, tagging_project: Any) -> None:
     texts = ["", *texts_of(tagging_project), "", " ", SENTENCE]
     tagged = tagger(texts)
     assert tagged[0] == [] and sum(map(len, tagged)) > 10
 
-    def places(entities: list[ssmi.Entity]) -> list[Any]:
-        return [(one.start, one.end, one.label, one.text) for one in entities]
+    def without_scores(entities: list[ssmi.Entity]) -> list[Any]:
+        return [(entity.start, entity.end, entity.label, entity.text) for entity in entities]
 
     for size in (1, 50):
         streamed = list(tagger.stream(iter(texts), batch_characters=size))
-        assert [places(of_text) for of_text in streamed] == [places(of_text) for of_text in tagged]
+        assert [without_scores(text_entities) for text_entities in streamed] == [
+            without_scores(text_entities) for text_entities in tagged
+        ]
         scores = zip(chain.from_iterable(streamed), chain.from_iterable(tagged), strict=True)
-        assert all(one.score == pytest.approx(other.score, abs=1e-3) for one, other in scores)
-    assert places(tagger(SENTENCE)) == places(tagged[-1])
+        assert all(first.score == pytest.approx(second.score, abs=1e-3) for first, second in scores)
+    assert without_scores(tagger(SENTENCE)) == without_scores(tagged[-1])
     assert tagger([]) == [] and tagger("") == []
 
 
-def test_batches_side_by_side_say_the_same_and_threads_are_put_back(tagging_project: Any) -> None:
+def test_parallel_batches_give_the_same_entities_and_restore_threads(tagging_project: Any) -> None:
     """Each of several batches is tagged on one thread, whatever their number, so scores are identical to the bit."""
     texts = [*texts_of(tagging_project, "train"), *texts_of(tagging_project), "熊猫在南京市长江大桥"]
     before = torch.get_num_threads()
@@ -166,17 +172,17 @@ def test_batches_side_by_side_say_the_same_and_threads_are_put_back(tagging_proj
         for threads in (2, 3):
             torch.set_num_threads(threads)
             tagger = ssmi.open_run(run_of(tagging_project), device="cpu")
-            told: list[int] = []
-            assert list(tagger.stream(texts, advance=told.append)) == expected
+            progress: list[int] = []
+            assert list(tagger.stream(texts, advance=progress.append)) == expected
             assert torch.get_num_threads() == threads
-            assert len(told) > threads and sum(told) == sum(map(len, texts))
+            assert len(progress) > threads and sum(progress) == sum(map(len, texts))
     finally:
         torch.set_num_threads(before)
     assert sum(map(len, expected)) > 50
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-def test_what_fails_in_a_batch_is_raised_and_the_tagger_goes_on(
+def test_an_error_in_a_batch_is_raised_and_the_tagger_stays_usable(
     tagging_project: Any, monkeypatch: pytest.MonkeyPatch, threads: int
 ) -> None:
     texts = texts_of(tagging_project, "train")
@@ -195,41 +201,41 @@ def test_what_fails_in_a_batch_is_raised_and_the_tagger_goes_on(
         torch.set_num_threads(before)
 
 
-def test_a_text_of_many_pieces_is_found_in_all_of_them(tagger: ssmi.Tagger, tagging_project: Any) -> None:
+def test_entities_are_found_in_all_pieces_of_a_long_text(tagger: ssmi.Tagger, tagging_project: Any) -> None:
     block = "".join(texts_of(tagging_project, "train")[:10])
     text = block * (9000 // len(block) + 1)
     (entities,) = tagger.stream([text])
     assert_well_formed(text, entities)
-    assert {one.start // 1000 for one in entities} == set(range(len(text) // 1000 + bool(len(text) % 1000)))
+    assert {entity.start // 1000 for entity in entities} == set(range(len(text) // 1000 + bool(len(text) % 1000)))
 
 
 @pytest.mark.parametrize("text", [SENTENCE, ""])
-def test_a_stream_holds_no_more_than_it_says(tagger: ssmi.Tagger, text: str) -> None:
+def test_a_stream_reads_no_further_than_batch_characters(tagger: ssmi.Tagger, text: str) -> None:
     """Holds for any number of texts, including empty ones."""
-    asked = most = 0
+    n_read = max_ahead = 0
 
-    def endless() -> Iterator[str]:
-        nonlocal asked
+    def endless_texts() -> Iterator[str]:
+        nonlocal n_read
         yield SENTENCE
         while True:
-            asked += 1
+            n_read += 1
             yield text
 
-    for answered, _ in enumerate(tagger.stream(endless(), batch_characters=200), start=1):
-        most = max(most, asked - answered)
-        if answered > 500:
+    for n_tagged, _ in enumerate(tagger.stream(endless_texts(), batch_characters=200), start=1):
+        max_ahead = max(max_ahead, n_read - n_tagged)
+        if n_tagged > 500:
             break
-    assert most <= 200 // max(1, len(text)) + 1
+    assert max_ahead <= 200 // max(1, len(text)) + 1
 
 
-def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_boundaries_unknown_to_training_are_added_again(tagging_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Boundaries not seen in training give the same results after they were forgotten and are added again."""
     texts = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", *texts_of(tagging_project)]
     expected = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)(texts)
     monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 1)
-    forgetful = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+    tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     for _ in range(2):
-        one_by_one = [forgetful(text) for text in texts]
+        one_by_one = [tagger(text) for text in texts]
         assert [[(e.start, e.end, e.label) for e in entities] for entities in one_by_one] == [
             [(e.start, e.end, e.label) for e in entities] for entities in expected
         ]
@@ -239,12 +245,12 @@ def test_boundaries_that_training_never_met(tagging_project: Any, monkeypatch: p
 
 
 @pytest.mark.parametrize("threads", [-1, "2", True])
-def test_a_number_of_threads_that_cannot_be_is_refused_when_it_is_opened(tagging_project: Any, threads: Any) -> None:
+def test_an_invalid_number_of_threads_is_refused(tagging_project: Any, threads: Any) -> None:
     with pytest.raises(ParameterError, match="threads="):
         ssmi.open_run(run_of(tagging_project), threads=threads)
 
 
-def test_a_folder_without_a_run(tmp_path: Path) -> None:
+def test_a_folder_without_a_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="no checkpoint"):
         ssmi.open_run(tmp_path)
 
@@ -252,7 +258,7 @@ def test_a_folder_without_a_run(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["model.safetensors", "labels.json", "params.json", "checkpoint.json", "encoder/config.json"]
 )
-def test_a_run_of_which_a_bit_was_turned(tagging_project: Any, tmp_path: Path, name: str) -> None:
+def test_a_run_with_a_changed_bit_is_refused(tagging_project: Any, tmp_path: Path, name: str) -> None:
     run = tmp_path / "run"
     shutil.copytree(run_of(tagging_project), run)
     path = run / "checkpoint" / name
@@ -264,7 +270,7 @@ def test_a_run_of_which_a_bit_was_turned(tagging_project: Any, tmp_path: Path, n
 
 
 @pytest.mark.parametrize("name", ["labels.json", "encoder/config.json"])
-def test_a_run_of_which_a_file_was_lost(tagging_project: Any, tmp_path: Path, name: str) -> None:
+def test_a_run_with_a_missing_file_is_refused(tagging_project: Any, tmp_path: Path, name: str) -> None:
     run = tmp_path / "run"
     shutil.copytree(run_of(tagging_project), run)
     (run / "checkpoint" / name).unlink()
@@ -272,7 +278,7 @@ def test_a_run_of_which_a_file_was_lost(tagging_project: Any, tmp_path: Path, na
         ssmi.open_run(run, project=tagging_project.root, device="cpu")
 
 
-def test_a_tagger_is_of_its_own_process(tagging_project: Any) -> None:
+def test_only_a_tagger_with_one_thread_works_after_a_fork(tagging_project: Any) -> None:
     """torch's threads do not survive a fork, so a child with several would wait forever; with one thread it works."""
     for threads, code in ((1, 3), (2, 7)):
         tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads)
@@ -286,8 +292,8 @@ def test_a_tagger_is_of_its_own_process(tagging_project: Any) -> None:
         assert tagger(SENTENCE)
 
 
-def test_a_fork_waits_for_what_another_thread_computes(tagging_project: Any) -> None:
-    """The child inherits no lock that is never released, and no half-done work."""
+def test_a_fork_waits_for_other_threads(tagging_project: Any) -> None:
+    """The child inherits no lock that is never released, and no unfinished work."""
     tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     texts = texts_of(tagging_project)
     expected = tagger(SENTENCE)
@@ -301,12 +307,14 @@ def test_a_fork_waits_for_what_another_thread_computes(tagging_project: Any) -> 
         assert work.result()
 
 
-def test_a_run_far_from_its_project(tagging_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_outside_its_project_needs_the_project(
+    tagging_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     shutil.copytree(run_of(tagging_project), tmp_path / "run")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(MissingResourceError, match="no project above it") as caught:
+    with pytest.raises(MissingResourceError, match="no project above it") as raised:
         ssmi.open_run(tmp_path / "run")
-    assert "ssmi-cli export" in caught.value.next_step
+    assert "ssmi-cli export" in raised.value.next_step
     assert ssmi.open_run(tmp_path / "run", project=tagging_project.root, device="cpu")(SENTENCE)
 
 
@@ -337,11 +345,13 @@ def test_peers_tag_text_as_evaluation_does(project: Any, name: str) -> None:
     ).spans
     tagger = ssmi.open_run(folder, device="cpu", threads=1)
     found = tagger(texts_of(project))
-    assert [[(one.start, one.end, one.label) for one in own] for own in found] == [
-        [(span.start, span.end, span.label) for span in own] for own in expected
+    assert [[(entity.start, entity.end, entity.label) for entity in entities] for entities in found] == [
+        [(span.start, span.end, span.label) for span in spans] for spans in expected
     ]
     assert sum(map(len, found)) > 3
-    for own, text in zip(tagger([SENTENCE, "", *PIECES]), (SENTENCE, "", *PIECES), strict=True):
+    for entities, text in zip(tagger([SENTENCE, "", *PIECES]), (SENTENCE, "", *PIECES), strict=True):
         alone = tagger(text)
-        assert [(one.start, one.end, one.label) for one in own] == [(one.start, one.end, one.label) for one in alone]
-        assert [one.score for one in own] == pytest.approx([one.score for one in alone], abs=1e-5)
+        assert [(entity.start, entity.end, entity.label) for entity in entities] == [
+            (entity.start, entity.end, entity.label) for entity in alone
+        ]
+        assert [entity.score for entity in entities] == pytest.approx([entity.score for entity in alone], abs=1e-5)

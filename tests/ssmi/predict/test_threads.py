@@ -26,10 +26,10 @@ from ssmi.pipeline.online import OnlineFeatures
 from ssmi.pipeline.readers import read_sentences
 from ssmi.predict.packing import pack
 
-STRANGERS = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", "𠮷野家吃饭", "测试集里的长江大桥和熊猫"]
+UNSEEN_TEXTS = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", "𠮷野家吃饭", "测试集里的长江大桥和熊猫"]
 """Texts with words that were not seen in training."""
 
-Found = list[list[ssmi.Entity]]
+Entities = list[list[ssmi.Entity]]
 
 
 def run_of(project: Any) -> Path:
@@ -40,11 +40,14 @@ def run_of(project: Any) -> Path:
 def texts(repository: Path) -> list[str]:
     """Sentences of the sample, each followed by words that were not seen in training."""
     sentences = islice(read_sentences(repository / "pipeline" / "readers" / "sample" / "test.txt")[0], 12)
-    return ["".join(one.characters) + STRANGERS[place % len(STRANGERS)] for place, one in enumerate(sentences)]
+    return [
+        "".join(sentence.characters) + UNSEEN_TEXTS[index % len(UNSEEN_TEXTS)]
+        for index, sentence in enumerate(sentences)
+    ]
 
 
 @pytest.fixture
-def hurried() -> Iterator[None]:
+def frequent_switching() -> Iterator[None]:
     """Switch between threads hundreds of times as often as by default."""
     before, threads = sys.getswitchinterval(), torch.get_num_threads()
     sys.setswitchinterval(1e-5)
@@ -53,22 +56,22 @@ def hurried() -> Iterator[None]:
     torch.set_num_threads(threads)
 
 
-def by_threads(taggers: Sequence[ssmi.Tagger], texts: Sequence[str], *, n_threads: int) -> list[Found]:
+def tag_in_threads(taggers: Sequence[ssmi.Tagger], texts: Sequence[str], *, n_threads: int) -> list[Entities]:
     """Return each tagger's entities of each text; every thread starts at a different text and takes every n-th."""
-    answers: list[Found] = [[[] for _ in texts] for _ in taggers]
+    results: list[Entities] = [[[] for _ in texts] for _ in taggers]
 
     def work(first: int) -> None:
-        for step in range(first, len(texts) * len(taggers), n_threads):
-            which, place = step % len(taggers), step // len(taggers)
-            answers[which][place] = taggers[which](texts[place])
+        for position in range(first, len(texts) * len(taggers), n_threads):
+            tagger_index, text_index = position % len(taggers), position // len(taggers)
+            results[tagger_index][text_index] = taggers[tagger_index](texts[text_index])
 
     with ThreadPoolExecutor(n_threads) as pool:
         list(pool.map(work, range(n_threads)))
-    return answers
+    return results
 
 
 @pytest.fixture(scope="module")
-def strange_run(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run_with_few_boundaries(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose checkpoint has only two boundaries, so that every text adds new ones."""
     run = tmp_path_factory.mktemp("strange") / "run"
     shutil.copytree(run_of(tagging_project), run)
@@ -82,35 +85,34 @@ def strange_run(tagging_project: Any, tmp_path_factory: pytest.TempPathFactory) 
     return run
 
 
-def test_a_text_waits_while_another_brings_boundaries(
-    tagging_project: Any, strange_run: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
+def test_a_text_waits_while_another_adds_boundaries(
+    tagging_project: Any, run_with_few_boundaries: Path, texts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Boundaries get their rows in the table before their vectors are written, and no thread may read in between."""
-    alone = ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=1)
-    expected = alone(texts[0])
+    reference = ssmi.open_run(run_with_few_boundaries, project=tagging_project.root, device="cpu", threads=1)
+    expected = reference(texts[0])
     with ThreadPoolExecutor(1) as pool:
-        others: list[Future[list[ssmi.Entity]]] = []
-        vectors = OnlineFeatures.boundary_vectors
+        pending: list[Future[list[ssmi.Entity]]] = []
+        original = OnlineFeatures.boundary_vectors
 
-        def interrupted(self: OnlineFeatures, ids: Any) -> Any:
-            if not others:
-                others.append(pool.submit(tagger, texts[0]))
-                wait(
-                    others, timeout=1
-                )  # long enough to fail if it does not wait; a correct tagger answers later in any case
-            return vectors(self, ids)
+        def wait_before_writing(self: OnlineFeatures, ids: Any) -> Any:
+            if not pending:
+                pending.append(pool.submit(tagger, texts[0]))
+                # Long enough to fail if the tagger does not wait; a correct tagger answers later in any case.
+                wait(pending, timeout=1)
+            return original(self, ids)
 
-        monkeypatch.setattr(OnlineFeatures, "boundary_vectors", interrupted)
-        tagger = ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=1)
+        monkeypatch.setattr(OnlineFeatures, "boundary_vectors", wait_before_writing)
+        tagger = ssmi.open_run(run_with_few_boundaries, project=tagging_project.root, device="cpu", threads=1)
         assert tagger(texts[0]) == expected
-        assert others[0].result() == expected
+        assert pending[0].result() == expected
 
 
 @pytest.mark.parametrize(("threads", "rounds"), [(1, (2, 5, 2, 8)), (2, (3,))])
-@pytest.mark.usefixtures("hurried")
-def test_every_score_is_the_one_of_one_thread(
+@pytest.mark.usefixtures("frequent_switching")
+def test_scores_equal_those_of_one_thread(
     tagging_project: Any,
-    strange_run: Path,
+    run_with_few_boundaries: Path,
     texts: list[str],
     monkeypatch: pytest.MonkeyPatch,
     threads: int,
@@ -119,37 +121,37 @@ def test_every_score_is_the_one_of_one_thread(
     """New taggers fill their caches while all threads tag, and the caches stay correct."""
     monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 100)  # so that boundaries are forgotten repeatedly
 
-    def fresh() -> ssmi.Tagger:
-        return ssmi.open_run(strange_run, project=tagging_project.root, device="cpu", threads=threads)
+    def open_tagger() -> ssmi.Tagger:
+        return ssmi.open_run(run_with_few_boundaries, project=tagging_project.root, device="cpu", threads=threads)
 
-    alone = fresh()
-    expected = [alone(text) for text in texts]
+    reference = open_tagger()
+    expected = [reference(text) for text in texts]
     assert sum(map(len, expected)) > 5
     for n_threads in rounds:
-        tagger = fresh()
-        assert by_threads([tagger], texts, n_threads=n_threads) == [expected]
+        tagger = open_tagger()
+        assert tag_in_threads([tagger], texts, n_threads=n_threads) == [expected]
         assert [tagger(text) for text in texts] == expected
 
 
-@pytest.mark.usefixtures("hurried")
-def test_two_taggers_keep_their_threads_and_leave_torch_its_own(tagging_project: Any, texts: list[str]) -> None:
+@pytest.mark.usefixtures("frequent_switching")
+def test_taggers_keep_their_threads_and_do_not_change_torch(tagging_project: Any, texts: list[str]) -> None:
     torch.set_num_threads(3)
     taggers = [ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads) for threads in (1, 2, 4)]
     expected = [[tagger(text) for text in texts] for tagger in taggers]
-    fresh = [ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads) for threads in (1, 2, 4)]
-    assert by_threads(fresh, texts, n_threads=3) == expected
+    new_taggers = [ssmi.open_run(run_of(tagging_project), device="cpu", threads=threads) for threads in (1, 2, 4)]
+    assert tag_in_threads(new_taggers, texts, n_threads=3) == expected
     assert torch.get_num_threads() == 3
     with ThreadPoolExecutor(1) as pool:  # a new thread takes the process's number
         assert pool.submit(torch.get_num_threads).result() == 3
 
 
-def test_a_few_batches_on_many_threads_say_the_same_every_time(tagging_project: Any, texts: list[str]) -> None:
+def test_few_batches_on_many_threads_are_reproducible(tagging_project: Any, texts: list[str]) -> None:
     tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=4)
     expected = tagger(texts * 5)
     assert all(tagger(texts * 5) == expected for _ in range(5))
 
 
-def test_a_stream_that_waits_for_its_reader_keeps_nobody_waiting(tagging_project: Any, texts: list[str]) -> None:
+def test_a_paused_stream_does_not_block_other_calls(tagging_project: Any, texts: list[str]) -> None:
     tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     stream = tagger.stream(texts, batch_characters=1)
     first = next(stream)
@@ -160,27 +162,27 @@ def test_a_stream_that_waits_for_its_reader_keeps_nobody_waiting(tagging_project
 
 
 @pytest.mark.skipif("SSMI_DATA" not in os.environ, reason="needs the data sets named by SSMI_DATA")
-@pytest.mark.usefixtures("hurried")
-def test_messages_of_weibo(tagging_project: Any) -> None:
+@pytest.mark.usefixtures("frequent_switching")
+def test_weibo_gives_the_same_scores_in_threads(tagging_project: Any) -> None:
     sentences = read_sentences(Path(os.environ["SSMI_DATA"]) / "weibo" / "test.bmes")[0]
-    texts = ["".join(one.characters) for one in islice(sentences, 40)]
-    alone = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
-    expected = [alone(text) for text in texts]
+    texts = ["".join(sentence.characters) for sentence in islice(sentences, 40)]
+    reference = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
+    expected = [reference(text) for text in texts]
     for _ in range(3):
         tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
-        assert by_threads([tagger], texts, n_threads=2) == [expected]
+        assert tag_in_threads([tagger], texts, n_threads=2) == [expected]
         assert [tagger(text) for text in texts] == expected
 
 
 # --- other processes --------------------------------------------------------------------------------------------------
 
 
-def unpickled(tagger: ssmi.Tagger) -> ssmi.Tagger:
-    again: ssmi.Tagger = pickle.loads(pickle.dumps(tagger))  # noqa: S301
-    return again
+def pickled_copy(tagger: ssmi.Tagger) -> ssmi.Tagger:
+    copied: ssmi.Tagger = pickle.loads(pickle.dumps(tagger))  # noqa: S301
+    return copied
 
 
-def test_a_tagger_goes_to_the_processes_of_a_pool(
+def test_a_tagger_can_be_sent_to_a_process_pool(
     tagging_project: Any, texts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run is found from any working folder, and opened once per process."""
@@ -191,29 +193,29 @@ def test_a_tagger_goes_to_the_processes_of_a_pool(
         assert list(pool.map(tagger, texts[:3])) == [tagger(text) for text in texts[:3]]
 
 
-def test_a_packed_run_goes_too(tagging_project: Any, texts: list[str], tmp_path: Path) -> None:
+def test_the_tagger_of_a_pack_can_be_pickled(tagging_project: Any, texts: list[str], tmp_path: Path) -> None:
     pack(run_of(tagging_project), tmp_path / "pack", project=tagging_project.root)
     tagger = ssmi.open_run(tmp_path / "pack", device="cpu", threads=1)
-    again = unpickled(tagger)
-    assert again(texts[0]) == tagger(texts[0])
-    assert list(again.stream(texts[:2])) == tagger(texts[:2])
-    assert again.labels == tagger.labels and again.features.n_boundaries == tagger.features.n_boundaries
+    copied = pickled_copy(tagger)
+    assert copied(texts[0]) == tagger(texts[0])
+    assert list(copied.stream(texts[:2])) == tagger(texts[:2])
+    assert copied.labels == tagger.labels and copied.features.n_boundaries == tagger.features.n_boundaries
 
 
-def test_a_run_that_was_trained_anew_is_not_the_one_that_was_pickled(tagging_project: Any, tmp_path: Path) -> None:
+def test_a_pickled_tagger_refuses_a_retrained_run(tagging_project: Any, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(run_of(tagging_project), run)
     tagger = ssmi.open_run(run, project=tagging_project.root, device="cpu", threads=1)
-    sent = unpickled(tagger)
+    copied = pickled_copy(tagger)
     (run / "checkpoint" / "files.json").write_text("{}")
-    with pytest.raises(StaleArtifactError, match=r"checkpoint [0-9a-f]{12}, but the tagger was pickled with") as caught:
-        sent("北京")
-    assert "ssmi.open_run" in caught.value.next_step
+    with pytest.raises(StaleArtifactError, match=r"checkpoint [0-9a-f]{12}, but the tagger was pickled with") as raised:
+        copied("北京")
+    assert "ssmi.open_run" in raised.value.next_step
     shutil.rmtree(run)
     with pytest.raises(MissingResourceError, match="no such folder"):
-        sent("北京")
+        copied("北京")
 
 
-def test_a_copy_is_the_tagger_itself(tagging_project: Any) -> None:
+def test_copying_returns_the_tagger_itself(tagging_project: Any) -> None:
     tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     assert copy.deepcopy({"tagger": tagger})["tagger"] is tagger and copy.copy(tagger) is tagger

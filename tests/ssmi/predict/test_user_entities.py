@@ -17,18 +17,18 @@ from ssmi.predict.user_entities import Match, UserEntities, merge_entities
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 
 
-def written(path: Path, text: str) -> UserEntities:
+def read_from(path: Path, text: str) -> UserEntities:
     path.write_bytes(text.encode("utf-8", "surrogatepass"))
     return UserEntities.read(path)
 
 
-def test_a_file_is_read(tmp_path: Path) -> None:
-    listed = written(
+def test_entities_are_read_from_a_file(tmp_path: Path) -> None:
+    listed = read_from(
         tmp_path / "own.tsv",
         "\ufeff# 词\t类\r\n云计算平台\tPRO\r\n\r\nApple  Inc\tORG\tforce\r\n南北 高架\tLOC\tadd\n"
         "长江 大桥 LOC\nNew York City LOC force\n #1店\tORG\n",
     )
-    assert [(one.word, one.label, one.mode) for one in listed.entities] == [
+    assert [(entity.word, entity.label, entity.mode) for entity in listed.entities] == [
         ("云计算平台", "PRO", "add"),
         ("Apple Inc", "ORG", "force"),
         ("南北高架", "LOC", "add"),
@@ -45,7 +45,7 @@ def test_a_file_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "complaint"),
+    ("line", "message"),
     [
         ("云计算", "own.tsv:2: no word, or no label"),
         ("\tORG", "own.tsv:2: no word"),
@@ -59,36 +59,36 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         ("\ud800\tLOC", "own.tsv:2: not UTF-8"),
     ],
 )
-def test_a_line_that_is_wrong_is_named(tmp_path: Path, line: str, complaint: str) -> None:
-    with pytest.raises(InputDataError, match=complaint):
-        written(tmp_path / "own.tsv", f"南北\tLOC\n{line}\n")
+def test_an_invalid_line_is_reported(tmp_path: Path, line: str, message: str) -> None:
+    with pytest.raises(InputDataError, match=message):
+        read_from(tmp_path / "own.tsv", f"南北\tLOC\n{line}\n")
 
 
 @pytest.mark.parametrize("entities", [{"甲": None}, {1: "PER"}, {"甲": ("PER",)}, {"甲": ["PER", "add"]}])
-def test_a_mapping_of_other_things_is_refused(entities: Any) -> None:
+def test_an_invalid_mapping_is_refused(entities: Any) -> None:
     with pytest.raises(ParameterError, match=r"entities\[.*neither a label nor a label and a mode"):
         UserEntities.read(entities)
 
 
-def test_what_is_not_utf8_is_to_be_saved_so(tmp_path: Path) -> None:
+def test_files_not_in_utf8_are_refused(tmp_path: Path) -> None:
     (tmp_path / "own.tsv").write_bytes("云计算\tPRO\n".encode("gb18030"))
-    with pytest.raises(InputDataError) as caught:
+    with pytest.raises(InputDataError) as raised:
         UserEntities.read(tmp_path / "own.tsv")
-    assert caught.value.next_step == "save it as UTF-8"
+    assert raised.value.next_step == "save it as UTF-8"
 
 
-def test_comments_may_be_indented(tmp_path: Path) -> None:
+def test_comments_can_be_indented(tmp_path: Path) -> None:
     (tmp_path / "own.tsv").write_text("  # d x\n云\tPRO\n", encoding="utf-8")
     assert UserEntities.read(tmp_path / "own.tsv").labels == ("PRO",)
 
 
-def test_no_file(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="no such file"):
         UserEntities.read(tmp_path / "none.tsv")
 
 
-def test_what_a_person_should_know_is_noted(tmp_path: Path) -> None:
-    listed = written(tmp_path / "own.tsv", f"南北\tLOC\n{'长' * 11}\tLOC\n南 北\tLOC\n云\tPRO\n计\tPRO\n")
+def test_problems_of_the_entities_are_noted(tmp_path: Path) -> None:
+    listed = read_from(tmp_path / "own.tsv", f"南北\tLOC\n{'长' * 11}\tLOC\n南 北\tLOC\n云\tPRO\n计\tPRO\n")
     notes = [note.rpartition("own.tsv:")[2] for note in listed.notes_for(["LOC"], longest=10)]
     assert notes == [
         "1 already",
@@ -96,33 +96,33 @@ def test_what_a_person_should_know_is_noted(tmp_path: Path) -> None:
         "4: PRO is not a type of the run, so its entities have the score 0",
     ]
     assert "own.tsv:3: '南北' stands at" in listed.notes[0]
-    (note,) = written(tmp_path / "empty.tsv", "# nothing\n").notes
+    (note,) = read_from(tmp_path / "empty.tsv", "# nothing\n").notes
     assert note.endswith("empty.tsv: names no entity")
 
 
-def test_matches_cut_no_word_and_no_number() -> None:
+def test_matches_do_not_split_words_or_numbers() -> None:
     listed = UserEntities.read({"Apple": "A", "App": "A", "5": "N", "北京": "L", "北京大学": "O"})
-    places = [(match.span.start, match.span.end) for match in listed.matches("Apple Apples 在北京大学 5 3.5\ud800")]
-    assert places == [(0, 5), (14, 16), (14, 18), (19, 20)]
+    positions = [(match.span.start, match.span.end) for match in listed.matches("Apple Apples 在北京大学 5 3.5\ud800")]
+    assert positions == [(0, 5), (14, 16), (14, 18), (19, 20)]
 
 
-def laid(tagged: str, listed: list[tuple[int, int, str]], min_score: float = 0.0) -> str:
+def merge_as_text(tagged: str, listed: list[tuple[int, int, str]], min_score: float = 0.0) -> str:
     """Merge the spans in ``tagged`` (a run of a letter is a span of score 0.5) with those of the file, shown as x."""
     runs = [(0, 0, "")]
-    for place, letter in enumerate(tagged):
+    for index, letter in enumerate(tagged):
         runs = (
-            [*runs[:-1], (runs[-1][0], place + 1, letter)]
+            [*runs[:-1], (runs[-1][0], index + 1, letter)]
             if letter == runs[-1][2]
-            else [*runs, (place, place + 1, letter)]
+            else [*runs, (index, index + 1, letter)]
         )
     spans = [TaggedSpan(Span(*run), 0.5) for run in runs if run[2] not in ("", ".")]
-    asked = [TaggedSpan(Span(start, end, "x"), 0.25, extra=True) for start, end, _ in listed]
+    listed_spans = [TaggedSpan(Span(start, end, "x"), 0.25, extra=True) for start, end, _ in listed]
     matches = [Match(Span(start, end, "x"), "force" if mode == "f" else "add") for start, end, mode in listed]
-    shown = ["."] * len(tagged)
-    for one in merge_entities([*spans, *asked], matches, n_characters=len(tagged), min_score=min_score):
-        assert (one.source, one.score) == (("file", 0.25) if one.span.label == "x" else ("model", 0.5))
-        shown[one.span.start : one.span.end] = one.span.label * (one.span.end - one.span.start)
-    return "".join(shown)
+    output = ["."] * len(tagged)
+    for entity in merge_entities([*spans, *listed_spans], matches, n_characters=len(tagged), min_score=min_score):
+        assert (entity.source, entity.score) == (("file", 0.25) if entity.span.label == "x" else ("model", 0.5))
+        output[entity.span.start : entity.span.end] = entity.span.label * (entity.span.end - entity.span.start)
+    return "".join(output)
 
 
 @pytest.mark.parametrize(
@@ -139,13 +139,13 @@ def laid(tagged: str, listed: list[tuple[int, int, str]], min_score: float = 0.0
         ("AA....", [(1, 4, "f"), (0, 2, "f")], ".xxx.."),
     ],
 )
-def test_what_is_laid_over_what(tagged: str, listed: list[tuple[int, int, str]], result: str) -> None:
-    assert laid(tagged, listed) == result
+def test_precedence_of_overlapping_entities(tagged: str, listed: list[tuple[int, int, str]], result: str) -> None:
+    assert merge_as_text(tagged, listed) == result
 
 
-def test_what_is_left_out_for_its_score_makes_room() -> None:
-    assert laid("AA..", [(1, 3, "a")], min_score=0.5) == "AA.."
-    assert laid("AA..", [(1, 3, "a")], min_score=0.51) == ".xx."
+def test_entities_below_min_score_do_not_block_others() -> None:
+    assert merge_as_text("AA..", [(1, 3, "a")], min_score=0.5) == "AA.."
+    assert merge_as_text("AA..", [(1, 3, "a")], min_score=0.51) == ".xx."
 
 
 # --- with a tagger ----------------------------------------------------------------------------------------------------
@@ -162,16 +162,16 @@ def tagger(run: Path) -> ssmi.Tagger:
     return ssmi.open_run(run, device="cpu", threads=1)
 
 
-def test_own_entities_are_found_and_marked(tagger: ssmi.Tagger, run: Path) -> None:
+def test_user_entities_are_found_and_marked(tagger: ssmi.Tagger, run: Path) -> None:
     plain = tagger(SENTENCE)
-    assert plain and all(one.source == "model" for one in plain)
+    assert plain and all(entity.source == "model" for entity in plain)
     known, first = plain[0], SENTENCE[plain[0].end]
     word = SENTENCE[known.end : known.end + 2]
     with_entities = ssmi.open_run(
         run, device="cpu", threads=1, entities={word: ("EVENT", "force"), known.text: (known.label, "force")}
     )
     spaced = f"{SENTENCE[: known.end]} {first}\u3000\u200b{SENTENCE[known.end + 1 :]}"
-    entities = {(one.text, one.label): one for one in with_entities(spaced)}
+    entities = {(entity.text, entity.label): entity for entity in with_entities(spaced)}
     event = entities[f"{first}\u3000\u200b{word[1]}", "EVENT"]
     assert (event.source, event.score, event.start) == ("file", 0.0, known.end + 1)
     forced = entities[known.text, known.label]  # its score is the run's for this entity
@@ -180,16 +180,16 @@ def test_own_entities_are_found_and_marked(tagger: ssmi.Tagger, run: Path) -> No
     assert with_entities([]) == [] and with_entities(["", "\u3000"]) == [[], []]
 
 
-def test_min_score(tagger: ssmi.Tagger) -> None:
+def test_min_score_filters_entities(tagger: ssmi.Tagger) -> None:
     texts = [SENTENCE, "公司董事长吴重阳", "熊猫在南京市长江大桥"]
-    every = tagger(texts)
-    scores = sorted(one.score for entities in every for one in entities)
+    unfiltered = tagger(texts)
+    scores = sorted(entity.score for entities in unfiltered for entity in entities)
     assert len(set(scores)) > 2
-    for least in (0.0, scores[1], 1.0):
-        kept = [[one for one in entities if one.score >= least] for entities in every]
-        assert tagger(texts, min_score=least) == kept
-        assert list(tagger.stream(texts, min_score=least)) == kept
-    assert tagger(SENTENCE, min_score=1.0) == [one for one in every[0] if one.score >= 1.0]
-    for wrong in (-0.1, 1.1, float("nan")):
-        with pytest.raises(ParameterError, match=f"min_score={wrong}"):
-            tagger(SENTENCE, min_score=wrong)
+    for threshold in (0.0, scores[1], 1.0):
+        kept = [[entity for entity in entities if entity.score >= threshold] for entities in unfiltered]
+        assert tagger(texts, min_score=threshold) == kept
+        assert list(tagger.stream(texts, min_score=threshold)) == kept
+    assert tagger(SENTENCE, min_score=1.0) == [entity for entity in unfiltered[0] if entity.score >= 1.0]
+    for value in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ParameterError, match=f"min_score={value}"):
+            tagger(SENTENCE, min_score=value)

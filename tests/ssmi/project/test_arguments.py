@@ -17,44 +17,44 @@ from ssmi.evaluation.evaluate import evaluate_file
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
 from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 
-NOTHING = object()
-NO_TEXT = (True, 3, -1, 2.5, b"tiny", ["tiny"], NOTHING)
-NO_LIST = ("tiny", b"tiny", Path("tiny"), None, 3, True, NOTHING, [3], [None], [b"tiny"])
-NO_INT = (True, 2.5, "2", [2], NOTHING)
-WRONG: dict[str, tuple[object, ...]] = {
-    "str": (*NO_TEXT, None, Path("tiny")),
-    "str | None": (*NO_TEXT, Path("tiny")),
-    "str | Path": (*NO_TEXT, None),
-    "Path | str": (*NO_TEXT, None),
-    "Path": (*NO_TEXT, None, "tiny"),
-    "str | Path | None": NO_TEXT,
-    "Path | None": (*NO_TEXT, "tiny"),
-    "str | Path | Words | None": (*NO_TEXT, {"word": 3}, {3: "LABEL"}, {"word": ("LABEL", "nonsense")}),
-    "str | Path | Mapping[str, str] | None": (*NO_TEXT, {"nr": 3}),
-    "Iterable[str]": NO_LIST,
-    "Iterable[str | Path]": tuple(one for one in NO_LIST),
-    "Iterable[str] | None": tuple(one for one in NO_LIST if one is not None),
-    "bool": (None, 1, 0, "yes", NOTHING),
-    "bool | None": (1, 0, "yes", NOTHING),
-    "int": (*NO_INT, None),
-    "int | None": NO_INT,
-    "NonNegativeInt": (*NO_INT, None, -1),
-    "PositiveInt": (*NO_INT, None, -1, 0),
-    "float": (True, None, "0.5", [0.5], NOTHING),
-    "float | None": (True, "0.5", [0.5], NOTHING),
+OBJECT = object()
+NOT_TEXT = (True, 3, -1, 2.5, b"tiny", ["tiny"], OBJECT)
+NOT_LISTS = ("tiny", b"tiny", Path("tiny"), None, 3, True, OBJECT, [3], [None], [b"tiny"])
+NOT_INTS = (True, 2.5, "2", [2], OBJECT)
+WRONG_VALUES: dict[str, tuple[object, ...]] = {
+    "str": (*NOT_TEXT, None, Path("tiny")),
+    "str | None": (*NOT_TEXT, Path("tiny")),
+    "str | Path": (*NOT_TEXT, None),
+    "Path | str": (*NOT_TEXT, None),
+    "Path": (*NOT_TEXT, None, "tiny"),
+    "str | Path | None": NOT_TEXT,
+    "Path | None": (*NOT_TEXT, "tiny"),
+    "str | Path | Words | None": (*NOT_TEXT, {"word": 3}, {3: "LABEL"}, {"word": ("LABEL", "nonsense")}),
+    "str | Path | Mapping[str, str] | None": (*NOT_TEXT, {"nr": 3}),
+    "Iterable[str]": NOT_LISTS,
+    "Iterable[str | Path]": tuple(value for value in NOT_LISTS),
+    "Iterable[str] | None": tuple(value for value in NOT_LISTS if value is not None),
+    "bool": (None, 1, 0, "yes", OBJECT),
+    "bool | None": (1, 0, "yes", OBJECT),
+    "int": (*NOT_INTS, None),
+    "int | None": NOT_INTS,
+    "NonNegativeInt": (*NOT_INTS, None, -1),
+    "PositiveInt": (*NOT_INTS, None, -1, 0),
+    "float": (True, None, "0.5", [0.5], OBJECT),
+    "float | None": (True, "0.5", [0.5], OBJECT),
     "tuple[int, int] | None": (3, "1/2", (1,), (1, 2, 3), ("1", "2"), [1, 2], True),
-    "PositiveInt | None": (*NO_INT, -1, 0),
+    "PositiveInt | None": (*NOT_INTS, -1, 0),
     "Kind | None": ("nonsense", 3),
     "Errors": ("nonsense", None),
     "TagScheme": ("nonsense", None, 3),
     "ReadOptions": ("utf-8", None, {"encoding": "utf-8"}),
-    "Reporter | None": ("loud", 3, NOTHING),
-    "Advance | None": ("loud", 3, NOTHING),
+    "Reporter | None": ("loud", 3, OBJECT),
+    "Advance | None": ("loud", 3, OBJECT),
     "Params | None": ("params.yaml", 3),
-    "Tagger": ("artifacts/train/sample", None, NOTHING),
+    "Tagger": ("artifacts/train/sample", None, OBJECT),
 }
 """Annotation → values of wrong types."""
-REQUIRED: dict[str, object] = {
+REQUIRED_ARGUMENTS: dict[str, object] = {
     "name": "prepare",
     "base": "base",
     "run": "run",
@@ -76,31 +76,31 @@ REQUIRED: dict[str, object] = {
 
 
 def _methods(kind: type) -> Iterator[Callable[..., Any]]:
-    for name, one in inspect.getmembers(kind, inspect.isfunction):
+    for name, method in inspect.getmembers(kind, inspect.isfunction):
         if not name.startswith("_"):
-            yield one
+            yield method
 
 
-def _doors() -> Iterator[Callable[..., Any]]:
+def _functions() -> Iterator[Callable[..., Any]]:
     yield from _methods(ssmi.Project)
-    yield from (one for name in ssmi.__all__ if inspect.isfunction(one := getattr(ssmi, name)))
+    yield from (function for name in ssmi.__all__ if inspect.isfunction(function := getattr(ssmi, name)))
     yield ssmi.Tagger.open
     yield from (data.fetch, data.convert_file, evaluate_file)
 
 
 CASES = [
     pytest.param(
-        door, argument.name, wrong, id=f"{door.__name__}-{argument.name}-{wrong!r}".replace(hex(id(NOTHING)), "")
+        function, argument.name, wrong, id=f"{function.__name__}-{argument.name}-{wrong!r}".replace(hex(id(OBJECT)), "")
     )
-    for door in _doors()
-    for argument in inspect.signature(door).parameters.values()
+    for function in _functions()
+    for argument in inspect.signature(function).parameters.values()
     if argument.name != "self"
-    for wrong in WRONG[str(argument.annotation)]
+    for wrong in WRONG_VALUES[str(argument.annotation)]
 ]
 
 
-def test_every_verb_is_among_them() -> None:
-    doors = {door.__name__ for door in _doors()}
+def test_every_function_is_tested() -> None:
+    names = {function.__name__ for function in _functions()}
     assert {
         "build_features",
         "run_stage",
@@ -110,31 +110,31 @@ def test_every_verb_is_among_them() -> None:
         "evaluate",
         "predict_shards",
         "open_run",
-    } <= doors
-    assert {"convert", "compare_runs", "init_project", "open_project", "predict_files", "score_file", "fetch"} <= doors
+    } <= names
+    assert {"convert", "compare_runs", "init_project", "open_project", "predict_files", "score_file", "fetch"} <= names
     assert len(CASES) > 700
 
 
-@pytest.mark.parametrize(("door", "name", "wrong"), CASES)
-def test_a_wrong_value_is_refused_by_the_argument_s_name(
-    door: Callable[..., Any], name: str, wrong: object, tmp_path: Path
+@pytest.mark.parametrize(("function", "name", "wrong"), CASES)
+def test_wrong_types_are_refused_with_the_name_of_the_argument(
+    function: Callable[..., Any], name: str, wrong: object, tmp_path: Path
 ) -> None:
     arguments: dict[str, Any] = {
-        one.name: REQUIRED.get(one.name)
-        for one in inspect.signature(door).parameters.values()
-        if one.default is inspect.Parameter.empty and one.name != "self"
+        parameter.name: REQUIRED_ARGUMENTS.get(parameter.name)
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.default is inspect.Parameter.empty and parameter.name != "self"
     }
     if "tagger" in arguments:
         arguments["tagger"] = ssmi.Tagger.__new__(ssmi.Tagger)  # created without opening a project: it is not used
-    if "self" in inspect.signature(door).parameters:
+    if "self" in inspect.signature(function).parameters:
         (tmp_path / PARAMS_NAME).write_text("datasets: [tiny]\n", encoding="utf-8")
         arguments["self"] = ssmi.open_project(tmp_path)
-    there = sorted(tmp_path.rglob("*"))
-    with pytest.raises(ParameterError) as refused:
-        door(**{**arguments, name: wrong})
-    assert f"{name}=" in refused.value.message
-    assert refused.value.next_step
-    assert sorted(tmp_path.rglob("*")) == there
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(ParameterError) as raised:
+        function(**{**arguments, name: wrong})
+    assert f"{name}=" in raised.value.message
+    assert raised.value.next_step
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ def unbuilt(
 
 
 @pytest.mark.parametrize(
-    ("call", "kind", "words"),
+    ("call", "kind", "message"),
     [
         (lambda project: project.build_features("nonsense"), MissingResourceError, "nonsense"),
         (lambda project: project.build_features(""), ParameterError, "not a plain name"),
@@ -189,26 +189,26 @@ def unbuilt(
         (lambda project: project.params(["nonsense"]), ParameterError, "nonsense"),
     ],
 )
-def test_a_value_of_the_right_kind_that_cannot_be(
-    unbuilt: ssmi.Project, call: Callable[[ssmi.Project], object], kind: type[SsmiError], words: str
+def test_invalid_values_of_the_right_type_are_refused(
+    unbuilt: ssmi.Project, call: Callable[[ssmi.Project], object], kind: type[SsmiError], message: str
 ) -> None:
-    with pytest.raises(kind) as refused:
+    with pytest.raises(kind) as raised:
         call(unbuilt)
-    assert words in refused.value.message
-    assert refused.value.next_step
+    assert message in raised.value.message
+    assert raised.value.next_step
 
 
-def test_what_python_says_of_a_missing_or_unknown_argument_stays() -> None:
+def test_missing_and_unknown_arguments_raise_type_error() -> None:
     with pytest.raises(TypeError, match=r"open_run\(\) missing 1 required positional argument: 'run'"):
         ssmi.open_run()  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="unexpected keyword argument 'wrong'"):
         ssmi.open_run("run", wrong=1)  # type: ignore[call-arg]
 
 
-def test_a_notebook_is_offered_the_public_names() -> None:
+def test_dir_lists_the_public_names() -> None:
     """They are loaded lazily, so without ``__dir__`` completion would offer none of them."""
-    fresh = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", "import ssmi; print(*dir(ssmi))"], capture_output=True, text=True, check=True
     )
-    assert {*ssmi.__all__, "__version__"} <= set(fresh.stdout.split())
-    assert not {"Any", "annotations", "import_module"} & set(fresh.stdout.split())
+    assert {*ssmi.__all__, "__version__"} <= set(result.stdout.split())
+    assert not {"Any", "annotations", "import_module"} & set(result.stdout.split())

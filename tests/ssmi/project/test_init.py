@@ -20,12 +20,12 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.stages.registry import STAGE_NAMES
 from tests.reporters import RecordingReporter
 
-LONGEST_FILE = 160
+MAX_LINES = 160
 """Maximum lines of a file of cli/; a longer file does more than parse, call and print."""
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+def assert_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     yield
     assert capfd.readouterr() == ("", "")
 
@@ -65,28 +65,28 @@ def test_opening_loads_nothing_heavy(pristine_project: Any) -> None:
         "print(sorted({'torch', 'transformers', 'duckdb', 'polars', 'dask', 'matplotlib', 'click', 'rich'}"
         " & set(sys.modules)))"
     )
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-c", code], cwd=pristine_project.root, capture_output=True, text=True, check=True
     )
-    assert done.stdout == "[]\n"
+    assert result.stdout == "[]\n"
 
 
 # --- features and training ------------------------------------------------------------------------------------------
 
 
-def test_building_from_nothing_to_a_trained_run(fresh_project: Any) -> None:
+def test_features_are_built_and_a_run_is_trained(fresh_project: Any) -> None:
     reporter = RecordingReporter()
     project = ssmi.open_project(fresh_project.root, reporter=reporter)
     built = project.build_features("tiny")
     assert built.dataset == "tiny"
-    assert [(one.name, one.state) for one in built.stages] == [(name, "built") for name in STAGE_NAMES]
-    assert all(one.folder == project.paths.stage(one.name, "tiny") for one in built.stages)
-    assert all((one.folder / "manifest.json").is_file() for one in built.stages)
+    assert [(stage.name, stage.state) for stage in built.stages] == [(name, "built") for name in STAGE_NAMES]
+    assert all(stage.folder == project.paths.stage(stage.name, "tiny") for stage in built.stages)
+    assert all((stage.folder / "manifest.json").is_file() for stage in built.stages)
     assert list(dict.fromkeys(note.partition(":")[0] for note in reporter.notes)) == list(STAGE_NAMES)
-    assert {one.state for one in project.build_features().stages} == {"current"}
+    assert {stage.state for stage in project.build_features().stages} == {"current"}
     changed = project.build_features(overrides=["pmi.estimator=paper"])
-    assert [one.name for one in changed.stages if one.state == "built"] == ["pmi", "shards"]
-    assert {one.state for one in project.build_features(force=True).stages} == {"built"}
+    assert [stage.name for stage in changed.stages if stage.state == "built"] == ["pmi", "shards"]
+    assert {stage.state for stage in project.build_features(force=True).stages} == {"built"}
 
     report = project.run_stage("prepare", "tiny")
     assert report.rows_out == sum(report.statistics["sentences"].values()) > 0
@@ -107,7 +107,7 @@ def test_building_from_nothing_to_a_trained_run(fresh_project: Any) -> None:
     assert elsewhere.dev == result.dev
 
 
-def test_training_refuses_what_does_not_fit(opened: ssmi.Project) -> None:
+def test_training_with_invalid_arguments_is_refused(opened: ssmi.Project) -> None:
     with pytest.raises(StaleArtifactError, match="selection"):
         opened.train(overrides=["selection.threshold=0.9"])
     with pytest.raises(ParameterError, match="bert-crf"):
@@ -116,12 +116,12 @@ def test_training_refuses_what_does_not_fit(opened: ssmi.Project) -> None:
         opened.train("weibo")
 
 
-def test_arguments_that_mean_nothing_are_refused(pristine_project: Any) -> None:
+def test_invalid_arguments_are_refused(pristine_project: Any) -> None:
     project = ssmi.open_project(pristine_project.root)
     for call in (project.evaluate, project.report):
-        with pytest.raises(ParameterError, match="split 'foo'") as refused:
+        with pytest.raises(ParameterError, match="split 'foo'") as raised:
             call(split="foo")
-        assert refused.value.next_step == "one of train, dev, test"
+        assert raised.value.next_step == "one of train, dev, test"
     with pytest.raises(ParameterError, match="split 'foo'"):
         project.compare("one", "two", split="foo")
     with pytest.raises(ParameterError, match="n_seeds 0"):
@@ -130,19 +130,19 @@ def test_arguments_that_mean_nothing_are_refused(pristine_project: Any) -> None:
         project.stats(limit=-1)
     with pytest.raises(ParameterError, match="limit -1"):
         project.sql("SELECT 1", limit=-1)
-    for verb in (project.build_features, project.train, project.ablate, project.params):
-        with pytest.raises(ParameterError, match="a list of strings is expected") as refused:
-            verb(overrides="train.epochs=1")
-        assert refused.value.next_step == "write overrides=['train.epochs=1']"
-    with pytest.raises(ParameterError, match="only='bert-crf': a string") as refused:
+    for method in (project.build_features, project.train, project.ablate, project.params):
+        with pytest.raises(ParameterError, match="a list of strings is expected") as raised:
+            method(overrides="train.epochs=1")
+        assert raised.value.next_step == "write overrides=['train.epochs=1']"
+    with pytest.raises(ParameterError, match="only='bert-crf': a string") as raised:
         project.ablate(only="bert-crf")
-    assert refused.value.next_step == "write only=['bert-crf']"
+    assert raised.value.next_step == "write only=['bert-crf']"
     for name in ("only", "datasets"):
         with pytest.raises(ParameterError, match=f"{name}='msra': a string"):
             project.paper(**{name: "msra"})
 
 
-def test_the_version_and_the_errors_are_in_the_package() -> None:
+def test_the_package_exports_its_version_and_errors() -> None:
     assert ssmi.__version__ == importlib.metadata.version("ssmi")
     assert {kind.__name__ for kind in ssmi.SsmiError.__subclasses__()} <= set(ssmi.__all__)
     with pytest.raises(ssmi.MissingResourceError):
@@ -152,7 +152,7 @@ def test_the_version_and_the_errors_are_in_the_package() -> None:
 # --- scores ---------------------------------------------------------------------------------------------------------
 
 
-def test_a_split_and_a_file_are_scored_alike(tagging: ssmi.Project) -> None:
+def test_a_split_and_a_file_have_the_same_scores(tagging: ssmi.Project) -> None:
     split = tagging.evaluate(split="test")
     file = tagging.evaluate(file=tagging.root / "data" / "tiny" / "test.bmes")
     assert (split.title, file.title) == ("test", "test.bmes")
@@ -167,18 +167,18 @@ def test_a_split_and_a_file_are_scored_alike(tagging: ssmi.Project) -> None:
         tagging.evaluate("tiny", run=tagging.paths.run("tiny"), file=tagging.root / "data" / "tiny" / "test.bmes")
 
 
-def test_a_run_is_compared_with_another(opened: ssmi.Project) -> None:
-    one = opened.train(overrides=["train.epochs=1"], run=opened.root / "one")
-    two = opened.train(overrides=["train.epochs=2"], run=opened.root / "two")
-    comparison = opened.compare(one.run, two.run, n_resamples=100)
+def test_runs_can_be_compared(opened: ssmi.Project) -> None:
+    first = opened.train(overrides=["train.epochs=1"], run=opened.root / "one")
+    second = opened.train(overrides=["train.epochs=2"], run=opened.root / "two")
+    comparison = opened.compare(first.run, second.run, n_resamples=100)
     assert (comparison.split, comparison.n_resamples) == ("dev", 100)
-    assert comparison.overall.gain == pytest.approx(one.dev.overall.f1 - two.dev.overall.f1)
+    assert comparison.overall.gain == pytest.approx(first.dev.overall.f1 - second.dev.overall.f1)
     assert comparison.overall.low <= comparison.overall.gain <= comparison.overall.high
-    assert repr(comparison).startswith(f"<Comparison on dev: F1 {100 * one.dev.overall.f1:.2f} against ")
-    assert str(one.run) in repr(one) and "<Scores: F1 " in repr(one) and "step_losses" not in repr(one)
+    assert repr(comparison).startswith(f"<Comparison on dev: F1 {100 * first.dev.overall.f1:.2f} against ")
+    assert str(first.run) in repr(first) and "<Scores: F1 " in repr(first) and "step_losses" not in repr(first)
 
 
-def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
+def test_an_ablation_with_one_seed(opened: ssmi.Project) -> None:
     result = opened.ablate(only=["ssmi", "bert-crf"], n_seeds=1, overrides=["train.epochs=1"])
     assert result.folder == opened.paths.ablation("tiny")
     assert result.diverged == ()
@@ -200,7 +200,7 @@ def test_an_ablation_of_one_seed(opened: ssmi.Project) -> None:
 # --- inspecting -----------------------------------------------------------------------------------------------------
 
 
-def test_statistics_are_rows_and_a_frame(tagging: ssmi.Project) -> None:
+def test_statistics_can_be_read_as_rows_and_as_a_frame(tagging: ssmi.Project) -> None:
     coverage = tagging.stats("coverage")
     frame = coverage.pl()
     assert frame.shape == (len(coverage.rows), len(coverage.columns))
@@ -209,11 +209,11 @@ def test_statistics_are_rows_and_a_frame(tagging: ssmi.Project) -> None:
     counted = tagging.sql("SELECT split, count(*) AS n FROM sentences GROUP BY split ORDER BY n DESC", limit=1)
     assert counted.rows == [("train", 60)] and counted.n_left_out == 2
     assert counted.pl().schema == {"split": pl.String, "n": pl.Int64}
-    nothing = tagging.sql("SELECT split, sentence_id FROM sentences WHERE false").pl()
-    assert nothing.shape == (0, 2) and nothing.schema["split"] == pl.String
-    twice = tagging.sql("SELECT 1 AS n, 2 AS n, [1, 2] AS both, NULL AS none")
-    assert twice.columns == ("n", "n", "both", "none")
-    assert twice.pl().to_dicts() == [{"n": 1, "n_2": 2, "both": [1, 2], "none": None}]
+    empty = tagging.sql("SELECT split, sentence_id FROM sentences WHERE false").pl()
+    assert empty.shape == (0, 2) and empty.schema["split"] == pl.String
+    duplicates = tagging.sql("SELECT 1 AS n, 2 AS n, [1, 2] AS both, NULL AS none")
+    assert duplicates.columns == ("n", "n", "both", "none")
+    assert duplicates.pl().to_dicts() == [{"n": 1, "n_2": 2, "both": [1, 2], "none": None}]
     with pytest.raises(ParameterError, match="coverage"):
         tagging.stats("coverrage")
     with pytest.raises(ParameterError, match="only SELECT"):
@@ -223,11 +223,11 @@ def test_statistics_are_rows_and_a_frame(tagging: ssmi.Project) -> None:
 def test_a_character_is_explained(tagging: ssmi.Project) -> None:
     explanation = tagging.explain("公", "公司", overrides=["selection.threshold=0.5"])
     assert explanation.source == "vocabulary"
-    cosines = [one.cosine for one in explanation.candidates]
+    cosines = [candidate.cosine for candidate in explanation.candidates]
     assert cosines == sorted(cosines, reverse=True)
-    assert sum(one.best for one in explanation.candidates) == 1
+    assert sum(candidate.best for candidate in explanation.candidates) == 1
     assert explanation.n_over_threshold == sum(cosine > 0.5 for cosine in cosines)
-    assert [one.rank for one in explanation.nearest(1) if not one.chosen] == []
+    assert [candidate.rank for candidate in explanation.nearest(1) if not candidate.chosen] == []
     assert explanation.nearest(0) == list(explanation.candidates)
     with pytest.raises(ParameterError, match="explain reads selection"):
         tagging.explain("公", "公司", overrides=["train.epochs=3"])
@@ -246,7 +246,11 @@ def test_a_report_is_written(tagging: ssmi.Project, tmp_path: Path) -> None:
 def test_a_data_set_is_checked(tagging: ssmi.Project) -> None:
     checked = tagging.check_data("tiny")
     assert checked.files.name == "tiny"
-    assert {split: one.sentences for split, one in checked.check.splits.items()} == {"train": 60, "dev": 12, "test": 12}
+    assert {split: statistics.sentences for split, statistics in checked.check.splits.items()} == {
+        "train": 60,
+        "dev": 12,
+        "test": 12,
+    }
     assert checked.user_dictionary is None
     assert checked.check.splits["train"].vocabulary is not None
 
@@ -262,7 +266,7 @@ def test_a_run_is_opened_by_its_data_set(tagging: ssmi.Project) -> None:
 # --- properties of the interface ------------------------------------------------------------------------------------
 
 
-def test_results_show_their_main_figures_in_one_line(tagging: ssmi.Project) -> None:
+def test_repr_of_results_is_one_line_with_the_main_figures(tagging: ssmi.Project) -> None:
     evaluation = tagging.evaluate(split="dev", device="cpu")
     f1 = f"F1 {100 * evaluation.scores.overall.f1:.2f}"
     shown = {
@@ -272,9 +276,9 @@ def test_results_show_their_main_figures_in_one_line(tagging: ssmi.Project) -> N
         repr(tagging.explain("长", "董事长")): ["Explanation of 长 in 董事长", "candidate"],
         repr(tagging.open_run(device="cpu")): ["Tagger of", "artifacts/train/tiny", "on cpu"],
     }
-    for text, said in shown.items():
+    for text, expected in shown.items():
         assert "\n" not in text and len(text) < 400, text
-        assert [one for one in said if one not in text] == []
+        assert [part for part in expected if part not in text] == []
 
 
 def test_results_are_frozen(tagging: ssmi.Project) -> None:
@@ -284,23 +288,23 @@ def test_results_are_frozen(tagging: ssmi.Project) -> None:
             setattr(result, dataclasses.fields(result)[0].name, None)
 
 
-def test_every_method_says_what_it_takes_and_gives() -> None:
+def test_every_method_is_documented() -> None:
     for name, method in vars(ssmi.Project).items():
         if name.startswith("_") or not callable(method):
             continue
-        text = method.__doc__ or ""
-        taken = [argument for argument in method.__annotations__ if argument != "return"]
-        assert "Raises:" in text, name
-        assert not taken or ("Args:" in text and "Returns:" in text), name
-        assert [argument for argument in taken if f"            {argument}: " not in text] == [], name
+        docstring = method.__doc__ or ""
+        arguments = [argument for argument in method.__annotations__ if argument != "return"]
+        assert "Raises:" in docstring, name
+        assert not arguments or ("Args:" in docstring and "Returns:" in docstring), name
+        assert [argument for argument in arguments if f"            {argument}: " not in docstring] == [], name
 
 
-def test_the_command_line_is_thin(repository: Path) -> None:
+def test_files_of_the_command_line_are_short(repository: Path) -> None:
     lines = {path.name: len(path.read_text("utf-8").splitlines()) for path in (repository / "cli").rglob("*.py")}
-    assert {name: n for name, n in lines.items() if n > LONGEST_FILE} == {}
+    assert {name: n for name, n in lines.items() if n > MAX_LINES} == {}
 
 
-def test_the_command_line_offers_what_the_door_offers(repository: Path) -> None:
+def test_the_command_line_calls_every_method(repository: Path) -> None:
     """Every method of a project is called by a file of cli/, so both interfaces have the same features."""
     called = {
         node.attr
@@ -308,9 +312,9 @@ def test_the_command_line_offers_what_the_door_offers(repository: Path) -> None:
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Attribute)
     }
-    groups = [one for one in ssmi.Project.__mro__ if one.__module__.startswith("ssmi.project")]
-    methods = {name: method for group in groups for name, method in vars(group).items()}
-    verbs = {name for name, method in methods.items() if callable(method) and not name.startswith("_")}
-    assert len(verbs) > 10
+    bases = [base for base in ssmi.Project.__mro__ if base.__module__.startswith("ssmi.project")]
+    methods = {name: method for group in bases for name, method in vars(group).items()}
+    public_methods = {name for name, method in methods.items() if callable(method) and not name.startswith("_")}
+    assert len(public_methods) > 10
     # Runs can also be opened and compared outside projects, by the functions that the methods call.
-    assert verbs - called == {"open_run", "compare", "export"}
+    assert public_methods - called == {"open_run", "compare", "export"}

@@ -16,7 +16,7 @@ def statistics(*, segments: QueryResult = EMPTY, in_train: QueryResult = EMPTY) 
     return FeatureStatistics(EMPTY, EMPTY, EMPTY, segments, in_vocabulary=EMPTY, in_train=in_train)
 
 
-def test_a_cell_has_its_share_of_the_row() -> None:
+def test_cells_show_their_share_of_the_row() -> None:
     table = confusion_table(Counter({("PER", "PER"): 3, ("PER", None): 1, (None, "LOC"): 2}))
     assert table.labels == ["LOC", "PER", None]
     assert [row.label for row in table.rows] == table.labels
@@ -29,11 +29,11 @@ def test_a_cell_has_its_share_of_the_row() -> None:
     assert [cell.share for cell in table.rows[0].cells] == [0, 0, 0]
 
 
-def test_no_entity_is_an_empty_table() -> None:
+def test_without_entities_the_table_is_empty() -> None:
     assert confusion_table(Counter()).rows == []
 
 
-def test_the_two_recalls_of_a_type_stand_side_by_side() -> None:
+def test_both_recalls_of_a_type_are_in_one_row() -> None:
     in_vocabulary, in_train = SplitRecall(Recall(2, 1), Recall()), SplitRecall(Recall(1, 1), Recall(1, 0))
     unknown = unknown_entities(
         statistics(segments=QueryResult([(8, 2)])), in_vocabulary={"PER": in_vocabulary}, in_train={"PER": in_train}
@@ -43,12 +43,12 @@ def test_the_two_recalls_of_a_type_stand_side_by_side() -> None:
 
 
 @pytest.mark.parametrize("segments", [EMPTY, QueryResult([(None, 0)])])
-def test_segments_that_are_not_known_have_no_share(segments: QueryResult) -> None:
+def test_unknown_segments_have_no_share(segments: QueryResult) -> None:
     unknown = unknown_entities(statistics(segments=segments), in_vocabulary={}, in_train={})
     assert (unknown.n_segments, unknown.outside_share) == (0, 0.0)
 
 
-def test_a_stage_that_is_missing_omits_the_table() -> None:
+def test_a_missing_stage_omits_the_table() -> None:
     unknown = unknown_entities(
         statistics(in_train=QueryResult(why_omitted="Not built.")), in_vocabulary={}, in_train={}
     )

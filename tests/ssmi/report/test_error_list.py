@@ -10,16 +10,18 @@ from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.report.error_list import list_errors
 
 
-def test_a_long_list_is_cut_and_its_counts_are_not(built_once: Any) -> None:
+def test_a_long_list_is_truncated_but_its_counts_are_complete(built_once: Any) -> None:
     folder = built_once.root / "artifacts" / "shards" / "tiny"
     rows = tables.read_rows(folder / "dev" / "part-00000.parquet", schema.SHARDS)
-    gold = [[Span(one["start"], one["end"], one["label"]) for one in row["entities"]] for row in rows]
+    gold = [[Span(entity["start"], entity["end"], entity["label"]) for entity in row["entities"]] for row in rows]
     labels = sorted({span.label for spans in gold for span in spans})
-    nothing: list[list[Span]] = [[] for _ in rows]
-    cut = list_errors(shards=open_shards(folder), split="dev", labels=labels, gold=gold, predicted=nothing, limit=3)
-    assert len(cut.errors) == 3
-    assert cut.counts["missed"] == sum(map(len, gold)) > 3
-    assert cut.n_sentences == sum(map(bool, gold))
-    everything = list_errors(shards=open_shards(folder), split="dev", labels=labels, gold=gold, predicted=nothing)
-    assert everything.n_errors == len(everything.errors) == cut.n_errors
-    assert everything.errors[:3] == cut.errors
+    no_entities: list[list[Span]] = [[] for _ in rows]
+    truncated = list_errors(
+        shards=open_shards(folder), split="dev", labels=labels, gold=gold, predicted=no_entities, limit=3
+    )
+    assert len(truncated.errors) == 3
+    assert truncated.counts["missed"] == sum(map(len, gold)) > 3
+    assert truncated.n_sentences == sum(map(bool, gold))
+    complete = list_errors(shards=open_shards(folder), split="dev", labels=labels, gold=gold, predicted=no_entities)
+    assert complete.n_errors == len(complete.errors) == truncated.n_errors
+    assert complete.errors[:3] == truncated.errors

@@ -6,7 +6,7 @@ from ssmi.pipeline.contract.labels import Span
 from ssmi.report.features import recall_by_type
 
 
-def test_recall_is_counted_apart_by_type_and_text() -> None:
+def test_recall_is_counted_by_type_and_text() -> None:
     gold = [[Span(0, 2, "LOC"), Span(2, 4, "LOC")], [Span(0, 2, "ORG")]]
     predicted = [[Span(0, 2, "LOC")], [Span(0, 2, "LOC")]]
     recall = recall_by_type({("LOC", "北京")}, characters=["北京上海", "北京"], gold=gold, predicted=predicted)

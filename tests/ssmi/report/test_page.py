@@ -71,7 +71,7 @@ def make_content(*texts: str) -> PageContent:
     )
 
 
-def rows_of(html: str, style: str) -> list[list[str]]:
+def table_rows(html: str, style: str) -> list[list[str]]:
     """Return the cells of a table's rows as text."""
     (table,) = re.findall(rf'<table class="{style}">(.*?)</table>', html, re.DOTALL)
     rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)
@@ -81,7 +81,7 @@ def rows_of(html: str, style: str) -> list[list[str]]:
 # --- what it shows ----------------------------------------------------------------------------------------------------
 
 
-def test_the_tables_have_their_figures() -> None:
+def test_tables_show_their_figures() -> None:
     gold = [[Span(0, 1, "PER"), Span(1, 2, "ORG")], [Span(0, 2, "PER")]]
     predicted = [[Span(0, 1, "PER"), Span(1, 2, "PER")], []]
     content = replace(
@@ -90,51 +90,51 @@ def test_the_tables_have_their_figures() -> None:
         confusion=confusion_table(confusion(zip(gold, predicted, strict=True))),
     )
     html = render(content)
-    assert rows_of(html, "scores") == [
+    assert table_rows(html, "scores") == [
         ["type", "P", "R", "F1", "gold", "predicted", "correct"],
         ["ORG", "0.00", "0.00", "0.00", "1", "0", "0"],
         ["PER", "50.00", "50.00", "50.00", "2", "2", "1"],
         ["all", "50.00", "33.33", "40.00", "3", "2", "1"],
     ]
-    assert rows_of(html, "confusion") == [
+    assert table_rows(html, "confusion") == [
         ["gold \\ predicted", "ORG", "PER", "none"],
         ["ORG", "·", "1", "·"],
         ["PER", "·", "1", "1"],
         ["none", "·", "·", "·"],
     ]
-    assert rows_of(html, "bins")[1:] == [["0.2 to 0.3", "25.00", "50.00", "1,200"]]
-    assert rows_of(html, "unknown")[1:] == [["PER", "5", "20.00", "75.00", "0.00", "20.00", "75.00", "0.00"]]
+    assert table_rows(html, "bins")[1:] == [["0.2 to 0.3", "25.00", "50.00", "1,200"]]
+    assert table_rows(html, "unknown")[1:] == [["PER", "5", "20.00", "75.00", "0.00", "20.00", "75.00", "0.00"]]
     assert "Ill-formed" not in html
 
 
-def test_the_sentences_have_their_numbers(read_page: Callable[[str], Any]) -> None:
+def test_sentences_show_their_numbers(read_page: Callable[[str], Any]) -> None:
     text = " ".join(read_page(render(make_content("PER"))).text.split())
     assert "Ill-formed predictions: 2." in text
     assert "Of 240 errors, the first 60 are listed here." in text
     assert "25% of the 1,000 segments are not in the vocabulary" in text
 
 
-def test_a_recall_of_nothing_is_a_dash() -> None:
+def test_an_undefined_recall_is_a_dash() -> None:
     row = UnknownRow("PER", SplitRecall(Recall(2, 1), Recall()), SplitRecall(Recall(), Recall(2, 1)))
     html = render(replace(make_content("PER"), unknown=UnknownEntities([row])))
-    assert rows_of(html, "unknown")[1:] == [["PER", "2", "0.00", "50.00", "–", "100.00", "–", "50.00"]]
+    assert table_rows(html, "unknown")[1:] == [["PER", "2", "0.00", "50.00", "–", "100.00", "–", "50.00"]]
     assert "segments are not in the vocabulary" not in html
 
 
-def test_what_is_missing_is_said(read_page: Callable[[str], Any]) -> None:
-    nothing = confusion_table(Counter())
-    html = render(replace(make_content("PER"), unknown=UnknownEntities(why_omitted="No stage."), confusion=nothing))
+def test_missing_content_is_stated(read_page: Callable[[str], Any]) -> None:
+    empty = confusion_table(Counter())
+    html = render(replace(make_content("PER"), unknown=UnknownEntities(why_omitted="No stage."), confusion=empty))
     text = read_page(html).text
     assert "No stage." in text and "There is neither a gold nor a predicted entity." in text
     assert not re.search('<table class="(unknown|confusion)"', html)
 
 
-def test_a_name_that_the_content_lacks_is_an_error() -> None:
+def test_an_undefined_name_in_the_template_is_an_error() -> None:
     with pytest.raises(UndefinedError, match="overall"):
         render(replace(make_content("PER"), scores=object()))
 
 
-def test_the_same_content_gives_the_same_bytes() -> None:
+def test_the_page_is_reproducible() -> None:
     assert render(make_content("PER")) == render(make_content("PER"))
 
 
@@ -143,7 +143,7 @@ def test_the_same_content_gives_the_same_bytes() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.text(), max_size=4))
-def test_any_text_survives_in_the_data_of_the_script(read_page: Callable[[str], Any], texts: list[str]) -> None:
+def test_any_text_survives_in_the_script_data(read_page: Callable[[str], Any], texts: list[str]) -> None:
     html = render(make_content("PER", *texts, *HOSTILE))
     data = html.split('<script id="data" type="application/json">')[1].split("</script>")[0]
     assert not set(data) & set("<>&\u2028\u2029")
@@ -158,7 +158,7 @@ def test_text_of_the_content_never_becomes_a_tag(read_page: Callable[[str], Any]
     assert page.text.count(HOSTILE[0]) > 10 and HOSTILE[-1] in page.text
 
 
-def test_only_what_this_package_made_is_not_escaped(repository: Path) -> None:
+def test_only_generated_markup_is_not_escaped(repository: Path) -> None:
     templates = (repository / "ssmi" / "report" / "templates").glob("*.html")
     unescaped = [match for path in templates for match in re.findall(r"([\w.]+)\|safe", path.read_text("utf-8"))]
     assert sorted(unescaped) == ["figure.svg", "script", "style"]

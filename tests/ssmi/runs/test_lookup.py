@@ -29,7 +29,7 @@ def workspace(tmp_path: Path) -> Workspace:
     return Workspace(root)
 
 
-def _leave_run(folder: Path, *, dataset: str | None = None, format: int = CHECKPOINT_FORMAT) -> Path:
+def _write_run(folder: Path, *, dataset: str | None = None, format: int = CHECKPOINT_FORMAT) -> Path:
     """Write the files of a run that lookups read: the checkpoint's format and, if given, the manifest of its shards."""
     checkpoint = folder / "checkpoint"
     checkpoint.mkdir(parents=True)
@@ -41,36 +41,36 @@ def _leave_run(folder: Path, *, dataset: str | None = None, format: int = CHECKP
     return folder
 
 
-def test_a_named_run_or_that_of_a_data_set(workspace: Workspace, tmp_path: Path) -> None:
+def test_runs_are_found_by_path_or_data_set(workspace: Workspace, tmp_path: Path) -> None:
     elsewhere, first, second = (
-        _leave_run(folder)
+        _write_run(folder)
         for folder in (tmp_path / "own", workspace.root / "artifacts/train/one", workspace.root / "artifacts/train/two")
     )
     assert find_run(workspace, run=elsewhere, dataset=None) == elsewhere
     assert find_run(workspace, run=None, dataset=None) == first
     assert find_run(workspace, run=None, dataset="two") == second
-    with pytest.raises(ParameterError) as refused:
+    with pytest.raises(ParameterError) as raised:
         find_run(workspace, run=elsewhere, dataset="two")
-    assert refused.value.message == f"both run {elsewhere} and data set two are given"
+    assert raised.value.message == f"both run {elsewhere} and data set two are given"
     with pytest.raises(MissingResourceError, match=r"artifacts/train/three: no such folder"):
         find_run(workspace, run=None, dataset="three")
 
 
-def test_a_run_is_scored_on_what_it_was_trained_on_unless_said_otherwise(workspace: Workspace, tmp_path: Path) -> None:
-    run = _leave_run(tmp_path / "own", dataset="later")
+def test_a_run_is_scored_on_its_training_data_set_by_default(workspace: Workspace, tmp_path: Path) -> None:
+    run = _write_run(tmp_path / "own", dataset="later")
     assert trained_on(run) == "later"
     assert run_and_dataset(workspace, run=run, dataset=None) == (run, "later")
     assert run_and_dataset(workspace, run=run, dataset="two") == (run, "two")
-    silent = _leave_run(tmp_path / "silent")
-    assert trained_on(silent) is None
-    assert run_and_dataset(workspace, run=silent, dataset=None) == (silent, "one")
-    first = _leave_run(workspace.paths.run("one"), dataset="one")
+    without_dataset = _write_run(tmp_path / "silent")
+    assert trained_on(without_dataset) is None
+    assert run_and_dataset(workspace, run=without_dataset, dataset=None) == (without_dataset, "one")
+    first = _write_run(workspace.paths.run("one"), dataset="one")
     assert run_and_dataset(workspace, run=None, dataset=None) == (first, "one")
 
 
 @pytest.mark.parametrize("name", ["../../elsewhere", "x; touch RAN #", "/etc"])
-def test_a_run_of_somebody_else_leads_nowhere(workspace: Workspace, tmp_path: Path, name: str) -> None:
-    run = _leave_run(tmp_path / "own", dataset="theirs")
+def test_a_run_with_an_invalid_data_set_name_is_refused(workspace: Workspace, tmp_path: Path, name: str) -> None:
+    run = _write_run(tmp_path / "own", dataset="theirs")
     path = run / "checkpoint" / "shards" / "manifest.json"
     body = {key: value for key, value in json.loads(path.read_text()).items() if key != SEAL}
     path.write_text(json.dumps(seal({**body, "dataset": name})), encoding="utf-8")
@@ -78,48 +78,48 @@ def test_a_run_of_somebody_else_leads_nowhere(workspace: Workspace, tmp_path: Pa
         run_and_dataset(workspace, run=run, dataset=None)
 
 
-def test_what_is_no_run(workspace: Workspace, tmp_path: Path) -> None:
+def test_invalid_run_folders_are_refused(workspace: Workspace, tmp_path: Path) -> None:
     missing, empty = tmp_path / "missing", tmp_path / "empty"
     empty.mkdir()
     assert trained_on(missing) is None
-    for folder, said in ((missing, f"{missing}: no such folder"), (empty, f"{empty}/checkpoint: no")):
-        with pytest.raises(MissingResourceError) as refused:
+    for folder, message in ((missing, f"{missing}: no such folder"), (empty, f"{empty}/checkpoint: no")):
+        with pytest.raises(MissingResourceError) as raised:
             run_and_dataset(workspace, run=folder, dataset=None)
-        assert refused.value.message.startswith(said)
-    old = _leave_run(tmp_path / "old", dataset="one", format=CHECKPOINT_FORMAT - 1)
+        assert raised.value.message.startswith(message)
+    old = _write_run(tmp_path / "old", dataset="one", format=CHECKPOINT_FORMAT - 1)
     (old / "checkpoint" / "shards" / "manifest.json").write_text("{}", encoding="utf-8")
-    with pytest.raises(StaleArtifactError, match="a run of another version of ssmi"):  # not: of another schema
+    with pytest.raises(StaleArtifactError, match="a run of another version of ssmi"):  # not an error about the schema
         trained_on(old)
 
 
-def test_the_project_of_a_run_is_above_it_else_above_the_working_folder(
+def test_the_project_is_found_above_the_run_or_the_working_folder(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
-    inside = _leave_run(workspace.root / "artifacts" / "train" / "one")
+    inside = _write_run(workspace.root / "artifacts" / "train" / "one")
     monkeypatch.chdir(elsewhere)
     assert nearest_project(inside) == workspace.root
     (elsewhere / "link").symlink_to(inside)
-    assert nearest_project(Path("link")) == workspace.root  # above where it leads
-    outside = _leave_run(tmp_path / "outside")
-    with pytest.raises(MissingResourceError) as refused:
+    assert nearest_project(Path("link")) == workspace.root  # above the target of the link
+    outside = _write_run(tmp_path / "outside")
+    with pytest.raises(MissingResourceError) as raised:
         nearest_project(outside)
-    assert refused.value.message == f"{outside}: no project above it holds the features it was trained on"
-    assert "ssmi-cli export" in refused.value.next_step
+    assert raised.value.message == f"{outside}: no project above it holds the features it was trained on"
+    assert "ssmi-cli export" in raised.value.next_step
     monkeypatch.chdir(inside)
     assert nearest_project(outside) == workspace.root
 
 
-def test_an_unfinished_run_is_told_once_it_is_used(tmp_path: Path) -> None:
-    run, reporter = _leave_run(tmp_path / "run"), RecordingReporter()
+def test_an_unfinished_run_is_reported(tmp_path: Path) -> None:
+    run, reporter = _write_run(tmp_path / "run"), RecordingReporter()
     note_if_unfinished(run, reporter)
     (run / "metrics.json").write_text("{}", encoding="utf-8")
     note_if_unfinished(run, reporter)
     assert reporter.notes == [f"{run}: an unfinished run (no metrics.json); these are its best weights so far"]
 
 
-def test_looking_loads_nothing_heavy() -> None:
+def test_lookup_loads_nothing_heavy() -> None:
     code = "import sys, ssmi.runs.lookup; print({'torch', 'transformers', 'polars', 'duckdb'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "set()\n"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"

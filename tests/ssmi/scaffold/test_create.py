@@ -33,12 +33,12 @@ def _names(folder: Path) -> set[str]:
     return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_project_holds_copies_of_the_data_and_the_default_parameters(files: Path, tmp_path: Path) -> None:
+def test_a_project_has_copies_of_the_data_and_the_default_parameters(files: Path, tmp_path: Path) -> None:
     project = ssmi.init_project(tmp_path / "mine", data=[files / "train.bmes", files / "valid.jsonl"])
     assert project.root == (tmp_path / "mine").resolve()
     assert project.params() == Params(datasets=("mine",))
-    folder_of_data = open_folder(project.root / "data" / "mine")
-    assert {split: path.name for split, path in folder_of_data.splits.items()} == {
+    data_folder = open_folder(project.root / "data" / "mine")
+    assert {split: path.name for split, path in data_folder.splits.items()} == {
         "train": "train.bmes",
         "dev": "valid.jsonl",
     }
@@ -47,35 +47,35 @@ def test_a_project_holds_copies_of_the_data_and_the_default_parameters(files: Pa
     assert sorted(path.name for path in tmp_path.iterdir()) == ["files", "mine"]
 
 
-def test_the_parameters_are_those_of_the_repository(repository: Path, tmp_path: Path) -> None:
+def test_parameters_equal_those_of_the_repository(repository: Path, tmp_path: Path) -> None:
     ssmi.init_project(tmp_path / "mine")
     written = (tmp_path / "mine" / "params.yaml").read_text(encoding="utf-8")
     assert written == (repository / "params.yaml").read_text(encoding="utf-8").replace('["sample"]', '["mine"]')
 
 
 @pytest.mark.parametrize("name", ["2024", "true", "我的 数据"])
-def test_a_name_is_text_to_yaml_whatever_it_looks_like(tmp_path: Path, name: str) -> None:
+def test_names_are_written_as_yaml_text(tmp_path: Path, name: str) -> None:
     project = ssmi.init_project(tmp_path / "new", name=name)
     assert project.params().datasets == (name,)
     assert (project.root / "data" / name).is_dir()
 
 
-def test_one_file_alone_is_train_whatever_its_name(files: Path, tmp_path: Path) -> None:
+def test_a_single_file_is_train_whatever_its_name(files: Path, tmp_path: Path) -> None:
     shutil.move(files / "train.bmes", files / "everything.bmes")
     project = ssmi.init_project(tmp_path / "mine", data=[files / "everything.bmes"])
-    folder_of_data = open_folder(project.root / "data" / "mine")
-    assert {split: path.name for split, path in folder_of_data.splits.items()} == {"train": "everything.bmes"}
+    data_folder = open_folder(project.root / "data" / "mine")
+    assert {split: path.name for split, path in data_folder.splits.items()} == {"train": "everything.bmes"}
 
 
-def test_dataset_yaml_says_how_the_files_are_read(files: Path, tmp_path: Path) -> None:
+def test_dataset_yaml_determines_how_files_are_read(files: Path, tmp_path: Path) -> None:
     (files / "a.txt").write_bytes(TRAIN.encode("gb18030"))
     (files / "dataset.yaml").write_text("encoding: gb18030\n", encoding="utf-8")
     project = ssmi.init_project(tmp_path / "mine", data=[files / "a.txt", files / "dataset.yaml"])
-    folder_of_data = open_folder(project.root / "data" / "mine")
-    assert folder_of_data.options.encoding == "gb18030" and set(folder_of_data.splits) == {"train"}
+    data_folder = open_folder(project.root / "data" / "mine")
+    assert data_folder.options.encoding == "gb18030" and set(data_folder.splits) == {"train"}
 
 
-def test_what_was_read_is_told(files: Path, tmp_path: Path) -> None:
+def test_read_files_are_reported(files: Path, tmp_path: Path) -> None:
     reporter = RecordingReporter()
     ssmi.init_project(tmp_path / "mine", data=[files / "valid.jsonl", files / "train.bmes"], reporter=reporter)  # type: ignore[arg-type]
     assert reporter.notes == [
@@ -87,16 +87,16 @@ def test_what_was_read_is_told(files: Path, tmp_path: Path) -> None:
 # --- refusals -------------------------------------------------------------------------------------------------------
 
 
-def test_an_unreadable_file_is_refused_with_its_line_and_nothing_is_left(files: Path, tmp_path: Path) -> None:
+def test_an_invalid_file_is_refused_with_its_line_and_leaves_no_files(files: Path, tmp_path: Path) -> None:
     bad = files / "dev.bmes"
     bad.write_text("我 O\n在 B-\n", encoding="utf-8")
-    with pytest.raises(InputDataError) as refused:
+    with pytest.raises(InputDataError) as raised:
         ssmi.init_project(tmp_path / "deep" / "mine", data=[files / "train.bmes", bad])
-    assert refused.value.message.startswith(f"{bad}:2: ")
+    assert raised.value.message.startswith(f"{bad}:2: ")
     assert list((tmp_path / "deep").iterdir()) == []
 
 
-def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_empty_is_refused(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "notes.txt").write_text("mine", encoding="utf-8")
     with pytest.raises(ParameterError, match=r"not empty: notes\.txt"):
@@ -106,7 +106,7 @@ def test_a_folder_with_something_in_it_is_refused(tmp_path: Path) -> None:
         ssmi.init_project(tmp_path / "mine" / "notes.txt")
 
 
-def test_files_that_are_no_split_are_refused(files: Path, tmp_path: Path) -> None:
+def test_files_that_are_not_a_split_are_refused(files: Path, tmp_path: Path) -> None:
     for name in ("one.bmes", "train.txt", "sub/train.bmes"):
         (files / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(files / "train.bmes", files / name)
@@ -124,7 +124,7 @@ def test_files_that_are_no_split_are_refused(files: Path, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["files"]
 
 
-def test_a_name_that_leads_out_of_the_folder_is_refused(tmp_path: Path) -> None:
+def test_a_name_outside_the_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="not a plain name"):
         ssmi.init_project(tmp_path / "new", name="../other")
     assert list(tmp_path.iterdir()) == []
@@ -137,33 +137,33 @@ def _git(folder: Path, *arguments: str) -> None:
     subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True)
 
 
-def _core(root: Path) -> list[str]:
+def _dvc_settings(root: Path) -> list[str]:
     lines = (root / ".dvc" / "config").read_text(encoding="utf-8").splitlines()
     return sorted(line.strip().lower() for line in lines[1:])
 
 
-@pytest.mark.parametrize("place", ["none", "top", "below"])
-def test_dvc_fits_the_repository_around_it(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("git_at", ["none", "top", "below"])
+def test_dvc_is_configured_for_the_surrounding_repository(tmp_path: Path, git_at: str) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     root = tmp_path / "mine"
-    if place == "top":
+    if git_at == "top":
         root.mkdir()
         _git(root, "init", "--quiet")
-    elif place == "below":
+    elif git_at == "below":
         _git(tmp_path, "init", "--quiet")
     ssmi.init_project(root)
-    without_git = ["no_scm = true"] if place == "none" else []
-    assert _core(root) == sorted(["analytics = false", "check_update = false", *without_git])
+    without_git = ["no_scm = true"] if git_at == "none" else []
+    assert _dvc_settings(root) == sorted(["analytics = false", "check_update = false", *without_git])
     subprocess.run([sys.executable, "-m", "dvc", "status", "--quiet"], cwd=root, check=False, capture_output=True)
-    if place != "none":
-        told = subprocess.run(
+    if git_at != "none":
+        untracked = subprocess.run(
             ["git", "ls-files", "--others", "--exclude-standard", ".dvc"], cwd=root, capture_output=True, text=True
         )
-        assert told.stdout.splitlines() == [".dvc/.gitignore", ".dvc/config"]
+        assert untracked.stdout.splitlines() == [".dvc/.gitignore", ".dvc/config"]
 
 
-def test_the_index_of_the_repository_around_it_stays_as_it_is(tmp_path: Path) -> None:
+def test_the_index_of_the_surrounding_repository_is_unchanged(tmp_path: Path) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     _git(tmp_path, "init", "--quiet")
@@ -175,22 +175,22 @@ def test_the_index_of_the_repository_around_it_stays_as_it_is(tmp_path: Path) ->
     assert (tmp_path / ".git" / "index").read_bytes() == before
 
 
-@pytest.mark.parametrize("place", ["file/mine", "file"])
-def test_a_folder_that_cannot_be_made_is_refused(tmp_path: Path, place: str) -> None:
+@pytest.mark.parametrize("path", ["file/mine", "file"])
+def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path, path: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(ParameterError, match="file") as caught:
-        ssmi.init_project(tmp_path / place)
-    assert caught.value.next_step
+    with pytest.raises(ParameterError, match="file") as raised:
+        ssmi.init_project(tmp_path / path)
+    assert raised.value.next_step
 
 
-def test_a_place_where_the_system_makes_no_folders_is_refused() -> None:
+def test_a_system_folder_is_refused() -> None:
     if not Path("/proc/self").exists():
         pytest.skip("no /proc here")
     with pytest.raises(ParameterError, match="cannot be made"):
         ssmi.init_project("/proc/mine")
 
 
-def test_what_dvc_refuses_leaves_an_empty_folder_empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_dvc_init_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, settings = tmp_path / "mine", tmp_path / "settings"
     (root / ".git").mkdir(parents=True)
     settings.mkdir()
@@ -201,7 +201,7 @@ def test_what_dvc_refuses_leaves_an_empty_folder_empty(tmp_path: Path, monkeypat
     assert [path.name for path in root.iterdir()] == [".git"]
 
 
-def test_git_keeps_the_scores_and_no_other_artifact(files: Path, tmp_path: Path) -> None:
+def test_git_tracks_scores_and_no_other_artifacts(files: Path, tmp_path: Path) -> None:
     if shutil.which("git") is None:
         pytest.skip("git is not installed")
     root = tmp_path / "mine"

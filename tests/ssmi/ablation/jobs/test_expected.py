@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.parameters.params import TrainParams
 SPEED = Speed(start_seconds=10.0, characters=1000, characters_per_step=100.0, characters_per_second=50.0)
 
 
-def test_a_run_is_its_start_its_steps_and_its_scoring() -> None:
+def test_the_time_of_a_run_is_start_steps_and_scoring() -> None:
     trained = seconds_of_run(SPEED, TrainParams(epochs=3), tagged_characters=0)
     assert trained == pytest.approx(10 + 3 * 1000 / 50)
     scored = seconds_of_run(SPEED, TrainParams(epochs=3), tagged_characters=200)
@@ -23,17 +23,17 @@ def test_a_run_is_its_start_its_steps_and_its_scoring() -> None:
 
 
 @pytest.mark.parametrize(("max_steps", "characters", "n_epochs"), [(5, 500, 1), (15, 1500, 2), (300, 3000, 3)])
-def test_steps_end_a_run_before_its_epochs(max_steps: int, characters: int, n_epochs: int) -> None:
+def test_max_steps_limits_the_time_of_a_run(max_steps: int, characters: int, n_epochs: int) -> None:
     train = TrainParams(epochs=3, max_steps=max_steps)
-    found = seconds_of_run(SPEED, train, tagged_characters=100)
-    assert found == pytest.approx(10 + (characters + 0.35 * 100 * n_epochs) / 50)
+    seconds = seconds_of_run(SPEED, train, tagged_characters=100)
+    assert seconds == pytest.approx(10 + (characters + 0.35 * 100 * n_epochs) / 50)
 
 
 @given(st.lists(st.floats(0.1, 100), max_size=12), st.integers(1, 4))
-def test_jobs_share_the_work(seconds: list[float], n_jobs: int) -> None:
-    found = total(seconds, n_jobs=n_jobs)
-    assert found <= sum(seconds) + 1e-9
-    assert found >= max([sum(seconds) / n_jobs, *seconds], default=0) - 1e-9
+def test_parallel_jobs_share_the_work(seconds: list[float], n_jobs: int) -> None:
+    total_seconds = total(seconds, n_jobs=n_jobs)
+    assert total_seconds <= sum(seconds) + 1e-9
+    assert total_seconds >= max([sum(seconds) / n_jobs, *seconds], default=0) - 1e-9
     assert total(seconds, n_jobs=1) == pytest.approx(sum(seconds))
 
 
@@ -44,7 +44,7 @@ def test_two_jobs_take_half_of_equal_runs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "words"),
     [
         (0.0, "1 s"),
         (20.4, "20 s"),
@@ -56,17 +56,17 @@ def test_two_jobs_take_half_of_equal_runs() -> None:
         (100_000.0, "27 h 47 min"),
     ],
 )
-def test_times_in_words(seconds: float, said: str) -> None:
-    assert in_words(seconds) == said
+def test_times_are_formatted_in_words(seconds: float, words: str) -> None:
+    assert in_words(seconds) == words
 
 
-def test_what_is_told_before_it_starts() -> None:
-    said = describe({"ssmi": 300.0, "bert-crf": 220.0}, n_runs=60, seconds=7800.0, n_jobs=2)
-    assert said == "60 runs, about 2 h 10 min with 2 jobs (a run: ssmi 5 min, bert-crf 4 min)"
+def test_the_estimate_is_described() -> None:
+    description = describe({"ssmi": 300.0, "bert-crf": 220.0}, n_runs=60, seconds=7800.0, n_jobs=2)
+    assert description == "60 runs, about 2 h 10 min with 2 jobs (a run: ssmi 5 min, bert-crf 4 min)"
     assert describe({"ssmi": 20.0}, n_runs=1, seconds=20.0, n_jobs=1) == "1 run, about 20 s (a run: ssmi 20 s)"
 
 
-def test_times_are_kept_by_settings_and_by_how_many_ran_at_once(tmp_path: Path) -> None:
+def test_times_are_stored_by_settings_and_number_of_jobs(tmp_path: Path) -> None:
     times = Times(tmp_path / "private" / "times.json")
     assert times.of("0a1b", n_jobs=1) is None
     times.add("0a1b", n_jobs=1, seconds=12.34)
@@ -77,7 +77,7 @@ def test_times_are_kept_by_settings_and_by_how_many_ran_at_once(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"0a1b x1": "soon"}', '{"0a1b x1": 1' + 400 * "0" + "}", "{"])
-def test_a_damaged_file_is_no_hint(tmp_path: Path, text: str) -> None:
+def test_a_damaged_file_is_ignored(tmp_path: Path, text: str) -> None:
     times = Times(tmp_path / "times.json")
     times.path.write_text(text, encoding="utf-8")
     assert times.of("0a1b", n_jobs=1) is None

@@ -37,19 +37,19 @@ def _files(folder: Path) -> set[str]:
     return {path.relative_to(folder).parts[0] for path in folder.rglob("*")}
 
 
-def test_without_weights_all_that_a_table_needs_stays(make_job: Callable[..., Job]) -> None:
+def test_without_weights_the_files_of_a_table_are_kept(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=2)
     run_job(job, Silent())
-    metadata, whole = checkpoint_files.read_metadata(job.run / "checkpoint"), _files(job.run)
+    metadata, all_files = checkpoint_files.read_metadata(job.run / "checkpoint"), _files(job.run)
     assert read_run_metadata(job.run) == metadata
     run_job(replace(job, keep_checkpoint=False), Silent())
-    assert _files(job.run) == (whole - {"checkpoint", "pinned"}) | {KEPT_METADATA}
+    assert _files(job.run) == (all_files - {"checkpoint", "pinned"}) | {KEPT_METADATA}
     assert {"metrics.json", "history.csv", "counts"} < _files(job.run)
     assert read_run_metadata(job.run) == metadata
     assert sum(path.stat().st_size for path in job.run.rglob("*")) < 100_000
 
 
-def test_a_run_that_is_refused_leaves_no_folder(make_job: Callable[..., Job]) -> None:
+def test_a_refused_run_leaves_no_folder(make_job: Callable[..., Job]) -> None:
     job = replace(make_job(keep=False), shards_digest="0" * 64)
     with pytest.raises(StaleArtifactError):
         run_job(job, Silent())
@@ -61,24 +61,24 @@ def test_a_run_that_is_refused_leaves_no_folder(make_job: Callable[..., Job]) ->
     assert (job.run / "notes.txt").read_text(encoding="utf-8") == "mine"
 
 
-def test_the_removal_of_weights_goes_on_where_a_killed_process_left_it(make_job: Callable[..., Job]) -> None:
+def test_an_interrupted_removal_of_weights_is_completed(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=1)
     run_job(job, Silent())
     (job.run / "state").mkdir()
-    remove_leftovers(job.run)  # the weights were to stay
+    remove_leftovers(job.run)  # the weights must be kept
     assert {"checkpoint", "pinned"} < _files(job.run) and not (job.run / "state").exists()
-    whole = shutil.copytree(job.run, job.run.with_name("whole"))
+    backup = shutil.copytree(job.run, job.run.with_name("whole"))
     run_job(replace(job, keep_checkpoint=False), Silent())
-    left = _files(job.run)
+    expected = _files(job.run)
     for names in (("checkpoint", "pinned"), ("checkpoint",), ("pinned",), ()):
         for name in names:
-            shutil.copytree(whole / name, job.run / name)
+            shutil.copytree(backup / name, job.run / name)
         (job.run / "drop-weights").touch()
         remove_leftovers(job.run)
-        assert _files(job.run) == left, names
+        assert _files(job.run) == expected, names
 
 
-def test_a_run_that_says_nothing_of_itself_is_refused_as_one_without_a_checkpoint(make_job: Callable[..., Job]) -> None:
+def test_a_run_with_invalid_metadata_is_refused(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=False, epochs=1)
     with pytest.raises(MissingResourceError):
         read_run_metadata(job.run)
@@ -90,7 +90,7 @@ def test_a_run_that_says_nothing_of_itself_is_refused_as_one_without_a_checkpoin
         read_run_metadata(job.run)
 
 
-def test_a_checkpoint_says_more_than_what_an_earlier_run_left(make_job: Callable[..., Job]) -> None:
+def test_a_checkpoint_takes_precedence_over_older_metadata(make_job: Callable[..., Job]) -> None:
     run_job(make_job(keep=False, epochs=1), Silent())
     run_job(make_job(keep=True, epochs=2), Silent())
     assert (make_job(keep=True).run / KEPT_METADATA).is_file()
@@ -98,7 +98,7 @@ def test_a_checkpoint_says_more_than_what_an_earlier_run_left(make_job: Callable
 
 
 @pytest.mark.parametrize("batch_size", [4, 1000])
-def test_speed_is_measured_and_nothing_left(make_job: Callable[..., Job], batch_size: int) -> None:
+def test_measuring_speed_leaves_no_files(make_job: Callable[..., Job], batch_size: int) -> None:
     job = make_job(keep=True, epochs=50, batch_size=batch_size)
     speed = measure(job)
     assert not job.run.exists()
@@ -108,7 +108,7 @@ def test_speed_is_measured_and_nothing_left(make_job: Callable[..., Job], batch_
     assert 0 < speed.characters_per_step <= speed.characters
 
 
-def test_measuring_leaves_a_finished_run_beside_it_alone(make_job: Callable[..., Job]) -> None:
+def test_measuring_does_not_change_a_finished_run(make_job: Callable[..., Job]) -> None:
     job = make_job(keep=True, epochs=1)
     run_job(job, Silent())
     before = {path: path.stat().st_mtime_ns for path in job.run.rglob("*")}

@@ -62,83 +62,85 @@ def files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def own(built: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
+def writable_project(built: Any, copy_project: Callable[..., Any], tmp_path: Path) -> Any:
     """A writable copy of ``built``."""
     return copy_project(built, tmp_path)
 
 
 @pytest.fixture
-def opened(own: Any) -> ssmi.Project:
-    """The copy, opened from Python."""
-    return ssmi.open_project(own.root)
+def opened(writable_project: Any) -> ssmi.Project:
+    """The writable copy, opened from Python."""
+    return ssmi.open_project(writable_project.root)
 
 
-def test_the_rows_are_those_of_the_raw_text(own: Any) -> None:
-    outcome = own.ssmi("predict", "--shards", "news", "--device", "cpu")
-    folder = own.root / "artifacts" / "predict" / "tiny" / "news"
+def test_rows_equal_those_of_the_raw_text(writable_project: Any) -> None:
+    outcome = writable_project.ssmi("predict", "--shards", "news", "--device", "cpu")
+    folder = writable_project.root / "artifacts" / "predict" / "tiny" / "news"
     assert outcome.code == 0, outcome.stderr
-    tagger = ssmi.open_run(own.root / "artifacts" / "train" / "tiny", device="cpu", threads=1)
-    expected = [(number, one) for number, text in enumerate(TEXTS) for one in tagger(text)]
+    tagger = ssmi.open_run(writable_project.root / "artifacts" / "train" / "tiny", device="cpu", threads=1)
+    expected = [(number, entity) for number, text in enumerate(TEXTS) for entity in tagger(text)]
     found = predictions(folder)
-    assert [row[:4] for row in found] == [(number, one.start, one.end, one.label) for number, one in expected]
-    assert [row[4] for row in found] == pytest.approx([one.score for _, one in expected], abs=2e-5)
+    assert [row[:4] for row in found] == [
+        (number, entity.start, entity.end, entity.label) for number, entity in expected
+    ]
+    assert [row[4] for row in found] == pytest.approx([entity.score for _, entity in expected], abs=2e-5)
     assert len(found) > 20 and {row[0] for row in found} > {0, 2, 5, 6, 7, 10}
-    assert outcome.stdout == f"{len(found)} entities in {_n_sentences(own.root)} sentences: {folder}\n"
+    assert outcome.stdout == f"{len(found)} entities in {_n_sentences(writable_project.root)} sentences: {folder}\n"
 
 
 def _n_sentences(root: Path) -> int:
     return tables.count_rows(tables.list_parts(root / "artifacts" / "prepare" / "news", "text"))
 
 
-def test_what_is_less_probable_is_left_out_and_labels_are_the_runs(opened: ssmi.Project) -> None:
-    whole = predictions(opened.predict_shards("news", device="cpu").folder)
-    likely = predictions(opened.predict_shards("news", min_score=0.9, device="cpu").folder)
-    assert likely == [row for row in whole if row[4] >= 0.9]
-    assert 0 < len(likely) < len(whole)
+def test_entities_below_min_score_are_omitted(opened: ssmi.Project) -> None:
+    every_prediction = predictions(opened.predict_shards("news", device="cpu").folder)
+    probable = predictions(opened.predict_shards("news", min_score=0.9, device="cpu").folder)
+    assert probable == [row for row in every_prediction if row[4] >= 0.9]
+    assert 0 < len(probable) < len(every_prediction)
 
 
-def test_finished_parts_stay_and_the_others_are_made(opened: ssmi.Project) -> None:
+def test_finished_parts_are_kept_and_the_others_rebuilt(opened: ssmi.Project) -> None:
     first = opened.predict_shards("news", device="cpu")
     assert (first.n_kept, first.n_parts) == (0, len(list(first.folder.glob("part-*.parquet")))) and first.n_parts > 3
-    whole = files(first.folder)
+    contents = files(first.folder)
     # As after an interruption: no manifest, one part missing, one part truncated.
     kept = first.folder / "part-00000.parquet"
     stamp = kept.stat().st_mtime_ns
     (first.folder / "manifest.json").unlink()
     (first.folder / "part-00001.parquet").unlink()
-    (first.folder / "part-00002.parquet").write_bytes(whole["part-00002.parquet"][:40])
-    again = opened.predict_shards("news", device="cpu")
-    assert (again.n_kept, again.n_entities) == (first.n_parts - 2, first.n_entities)
-    assert files(first.folder) == whole and kept.stat().st_mtime_ns == stamp
+    (first.folder / "part-00002.parquet").write_bytes(contents["part-00002.parquet"][:40])
+    second = opened.predict_shards("news", device="cpu")
+    assert (second.n_kept, second.n_entities) == (first.n_parts - 2, first.n_entities)
+    assert files(first.folder) == contents and kept.stat().st_mtime_ns == stamp
     assert opened.predict_shards("news", device="cpu").n_kept == first.n_parts
     # Parts with other settings are rebuilt, and extra parts of a larger corpus are removed.
-    (first.folder / "part-00099.parquet").write_bytes(whole["part-00000.parquet"])
+    (first.folder / "part-00099.parquet").write_bytes(contents["part-00000.parquet"])
     (first.folder / ".part-00000.parquet.1a2b.tmp").write_bytes(b"half")
     assert opened.predict_shards("news", min_score=0.5, device="cpu").n_kept == 0
-    assert sorted(files(first.folder)) == sorted(whole)
+    assert sorted(files(first.folder)) == sorted(contents)
 
 
-def test_a_changed_part_is_made_again_and_files_of_others_stay(opened: ssmi.Project) -> None:
+def test_a_changed_part_is_rebuilt_and_other_files_are_kept(opened: ssmi.Project) -> None:
     folder = opened.predict_shards("news", device="cpu").folder
-    whole, part = files(folder), folder / "part-00000.parquet"
-    for place in (10, len(whole[part.name]) // 2, len(whole[part.name]) - 200):
-        changed = bytearray(whole[part.name])
-        changed[place] ^= 1
+    contents, part = files(folder), folder / "part-00000.parquet"
+    for offset in (10, len(contents[part.name]) // 2, len(contents[part.name]) - 200):
+        changed = bytearray(contents[part.name])
+        changed[offset] ^= 1
         part.write_bytes(bytes(changed))
         opened.predict_shards("news", device="cpu")
-        assert files(folder) == whole
+        assert files(folder) == contents
     (folder / "notes.md").write_text("mine", encoding="utf-8")
     (folder / "more").mkdir()
-    assert opened.predict_shards("news", device="cpu").n_kept == len(whole) - 1
+    assert opened.predict_shards("news", device="cpu").n_kept == len(contents) - 1
     assert (folder / "notes.md").read_text(encoding="utf-8") == "mine" and (folder / "more").is_dir()
 
 
 @pytest.mark.parametrize("column", [pa.array([1], pa.duration("s")), pa.array([b"\xff"]), pa.array([float("nan")])])
-def test_a_table_of_other_columns_is_no_finished_part(tmp_path: Path, column: pa.Array) -> None:
+def test_a_table_with_other_columns_is_not_a_finished_part(tmp_path: Path, column: pa.Array) -> None:
     target = tmp_path / "part-00000.parquet"
     pq.write_table(pa.table({"score": column}), target)
-    places = {name: tmp_path for name in ("checkpoint", "boundaries", "part", "sources")}
-    assert not is_finished(PartTask(**places, arrays=(), target=target, device="cpu", min_score=0.0, made_from=""))
+    folders = {name: tmp_path for name in ("checkpoint", "boundaries", "part", "sources")}
+    assert not is_finished(PartTask(**folders, arrays=(), target=target, device="cpu", min_score=0.0, made_from=""))
 
 
 def test_workers_write_the_same_bytes(opened: ssmi.Project) -> None:
@@ -148,7 +150,7 @@ def test_workers_write_the_same_bytes(opened: ssmi.Project) -> None:
     assert files(with_workers.folder) == serial
 
 
-def test_the_manifest_is_last_and_holds_no_path(opened: ssmi.Project) -> None:
+def test_the_manifest_describes_the_run_and_has_no_path(opened: ssmi.Project) -> None:
     result = opened.predict_shards("news", device="cpu")
     text = (result.folder / "manifest.json").read_text(encoding="utf-8")
     manifest = json.loads(text)
@@ -171,9 +173,9 @@ def test_features_of_another_build_are_refused(opened: ssmi.Project) -> None:
     opened.build_features(corpus="news")
     with pytest.raises(
         StaleArtifactError, match=r"map and segment vectors .* in the run, .* in the shards; PMI pairs"
-    ) as caught:
+    ) as raised:
         opened.predict_shards("news")
-    assert "--corpus news --like" in caught.value.next_step
+    assert "--corpus news --like" in raised.value.next_step
 
 
 def test_sentences_of_another_build_are_refused(opened: ssmi.Project) -> None:
@@ -182,10 +184,10 @@ def test_sentences_of_another_build_are_refused(opened: ssmi.Project) -> None:
         opened.predict_shards("news")
 
 
-def test_what_is_no_corpus_is_refused_with_the_way_out(opened: ssmi.Project) -> None:
-    with pytest.raises(ParameterError, match="a data set, with labels") as caught:
+def test_invalid_corpora_are_refused_with_advice(opened: ssmi.Project) -> None:
+    with pytest.raises(ParameterError, match="a data set, with labels") as raised:
         opened.predict_shards("tiny")
-    assert "ssmi-cli evaluate" in caught.value.next_step
+    assert "ssmi-cli evaluate" in raised.value.next_step
     with pytest.raises(MissingResourceError, match="not built") as missing:
         opened.predict_shards("nothing")
     assert "--corpus nothing" in missing.value.next_step
@@ -198,7 +200,7 @@ def test_what_is_no_corpus_is_refused_with_the_way_out(opened: ssmi.Project) -> 
 
 
 @pytest.mark.parametrize("option", [("--format", "conll"), ("--entities", "a.txt"), ("--interactive",), ("a.txt",)])
-def test_options_of_files_mean_nothing_to_a_corpus(built: Any, option: tuple[str, ...], tmp_path: Path) -> None:
+def test_options_for_files_are_refused_for_a_corpus(built: Any, option: tuple[str, ...], tmp_path: Path) -> None:
     words = [str(tmp_path / word) if word.endswith(".txt") else word for word in option]
     (tmp_path / "a.txt").write_text("北京\tLOC\n", encoding="utf-8")
     outcome = built.ssmi("predict", "--shards", "news", *words)
@@ -217,14 +219,14 @@ def test_options_of_files_mean_nothing_to_a_corpus(built: Any, option: tuple[str
         ("encoder", "adapt", "--out", "new"),
     ],
 )
-def test_a_corpus_named_as_a_data_set_is_refused_with_what_can_be_done(built: Any, command: tuple[str, ...]) -> None:
+def test_a_corpus_as_data_set_is_refused_with_advice(built: Any, command: tuple[str, ...]) -> None:
     outcome = built.ssmi(*command, "--dataset", "news")
     assert outcome.code == 4, outcome.stderr
     assert "corpus news: text without labels" in outcome.stderr
     assert "ssmi-cli predict --shards news tags it" in outcome.stderr and "train --dataset" not in outcome.stderr
 
 
-def test_nothing_is_trained_or_scored_on_a_corpus(built: Any) -> None:
+def test_training_and_scoring_on_a_corpus_are_refused(built: Any) -> None:
     for command in (("train", "--dataset", "news"), ("report", "--dataset", "news")):
         outcome = built.ssmi(*command, "-S", "prepare.sentences_per_part=4") if command[0] == "train" else None
         outcome = outcome or built.ssmi(*command, "--run", str(built.root / "artifacts" / "train" / "tiny"))
@@ -232,20 +234,20 @@ def test_nothing_is_trained_or_scored_on_a_corpus(built: Any) -> None:
         assert "news: text without labels" in outcome.stderr and "predict --shards news" in outcome.stderr
 
 
-def test_runs_of_one_folder_name_do_not_share_their_predictions(opened: ssmi.Project) -> None:
+def test_runs_with_the_same_folder_name_have_separate_predictions(opened: ssmi.Project) -> None:
     run = opened.paths.run("tiny")
     elsewhere = opened.root / "elsewhere" / "tiny"
     shutil.copytree(run, elsewhere)
-    of_train, of_copy = opened.predict_shards("news", device="cpu"), opened.predict_shards("news", run=elsewhere)
-    digest = json.loads((of_copy.folder / "manifest.json").read_text(encoding="utf-8"))["inputs"]["run"]
-    assert (of_train.folder.parent.name, of_copy.folder.parent.name) == ("tiny", f"tiny@{digest[:8]}")
+    original, copied = opened.predict_shards("news", device="cpu"), opened.predict_shards("news", run=elsewhere)
+    digest = json.loads((copied.folder / "manifest.json").read_text(encoding="utf-8"))["inputs"]["run"]
+    assert (original.folder.parent.name, copied.folder.parent.name) == ("tiny", f"tiny@{digest[:8]}")
     # A copy of the run in another place counts as the same run, and the output folder keeps its name.
     elsewhere.rename(opened.root / "tiny")
-    assert opened.predict_shards("news", run=opened.root / "tiny").n_kept == of_copy.n_parts
-    assert opened.predict_shards("news", run=run).folder == of_train.folder
+    assert opened.predict_shards("news", run=opened.root / "tiny").n_kept == copied.n_parts
+    assert opened.predict_shards("news", run=run).folder == original.folder
 
 
-def test_another_corpus_of_the_name_is_not_taken_for_the_built_one(opened: ssmi.Project) -> None:
+def test_another_corpus_with_the_same_name_is_refused(opened: ssmi.Project) -> None:
     other = opened.root / "other" / "news"
     other.mkdir(parents=True)
     (other / "a.txt").write_text("别的文字\n", encoding="utf-8")

@@ -29,10 +29,10 @@ def texts(data: bytes, **options: Any) -> list[str]:
     return [record.text for record in read(data, **options)]
 
 
-def refused(data: bytes, **options: Any) -> str:
-    with pytest.raises(InputDataError) as caught:
+def read_error(data: bytes, **options: Any) -> str:
+    with pytest.raises(InputDataError) as raised:
         read(data, **options)
-    return str(caught.value)
+    return str(raised.value)
 
 
 # --- encodings --------------------------------------------------------------------------------------------------------
@@ -40,65 +40,65 @@ def refused(data: bytes, **options: Any) -> str:
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "utf-32-be", "utf-8"])
 @pytest.mark.parametrize("end", ["\n", "\r\n"])
-def test_a_byte_order_mark_says_which_encoding(encoding: str, end: str) -> None:
+def test_a_byte_order_mark_determines_the_encoding(encoding: str, end: str) -> None:
     mark = "\ufeff" if encoding.endswith(("e", "utf-8")) else ""
     data = (mark + "".join(line + end for line in LINES)).encode(encoding)
     assert texts(data) == LINES
     assert texts(data, encoding=encoding) == LINES
-    told: list[int] = []
-    texts(data, advance=told.append)
-    assert sum(told) == len(data)
+    progress: list[int] = []
+    texts(data, advance=progress.append)
+    assert sum(progress) == len(data)
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "utf-16-le", "utf-16-be", "utf-32-le", "utf-8"])
 @given(lines=st.lists(st.text(st.characters(exclude_characters="\0\r\n\ufeff", codec="utf-8"), min_size=1), min_size=1))
-def test_any_line_in_an_encoding_that_was_said(encoding: str, lines: list[str]) -> None:
+def test_any_line_is_read_in_a_given_encoding(encoding: str, lines: list[str]) -> None:
     data = "\n".join([*lines, "中"]).encode(encoding)
     assert texts(data, kind="text", encoding=encoding)[-1] == "中"
     if not any(mark in data[:4] for mark in (b"\xff\xfe", b"\xfe\xff")) and b"\x00" not in data[:1]:
         assert texts(data, kind="text", encoding=encoding) == [*lines, "中"]
 
 
-def test_gbk_is_said_and_never_guessed() -> None:
+def test_gbk_is_never_guessed() -> None:
     data = "王小明\n北京\n".encode("gbk")
-    assert "a.txt:1: not UTF-8 (byte 1 of the line is 0xcd" in refused(data) and "--encoding" in refused(data)
+    assert "a.txt:1: not UTF-8 (byte 1 of the line is 0xcd" in read_error(data) and "--encoding" in read_error(data)
     assert texts(data, encoding="gbk") == ["王小明", "北京"]
-    assert "a.txt:2: not GBK (byte 1 of the line is 0xff" in refused(
+    assert "a.txt:2: not GBK (byte 1 of the line is 0xff" in read_error(
         "王小明\n".encode("gbk") + b"\xff\n", encoding="gbk"
     )
     assert texts("北".encode("gbk") + b"\xff\n", encoding="gbk", errors="replace") == ["北\ufffd"]
 
 
-def test_what_is_said_and_what_the_mark_says_must_agree() -> None:
-    assert "byte order mark of utf-16-le, not gbk" in refused("\ufeff北京".encode("utf-16-le"), encoding="gbk")
-    assert "does not say which utf-16" in refused("北京".encode("utf-16-le"), encoding="utf-16")
-    assert "a.txt:2: not UTF-16-LE (byte 1 of" in refused(
+def test_the_given_encoding_must_agree_with_the_mark() -> None:
+    assert "byte order mark of utf-16-le, not gbk" in read_error("\ufeff北京".encode("utf-16-le"), encoding="gbk")
+    assert "does not say which utf-16" in read_error("北京".encode("utf-16-le"), encoding="utf-16")
+    assert "a.txt:2: not UTF-16-LE (byte 1 of" in read_error(
         "北京\n".encode("utf-16") + b"\x00\xdc\n\x00", encoding="utf-16"
     )
 
 
 @pytest.mark.parametrize("name", ["klingon", "base64", "unicode_escape", "idna", "cp037"])
-def test_encodings_that_are_none_of_text(name: str) -> None:
+def test_encodings_that_are_not_of_text_are_refused(name: str) -> None:
     with pytest.raises(ParameterError, match="gb18030"):
         read(b"a", encoding=name)
 
 
-def test_packed_with_gzip() -> None:
-    whole = "".join(f"{line}\n" for line in LINES).encode("utf-16")
-    assert texts(gzip.compress(whole)) == LINES
-    assert "gzip" in refused(gzip.compress(whole * 50)[:-20])
-    assert "PDF" in refused(gzip.compress(b"%PDF-1.7"))
-    told: list[int] = []
-    packed = gzip.compress(whole)
-    texts(packed, advance=told.append)
-    assert sum(told) == len(packed)
+def test_gzip_files_are_read() -> None:
+    data = "".join(f"{line}\n" for line in LINES).encode("utf-16")
+    assert texts(gzip.compress(data)) == LINES
+    assert "gzip" in read_error(gzip.compress(data * 50)[:-20])
+    assert "PDF" in read_error(gzip.compress(b"%PDF-1.7"))
+    progress: list[int] = []
+    compressed = gzip.compress(data)
+    texts(compressed, advance=progress.append)
+    assert sum(progress) == len(compressed)
 
 
 # --- files that are not text ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         (b"PK\x03\x04\x14\x00", "zip archive"),
         (b"%PDF-1.7\n", "PDF"),
@@ -109,12 +109,12 @@ def test_packed_with_gzip() -> None:
         (bytes(range(8)) * 9, "NUL bytes"),
     ],
 )
-def test_what_is_no_text_is_refused_whatever_was_asked(data: bytes, says: str) -> None:
+def test_binary_files_are_refused_for_every_kind(data: bytes, message: str) -> None:
     for kind in (None, "text", "jsonl", "csv"):
-        assert says in refused(data, kind=kind)
+        assert message in read_error(data, kind=kind)
 
 
-def test_a_text_may_hold_a_nul() -> None:
+def test_a_text_can_contain_a_nul() -> None:
     assert texts("北\x00京\n".encode()) == ["北\x00京"]
 
 
@@ -129,32 +129,32 @@ def test_a_text_may_hold_a_nul() -> None:
         ("[" + ",\n".join(['{"text": "北京"}'] * 900) + "]", "json"),
     ],
 )
-def test_json_without_its_name(data: str, option: str) -> None:
-    said = refused(data.encode())
-    assert "begins as JSON" in said and f"--input {option} " in said
+def test_json_in_a_text_file_is_refused(data: str, option: str) -> None:
+    message = read_error(data.encode())
+    assert "begins as JSON" in message and f"--input {option} " in message
     assert texts(data.encode(), kind="text")  # if requested explicitly
 
 
 @pytest.mark.parametrize(
     "text", ["[图片] 今天", "{北京}", "[1] 王力：汉语", "[1]", '{"', "[]", "[", '["北京', "{}北京"]
 )
-def test_a_text_may_begin_with_a_bracket(text: str) -> None:
+def test_a_text_can_begin_with_a_bracket(text: str) -> None:
     assert texts(text.encode()) == [text]
 
 
 @pytest.mark.parametrize("data", ['<?xml version="1.0"?><a/>', "<!DOCTYPE html>", "<html><p>北京"])
-def test_markup(data: str) -> None:
-    assert "markup" in refused(data.encode())
+def test_markup_is_refused_unless_requested_as_text(data: str) -> None:
+    assert "markup" in read_error(data.encode())
     assert texts(data.encode(), kind="text") == [data]
 
 
 @pytest.mark.parametrize("name", ["a.xml", "b.HTML", "c.docx", "d.xlsx", "e.pdf", "f.zip", "g.parquet", "h.xml.gz"])
-def test_names_of_what_is_not_read(name: str) -> None:
+def test_unsupported_file_names_are_refused(name: str) -> None:
     with pytest.raises(InputDataError, match="by its name"):
         kind_of_name(Path(name))
 
 
-def test_names_of_what_is_read() -> None:
+def test_the_kind_of_a_file_is_known_by_its_name() -> None:
     names = ("a.txt", "a", "a.csv", "a.TSV", "a.json", "a.jsonl.gz", "a.gz")
     assert [kind_of_name(Path(name)) for name in names] == [None, None, "csv", "tsv", "json", "jsonl", None]
 
@@ -165,7 +165,7 @@ CELL = st.text(st.characters(exclude_characters="\x00", codec="utf-8"), max_size
 
 
 @given(rows=st.lists(st.tuples(CELL, CELL), max_size=5), kind=st.sampled_from(["csv", "tsv"]))
-def test_what_a_table_holds_comes_back(rows: list[tuple[str, str]], kind: str) -> None:
+def test_tables_are_read_back(rows: list[tuple[str, str]], kind: str) -> None:
     written = io.StringIO(newline="")
     writer = csv.writer(written, delimiter="\t" if kind == "tsv" else ",", quoting=csv.QUOTE_ALL)
     writer.writerows([("id", "content"), *rows])
@@ -174,7 +174,7 @@ def test_what_a_table_holds_comes_back(rows: list[tuple[str, str]], kind: str) -
     assert all(list(record.fields) == ["id"] for record in records)
 
 
-def test_a_table_in_gbk_with_line_ends_in_its_fields() -> None:
+def test_a_table_in_gbk_with_line_ends_in_its_fields_is_read() -> None:
     data = 'id,text\r\n1,"王小明\n在""北京"""\r\n\r\n2,上海\r\n'.encode("gbk")
     assert [dict(record.fields) for record in read(data, kind="csv", encoding="gbk")] == [
         {"id": "1", "text": '王小明\n在"北京"'},
@@ -183,7 +183,7 @@ def test_a_table_in_gbk_with_line_ends_in_its_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         ("id,content\n1,北京\n", "a.txt:1: the header has no field 'text'; it has 'id', 'content'"),
         ("id;content\n1;北京\n", "it is one field 'id;content', so semicolons seem to separate → save it with commas"),
@@ -195,24 +195,24 @@ def test_a_table_in_gbk_with_line_ends_in_its_fields() -> None:
         ('text\n北京\n"上海\n' + "海\n" * 9, "a.txt:3: not a row"),
     ],
 )
-def test_tables_that_are_none(data: str, says: str) -> None:
-    assert says in refused(data.encode(), kind="csv")
+def test_invalid_tables_are_refused(data: str, message: str) -> None:
+    assert message in read_error(data.encode(), kind="csv")
 
 
-def test_a_table_of_commas_that_is_read_as_one_of_tabs() -> None:
-    assert "so commas seem to separate → name it .csv" in refused("id,content\n1,北京\n".encode(), kind="tsv")
+def test_a_comma_separated_table_read_as_tsv_is_refused() -> None:
+    assert "so commas seem to separate → name it .csv" in read_error("id,content\n1,北京\n".encode(), kind="tsv")
 
 
-def test_a_field_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_overlong_fields_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ssmi.predict.input.reading.LONGEST_FIELD", 0)
     before = csv.field_size_limit(1 << 17)  # a limit of the whole process, which other readers may have raised
     try:
-        assert "field larger than field limit" in refused(b"text\n" + b"a" * (1 << 18) + b"\n", kind="csv")
+        assert "field larger than field limit" in read_error(b"text\n" + b"a" * (1 << 18) + b"\n", kind="csv")
     finally:
         csv.field_size_limit(before)
 
 
-def test_an_array() -> None:
+def test_json_arrays_are_read() -> None:
     body = [{"id": 1, "text": "北京"}, "上海", {"text": "\ud800", "n": None}]
     records = read(json.dumps(body, indent=1).encode(), kind="json")
     assert [record.text for record in records] == ["北京", "上海", "\ud800"]
@@ -221,7 +221,7 @@ def test_an_array() -> None:
 
 
 @pytest.mark.parametrize(
-    ("data", "says"),
+    ("data", "message"),
     [
         ('{"text": "a"}\n{"text": "b"}', "a.txt:2: not JSON (Extra data"),
         ('{"data": ["a"], "n": 1}', "an object with the fields 'data', 'n'"),
@@ -235,12 +235,14 @@ def test_an_array() -> None:
         ("3", "a number, not a JSON array"),
     ],
 )
-def test_arrays_that_are_none(data: str, says: str) -> None:
-    assert says in refused(data.encode(), kind="json")
+def test_invalid_arrays_are_refused(data: str, message: str) -> None:
+    assert message in read_error(data.encode(), kind="json")
 
 
-def test_a_field_of_another_name_and_a_field_text_beside_it() -> None:
+def test_the_text_field_can_be_named() -> None:
     data = '{"content": "北京", "id": 7}\n'.encode()
     (record,) = read(data, kind="jsonl", text_field="content")
     assert record == Record("北京", {"id": 7})
-    assert "beside 'content'" in refused('{"content": "北京", "text": 7}'.encode(), kind="jsonl", text_field="content")
+    assert "beside 'content'" in read_error(
+        '{"content": "北京", "text": 7}'.encode(), kind="jsonl", text_field="content"
+    )

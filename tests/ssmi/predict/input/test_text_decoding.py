@@ -25,10 +25,10 @@ def _source(data: bytes, encoding: str | None = None, **options: object) -> Sour
     return Source(io.BytesIO(data), name="a.txt", encoding=encoding, **options)  # type: ignore[arg-type]
 
 
-def _refused(data: bytes, encoding: str | None = None) -> InputDataError:
-    with pytest.raises(InputDataError) as caught:
+def _read_error(data: bytes, encoding: str | None = None) -> InputDataError:
+    with pytest.raises(InputDataError) as raised:
         list(_source(data, encoding).lines())
-    return caught.value
+    return raised.value
 
 
 @given(text=texts, encoding=st.sampled_from(ENCODINGS), packed=st.booleans())
@@ -45,25 +45,25 @@ def test_only_a_line_feed_ends_a_line(text: str, encoding: str, packed: bool) ->
 
 
 @given(text=texts, encoding=st.sampled_from(sorted(MARKS)), packed=st.booleans())
-def test_a_mark_is_no_part_of_the_text_and_every_byte_is_told(text: str, encoding: str, packed: bool) -> None:
+def test_marks_are_removed_and_every_byte_counts_as_progress(text: str, encoding: str, packed: bool) -> None:
     data = MARKS[encoding] + text.encode(encoding)
-    given_bytes = gzip.compress(data) if packed else data
-    told: list[int] = []
-    source = _source(given_bytes, advance=told.append)
+    content = gzip.compress(data) if packed else data
+    progress: list[int] = []
+    source = _source(content, advance=progress.append)
     assert source.encoding == encoding
     assert "".join(line for _, line in source.lines()) == text
     assert source.beginning() == text[: len(source.beginning())]
     if packed or text:
-        assert sum(told) == len(given_bytes)
+        assert sum(progress) == len(content)
 
 
-def test_the_beginning_ends_before_a_character_that_is_cut_in_two() -> None:
+def test_the_beginning_contains_only_complete_characters() -> None:
     source = _source("北".encode() * HEAD)
     assert source.beginning() == "北" * (HEAD // 3)
     assert sum(len(line) for _, line in source.lines()) == HEAD  # peeking consumed nothing
 
 
-def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
+def test_lines_of_a_pipe_are_read_immediately() -> None:
     reading, writing = os.pipe()
     os.write(writing, "北京\n".encode())
     with os.fdopen(reading, "rb") as stream:
@@ -90,29 +90,29 @@ def test_a_line_of_a_pipe_is_there_before_the_next_is_written() -> None:
         (b"\xff\xfe\x00\xd8", None, "a.txt:1: not UTF-16-LE (byte 3 of the line is 0x00: unexpected end of data)"),
     ],
 )
-def test_a_wrong_byte_is_named_with_its_offset_in_the_file(data: bytes, encoding: str | None, message: str) -> None:
-    error = _refused(data, encoding)
+def test_invalid_bytes_are_reported_with_their_position(data: bytes, encoding: str | None, message: str) -> None:
+    error = _read_error(data, encoding)
     assert error.message == message
     assert "--encoding" in error.next_step and "--errors replace" in error.next_step
     assert "\ufffd" in "".join(line for _, line in _source(data, encoding).lines("replace"))
 
 
-@pytest.mark.parametrize("kept", [3, 15, -9, -4, -1])
-def test_gzip_that_is_cut_off(kept: int) -> None:
+@pytest.mark.parametrize("length", [3, 15, -9, -4, -1])
+def test_truncated_gzip_is_refused(length: int) -> None:
     packed = gzip.compress(os.urandom(3 * HEAD).hex().encode())
-    error = _refused(packed[:kept])
+    error = _read_error(packed[:length])
     assert error.message.startswith("a.txt: damaged or incomplete gzip file (")
     assert error.next_step == "copy it again"
 
 
-def test_gzip_whose_checksum_is_wrong() -> None:
+def test_gzip_with_a_wrong_checksum_is_refused() -> None:
     packed = bytearray(gzip.compress("北京\n".encode() * 4_000))
     packed[-6] ^= 1
-    assert "damaged" in _refused(bytes(packed)).message
+    assert "damaged" in _read_error(bytes(packed)).message
 
 
 @pytest.mark.parametrize(
-    ("magic", "what", "next_step"),
+    ("magic", "description", "next_step"),
     [
         (b"\xfd7zXZ\x00", "packed with xz", "unpack it first"),
         (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "unpack it first"),
@@ -121,24 +121,24 @@ def test_gzip_whose_checksum_is_wrong() -> None:
         (b"\xff\xd8\xff\xe0", "a picture", "name files of text"),
     ],
 )
-def test_a_file_of_another_kind_is_named(magic: bytes, what: str, next_step: str) -> None:
-    error = _refused(magic + bytes(60), "latin-1")
-    assert error.message == f"a.txt: {what}, not text" and error.next_step.startswith(next_step)
+def test_binary_files_are_refused_by_kind(magic: bytes, description: str, next_step: str) -> None:
+    error = _read_error(magic + bytes(60), "latin-1")
+    assert error.message == f"a.txt: {description}, not text" and error.next_step.startswith(next_step)
 
 
 @pytest.mark.parametrize(("nuls", "length", "text"), [(2, 4, True), (3, 40, False), (4, 64, True), (5, 64, False)])
-def test_a_few_nuls_are_text_and_many_are_not(nuls: int, length: int, text: bool) -> None:
+def test_few_nul_bytes_are_text_and_many_are_not(nuls: int, length: int, text: bool) -> None:
     data = b"a" * (length - nuls) + bytes(nuls)
     if text:
         assert list(_source(data).lines()) == [(1, data.decode())]
     else:
-        assert "full of NUL bytes, not text in utf-8" in _refused(data).message
+        assert "full of NUL bytes, not text in utf-8" in _read_error(data).message
 
 
-def test_names_of_encodings() -> None:
+def test_encoding_names_are_normalised() -> None:
     assert [check_encoding(name) for name in ("UTF8", "utf-8-sig", "GBK", "U16")] == ["utf-8", "utf-8", "gbk", "utf-16"]
-    with pytest.raises(ParameterError) as refused:
+    with pytest.raises(ParameterError) as raised:
         check_encoding("rot13")
-    assert refused.value.message == "encoding 'rot13': unknown, or not a text encoding"
-    assert _refused(b"a", "utf-32").next_step.startswith("--encoding utf-32-le ")
+    assert raised.value.message == "encoding 'rot13': unknown, or not a text encoding"
+    assert _read_error(b"a", "utf-32").next_step.startswith("--encoding utf-32-le ")
     assert _source("\ufeff北".encode("utf-16-be"), "utf-16").encoding == "utf-16-be"  # the mark says which
