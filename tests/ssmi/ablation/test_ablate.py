@@ -170,7 +170,10 @@ def test_one_process_and_two_give_the_same_runs(folded: Any) -> None:
     assert {key: scores[key] for key in ("f1", "gold", "n_sentences")} == {
         key: metrics[key] for key in ("f1", "gold", "n_sentences")
     }
-    assert folded.ssmi("predict", "--run", str(run), "--text", "王小明在北京").code in (0, 2)
+    text = folded.root / "text.txt"
+    text.write_text("王小明在北京\n", encoding="utf-8")
+    predicted = folded.ssmi("predict", "--run", str(run), str(text))
+    assert predicted.code == 0 and json.loads(predicted.stdout)["text"] == "王小明在北京"
     outcome = folded.ssmi("report", "--run", str(run))
     assert outcome.code == 2 and "a run of one fold" in outcome.stderr
     shutil.rmtree(run / "counts")

@@ -153,11 +153,9 @@ def test_runs_stop_when_their_parent_is_killed(make_job: Callable[..., Job]) -> 
         process.kill()
         process.communicate(timeout=300)
     _wait_until(lambda: all((job.run / "state" / "state.json").is_file() for job in jobs))
-    sizes = [log_of(job.run).stat().st_size for job in jobs]
     _wait_until(lambda: not _workers_of(jobs))
     # The saved states can be resumed.
     assert [states.find(job.run) is not None for job in jobs] == [True, True]
-    assert [log_of(job.run).stat().st_size >= size for job, size in zip(jobs, sizes, strict=True)] == [True, True]
 
 
 def _workers_of(jobs: list[Job]) -> list[int]:

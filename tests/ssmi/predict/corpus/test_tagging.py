@@ -226,12 +226,13 @@ def test_a_corpus_as_data_set_is_refused_with_advice(built: Any, command: tuple[
     assert "ssmi-cli predict --shards news tags it" in outcome.stderr and "train --dataset" not in outcome.stderr
 
 
-def test_training_and_scoring_on_a_corpus_are_refused(built: Any) -> None:
-    for command in (("train", "--dataset", "news"), ("report", "--dataset", "news")):
-        outcome = built.ssmi(*command, "-S", "prepare.sentences_per_part=4") if command[0] == "train" else None
-        outcome = outcome or built.ssmi(*command, "--run", str(built.root / "artifacts" / "train" / "tiny"))
-        assert outcome.code == 4, outcome.stderr
-        assert "news: text without labels" in outcome.stderr and "predict --shards news" in outcome.stderr
+@pytest.mark.parametrize(
+    "command", [("train", "-S", "prepare.sentences_per_part=4"), ("report", "--run", "artifacts/train/tiny")]
+)
+def test_training_and_scoring_on_a_corpus_are_refused(built: Any, command: tuple[str, ...]) -> None:
+    outcome = built.ssmi(*command, "--dataset", "news")
+    assert outcome.code == 4, outcome.stderr
+    assert "news: text without labels" in outcome.stderr and "predict --shards news" in outcome.stderr
 
 
 def test_runs_with_the_same_folder_name_have_separate_predictions(opened: ssmi.Project) -> None:
