@@ -1,4 +1,4 @@
-"""Stored states of the frozen encoder, whole and broken."""
+"""Stored states of the frozen encoder: intact and damaged files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 
 @pytest.mark.parametrize("name", ["hidden", "specials"])
 @pytest.mark.parametrize("damage", ["missing", "too short", "float32", "not an array"])
-def test_states_that_do_not_fit(shards: Path, reseal: Callable[..., None], damage: str, name: str) -> None:
+def test_unusable_state_files_are_refused(shards: Path, reseal: Callable[..., None], damage: str, name: str) -> None:
     path = shards / "train" / f"part-00001.{name}.npy"
     states = np.load(path)
     path.unlink()
@@ -33,7 +33,7 @@ def test_states_that_do_not_fit(shards: Path, reseal: Callable[..., None], damag
         read_split(opened, "train", boundaries=opened.boundaries, required=required)
 
 
-def test_each_window_has_its_own_states_of_cls_and_sep(shards: Path) -> None:
+def test_each_window_has_its_cls_and_sep_states(shards: Path) -> None:
     opened = open_shards(shards)
     required = RequiredFeatures(hidden=True, special_states=True)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
