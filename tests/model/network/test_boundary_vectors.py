@@ -44,7 +44,7 @@ def test_a_network_without_boundaries_looks_nothing_up(shards: Path, make_params
 
 
 @torch.no_grad()
-def test_negatives_are_looked_up_for_the_losses_that_read_them(
+def test_negatives_are_looked_up_only_for_losses_that_read_them(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
@@ -54,7 +54,7 @@ def test_negatives_are_looked_up_for_the_losses_that_read_them(
 
 
 @torch.no_grad()
-def test_the_best_boundary_comes_with_its_role_and_scaled_by_its_gate(
+def test_best_boundary_has_its_role_and_is_scaled_by_its_gate(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
@@ -72,14 +72,20 @@ def test_the_best_boundary_comes_with_its_role_and_scaled_by_its_gate(
 @torch.no_grad()
 @pytest.mark.parametrize("fusion", ["input", "layer"])
 @pytest.mark.parametrize("roles", [False, True])
-def test_a_hidden_boundary_looks_like_none(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make, fusion: str, roles: bool
+def test_hidden_boundary_equals_no_boundary(
+    shards: Path,
+    make_network: Make,
+    make_params: Make,
+    randomize_zeros: Make,
+    make_batch: Make,
+    fusion: str,
+    roles: bool,
 ) -> None:
     opened = open_shards(shards)
     batch = make_batch(opened)
     switches = {"model__fusion": fusion, "model__boundary_roles": roles}
     network = make_network(opened, make_params(model__boundary_dropout=0.999999, **switches))
-    stir(network)
+    randomize_zeros(network)
     blank = {name: torch.zeros_like(getattr(batch, name)) for name in (*ROWS, "boundary_roles")}
     expected = network(replace(batch, **blank))
     assert not torch.equal(network(batch), expected)
@@ -93,16 +99,16 @@ def test_boundaries_are_hidden_character_by_character(
     opened = open_shards(shards)
     batch = make_batch(opened)
     network = make_network(opened, make_params(model__boundary_dropout=0.5)).train()
-    seen = []
+    inputs = []
     assert network.boundary is not None
-    network.boundary.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network.boundary.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network(batch)
-    (rows,) = seen
-    kept = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in rows]
-    given = [getattr(batch, name) for name in ROWS]
-    had = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in given]
-    everywhere = torch.stack(had).all(0)
-    shares = torch.stack(kept)[:, everywhere]
+    (rows,) = inputs
+    visible = [(ids > 0).flatten(2).any(-1) if ids.ndim > 2 else ids > 0 for ids in rows]
+    batch_rows = [getattr(batch, name) for name in ROWS]
+    present = [(ids > 0).flatten(2).any(-1) if ids.ndim > 2 else ids > 0 for ids in batch_rows]
+    all_present = torch.stack(present).all(0)
+    shares = torch.stack(visible)[:, all_present]
     assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]
 
 

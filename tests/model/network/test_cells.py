@@ -13,7 +13,7 @@ from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network.cells import Cells
 
 
-def test_each_cell_holds_its_character_or_what_others_say(shards: Path) -> None:
+def test_cells_without_a_character_hold_the_fill_value(shards: Path) -> None:
     """One sentence of three windows and two sentences of one window: 14, 21, 7, 1 and 8 characters."""
     opened = open_shards(shards)
     batch = collate(
