@@ -74,13 +74,13 @@ def test_repeated_texts_keep_folds_balanced(copies: list[int], n: int) -> None:
 
 
 def test_texts_are_compared_by_character_not_joined() -> None:
-    one, other = assign([("ab", "c"), ("a", "bc")], [0, 0], n_folds=2).tolist()
-    assert one != other
+    first, second = assign([("ab", "c"), ("a", "bc")], [0, 0], n_folds=2).tolist()
+    assert first != second
     assert assign([("\ud800",), ("\ud800",)], [0, 0], n_folds=2).tolist() == [1, 1]  # a lone surrogate has no UTF-8
 
 
 def test_fold_assignment_is_stable() -> None:
-    # Results on folds are comparable only between equal folds: another assignment rule is another experiment.
+    # Results on folds are comparable only between equal folds, so the assignment must not change.
     numbered_texts = [tuple(f"第{number}句") for number in range(12)]
     entities = [number % 4 for number in range(12)]
     assert assign(numbered_texts, entities, n_folds=3).tolist() == [2, 2, 2, 3, 1, 3, 3, 1, 3, 1, 1, 2]

@@ -42,11 +42,11 @@ def test_each_window_has_its_cls_and_sep_states(shards: Path) -> None:
     stored = np.concatenate([np.load(file) for file in files])
     assert [len(np.load(file)) for file in files] == [3, 3, 3, 3]  # only the tenth sentence has three windows
     counts = np.diff(split.window_offsets)
-    everything = split.special_states.gather(np.arange(10), counts=counts)
-    assert everything.dtype == torch.float32 and everything.numpy().astype(np.float16).tobytes() == stored.tobytes()
+    all_states = split.special_states.gather(np.arange(10), counts=counts)
+    assert all_states.dtype == torch.float32 and all_states.numpy().astype(np.float16).tobytes() == stored.tobytes()
     rows = np.array([9, 2, 4])
     picked = split.special_states.gather(rows, counts=counts[rows])
-    assert torch.equal(picked, everything[[9, 10, 11, 2, 4]])
+    assert torch.equal(picked, all_states[[9, 10, 11, 2, 4]])
 
 
 def test_an_empty_split_has_no_states(tmp_path: Path, write_shards: Callable[..., Path]) -> None:

@@ -115,8 +115,8 @@ def test_matches_are_equal_from_shards_and_online(shards: Path, sentences: list[
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
     assert split.matches is not None and split.best_rows is None
     ids = np.concatenate(([0], opened.boundaries.ids))[split.matches.rows]
-    found = list(zip(split.matches.starts, split.matches.ends, ids, strict=True))
-    assert found == [match for sentence in sentences for match in sentence.matches]
+    matches = list(zip(split.matches.starts, split.matches.ends, ids, strict=True))
+    assert matches == [match for sentence in sentences for match in sentence.matches]
     assert np.diff(split.matches.offsets).tolist() == [len(sentence.matches) for sentence in sentences]
     rows: list[Any] = [
         row for path in tables.list_parts(shards, "train") for row in tables.read_rows(path, schema.SHARDS)

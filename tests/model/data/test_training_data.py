@@ -97,10 +97,10 @@ def assert_same(batch: Batch, expected: Batch) -> None:
         assert torch.equal(getattr(batch, name), getattr(expected, name)), name
     assert batch.special_states is not None and torch.equal(batch.special_states, expected.special_states)  # type: ignore[arg-type]
     for name in ("set_rows", "negative_rows"):
-        one, other = getattr(batch, name), getattr(expected, name)
-        width = min(one.shape[2], other.shape[2])
-        assert torch.equal(one[..., :width], other[..., :width]), name
-        assert not one[..., width:].any() and not other[..., width:].any()
+        actual_rows, expected_rows = getattr(batch, name), getattr(expected, name)
+        width = min(actual_rows.shape[2], expected_rows.shape[2])
+        assert torch.equal(actual_rows[..., :width], expected_rows[..., :width]), name
+        assert not actual_rows[..., width:].any() and not expected_rows[..., width:].any()
     for name in ("char_of_cell", "lengths", "sentences", "cell_of_char"):
         assert torch.equal(getattr(batch.windows, name), getattr(expected.windows, name)), name
 
@@ -121,7 +121,7 @@ def test_only_the_next_buffer_is_read_ahead_and_threads_end(shards: Path, monkey
     stream = streamed(shards, buffer=1)
     plan = stream.batches(batch_size=2, seed=5, epoch=1)
     order = list(dict.fromkeys(int(rows[0]) // 3 for rows in plan))
-    # The part read third may be missing until the second buffer is begun.
+    # The part read third is not needed until the second buffer is started.
     stream.paths[order[2]].unlink()
     batches = stream.collated(plan, seed=5, epoch=1, device=CPU)
     n_first = sum(int(rows[0]) // 3 == order[0] for rows in plan)

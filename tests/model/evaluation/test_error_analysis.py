@@ -56,9 +56,9 @@ def entities(draw: st.DrawFn) -> list[Span]:
 @given(gold=entities(), predicted=entities())
 def test_every_wrong_entity_is_in_exactly_one_span_error(gold: list[Span], predicted: list[Span]) -> None:
     errors = find_span_errors(gold, predicted)
-    assert Counter(span for one in errors for span in one.gold) == Counter(set(gold) - set(predicted))
-    assert Counter(span for one in errors for span in one.predicted) == Counter(set(predicted) - set(gold))
-    assert all(one.end <= other.start for one, other in pairwise(errors))
+    assert Counter(span for error in errors for span in error.gold) == Counter(set(gold) - set(predicted))
+    assert Counter(span for error in errors for span in error.predicted) == Counter(set(predicted) - set(gold))
+    assert all(left.end <= right.start for left, right in pairwise(errors))
     for error in errors:
         assert error.kind in KINDS
         touched = any(g.start < p.end and p.start < g.end for g in error.gold for p in error.predicted)

@@ -40,12 +40,12 @@ def test_sentence_counts_add_up_to_the_scores(split: list[tuple[tuple[list[str],
             assert label_counts == EntityCounts(*sides, correct)
 
 
-@given(one=gold_sentences, other=gold_sentences)
+@given(first=gold_sentences, second=gold_sentences)
 def test_names_are_equal_only_for_equal_characters_and_gold(
-    one: tuple[list[str], list[Span]], other: tuple[list[str], list[Span]]
+    first: tuple[list[str], list[Span]], second: tuple[list[str], list[Span]]
 ) -> None:
-    same = one[0] == other[0] and set(one[1]) == set(other[1])
-    assert (name_of(*one) == name_of(*other)) == same
+    same = first[0] == second[0] and set(first[1]) == set(second[1])
+    assert (name_of(*first) == name_of(*second)) == same
 
 
 def test_name_ignores_the_order_of_gold_entities() -> None:

@@ -142,12 +142,12 @@ def test_no_entities_give_zero_gain() -> None:
 
 
 def test_different_sentences_are_refused() -> None:
-    one = counted({}, {"X": (1, 1, 1)})
-    other = SentenceCounts([*one.sentences[:1], "another"], one.counts)
-    shorter = SentenceCounts(one.sentences[:1], one.counts[:1])
-    assert [first_difference(one, run) for run in (one, other, shorter)] == [None, 1, 1]
+    base = counted({}, {"X": (1, 1, 1)})
+    other = SentenceCounts([*base.sentences[:1], "another"], base.counts)
+    shorter = SentenceCounts(base.sentences[:1], base.counts[:1])
+    assert [first_difference(base, run) for run in (base, other, shorter)] == [None, 1, 1]
     for run in (other, shorter):
         with pytest.raises(ValueError, match="different sentences"):
-            compare(System({1: one}), System({1: run}))
+            compare(System({1: base}), System({1: run}))
         with pytest.raises(ValueError, match="different sentences"):
-            System({1: one, 2: run})
+            System({1: base, 2: run})

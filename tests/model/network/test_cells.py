@@ -27,7 +27,7 @@ def test_cells_without_a_character_hold_the_fill_value(shards: Path) -> None:
     assert cells.attended.dtype == torch.int64
     characters = torch.arange(batch.mask.numel(), dtype=torch.float32).view(*batch.mask.shape, 1)
     filled = cells.filled(characters, others=torch.full((len(lengths), max(lengths) + 2, 1), -7.0))[..., 0]
-    found = [row[1 : length + 1] for row, length in zip(filled, lengths, strict=True)]
-    assert torch.equal(torch.cat(found), characters[batch.mask][:, 0])
+    states = [row[1 : length + 1] for row, length in zip(filled, lengths, strict=True)]
+    assert torch.equal(torch.cat(states), characters[batch.mask][:, 0])
     assert (filled[:, 0] == -7).all()
     assert all((row[length + 1 :] == -7).all() for row, length in zip(filled, lengths, strict=True))

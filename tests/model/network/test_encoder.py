@@ -189,8 +189,8 @@ def test_adapter_is_local_to_its_thread_and_removed_after_an_error(shards: Path,
     assert torch.equal(expected[0], encoder(batch).states) and not torch.equal(expected[1], expected[2])
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            found = list(pool.map(shifted, (0.0, 0.1, 0.2, 0.3)))
-            assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+            results = list(pool.map(shifted, (0.0, 0.1, 0.2, 0.3)))
+            assert all(torch.equal(result, reference) for result, reference in zip(results, expected, strict=True))
     with pytest.raises(ZeroDivisionError):
         encoder(batch, adapter=lambda states: states / (1 // 0))
     assert torch.equal(encoder(batch).states, expected[0])

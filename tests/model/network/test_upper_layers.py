@@ -156,13 +156,13 @@ def test_adapter_layer_numbers_match_the_full_encoder(
     if (folder.name, layer) == ("deberta-v2", 1):
         pytest.skip("its convolution follows the first layer: stored states have passed it, an adapter there has not")
     batch = _with_states(opened, model_class.from_pretrained(folder).eval(), below=below, dtype=torch.float32)
-    found = []
+    outputs = []
     for encoder in (encoders.load(folder, below=below), encoders.load(folder)):
         encoder.eval().adapt_after(layer, parameter="model.fusion_layer")
-        found.append(encoder(batch, adapter=lambda states: states.flip(-1)))
+        outputs.append(encoder(batch, adapter=lambda states: states.flip(-1)))
     plain = encoders.load(folder).eval()(batch)
-    assert (found[1].states - plain.states).abs().max() > 0.1
-    torch.testing.assert_close(found[0].states, found[1].states, atol=2e-4, rtol=1e-4)
+    assert (outputs[1].states - plain.states).abs().max() > 0.1
+    torch.testing.assert_close(outputs[0].states, outputs[1].states, atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("encoder_type", ["bert"])

@@ -57,7 +57,7 @@ class Signals:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Install Python's own handlers (``nohup``, for one, ignores SIGINT) and check that training restores them."""
+    """Install Python's default handlers (``nohup`` ignores SIGINT) and check that training restores them."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, signal.default_int_handler)

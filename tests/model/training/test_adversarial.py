@@ -1,4 +1,4 @@
-"""Adversarial perturbation of embeddings: against finite differences, and in whole runs."""
+"""Adversarial perturbation of embeddings: against finite differences, and in training runs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_perturbation_has_length_epsilon_and_is_undone(epsilon: float, scale: fl
     with perturbed(words, epsilon=epsilon):
         move = words.detach() - before
     assert float(move.double().norm()) == pytest.approx(epsilon, rel=1e-3, abs=1e-5)
-    assert not move[3].any()  # a word that is not in the batch stays where it is
+    assert not move[3].any()  # a word that is not in the batch is not moved
     assert torch.equal(words.detach(), before) and torch.equal(words.grad, gradient)
 
 

@@ -1,4 +1,4 @@
-"""The average of the weights against a plain computation, alone and in whole runs."""
+"""The average of the weights against a plain computation, alone and in training runs."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def test_the_decay_rises_to_its_limit(steps: int, limit: float) -> None:
 
 
 def test_first_decays_equal_hand_computed_values() -> None:
-    found = [decay_after(steps, limit=0.25) for steps in range(5)]
-    assert found == [0.0, 2 / 11, 0.25, 0.25, 0.25]
+    decays = [decay_after(steps, limit=0.25) for steps in range(5)]
+    assert decays == [0.0, 2 / 11, 0.25, 0.25, 0.25]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.2, 0.99])
@@ -111,7 +111,7 @@ def _train(shards: Path, run: Path, params: Any, encoder: Path | None = None) ->
     return train(shards=shards, encoder=encoder, run=run, params=params, reporter=Silent())
 
 
-def test_a_run_keeps_the_average_of_its_steps(shards: Path, tmp_path: Path, make_params: Make) -> None:
+def test_run_saves_the_average_of_its_steps(shards: Path, tmp_path: Path, make_params: Make) -> None:
     steps: list[list[torch.Tensor]] = []
     params = make_params(**SMALL, train__ema=0.7, train__epochs=1, train__batch_size=1, train__lr_new=0.1)
     with _weights_after_each_step(steps):

@@ -1,4 +1,4 @@
-"""Whole runs on tiny shards."""
+"""Complete training runs on tiny shards."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ def test_patience_ends_a_run_without_improvement(
     result = _train(shards, encoder_folder, tmp_path / "run", params, reporter)
     assert [record.epoch for record in result.history] == list(range(1, expected + 1))
     assert result.best_epoch == full_run.best_epoch and result.test == full_run.test
-    assert list(result.history) == list(full_run.history)[:expected]  # the learning rates are those of the whole run
+    assert list(result.history) == list(full_run.history)[:expected]  # the learning rates are those of the full run
     assert any("train.patience" in note for note in reporter.notes)
 
 
@@ -160,7 +160,7 @@ def test_automatic_rates_are_those_of_the_table(
         params = make_params(**{f"train__{name}": rate for name, rate in rates.items()})
         _train(shards, encoder_folder, tmp_path / str(place), params, reporter)
         runs.append(_digests(tmp_path / str(place)))
-    assert runs[0] == runs[1]  # including the record of what the run was made from
+    assert runs[0] == runs[1]  # including the record of the run's inputs
     assert "encoder 0.0002" in reporter.notes[0] and "width 32" in reporter.notes[0]
 
 
@@ -368,10 +368,10 @@ def test_fold_run_equals_a_run_on_the_same_splits(
     split_shards = write_shards(tmp_path / "cut", sides, boundary_ids=ids)
     changes = {"train__test": False, "train__epochs": 2}
     by_fold = make_params(train__folds=3, train__fold=2, **changes)
-    one = _train(all_shards, encoder_folder, tmp_path / "one", by_fold)
-    two = _train(split_shards, encoder_folder, tmp_path / "two", make_params(**changes))
-    assert one.step_losses == two.step_losses
-    assert [record.dev for record in one.history] == [record.dev for record in two.history]
+    fold_result = _train(all_shards, encoder_folder, tmp_path / "one", by_fold)
+    split_result = _train(split_shards, encoder_folder, tmp_path / "two", make_params(**changes))
+    assert fold_result.step_losses == split_result.step_losses
+    assert [record.dev for record in fold_result.history] == [record.dev for record in split_result.history]
 
 
 def test_without_a_test_split_only_dev_is_reported(
@@ -733,11 +733,11 @@ def test_rebuild_during_training_does_not_change_the_run(
     )
     assert (shards / "manifest.json").read_bytes() != body
     assert disturbed.test == undisturbed.test and disturbed.history == undisturbed.history
-    one, other = (
+    expected_files, files = (
         {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
         for run in (tmp_path / "undisturbed", tmp_path / "disturbed")
     )
-    assert one == other and one["checkpoint/shards/manifest.json"] == body
+    assert expected_files == files and expected_files["checkpoint/shards/manifest.json"] == body
 
 
 def test_shards_rebuilt_after_the_check_are_refused(

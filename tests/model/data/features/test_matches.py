@@ -47,10 +47,10 @@ def test_each_character_gets_its_covering_words_and_roles(sentences: list[list[M
                 if start <= place < end
             ]
             max_words = max(max_words, len(words))
-            found = [
+            found_words = [
                 (row, ROLES[role]) for row, role in zip(rows[index, place], roles[index, place], strict=True) if row
             ]
-            assert found == words
+            assert found_words == words
             assert not rows[index, place, len(words) :].any() and not roles[index, place, len(words) :].any()
     assert rows.shape[2] == max_words
 

@@ -83,13 +83,13 @@ def test_log_partition_and_gradients_equal_enumeration(chain: Chain) -> None:
     expected = torch.stack([chain.scores(sentence).logsumexp(0) for sentence in range(len(chain.lengths))])
     torch.testing.assert_close(partition, expected, **EXACT)
     weights = torch.linspace(-1.0, 2.0, len(expected), dtype=torch.float64)
-    for one, other in zip(
+    for gradient, expected_gradient in zip(
         torch.autograd.grad((weights * partition).sum(), inputs, allow_unused=True),
         torch.autograd.grad((weights * expected).sum(), inputs, allow_unused=True, materialize_grads=True),
         strict=True,
     ):
-        assert one is not None
-        torch.testing.assert_close(one, other, **EXACT)
+        assert gradient is not None
+        torch.testing.assert_close(gradient, expected_gradient, **EXACT)
 
 
 @settings(max_examples=40, deadline=None)
@@ -139,7 +139,7 @@ def test_best_path_has_the_highest_score(chain: Chain) -> None:
     paths = best_path(chain.emissions, chain.mask, chain.transitions._replace(between=between))
     for sentence, length in enumerate(chain.lengths):
         path = paths[:length, sentence].tolist()
-        (index,) = [number for number, one in enumerate(chain.paths(sentence).tolist()) if one == path]
+        (index,) = [number for number, candidate in enumerate(chain.paths(sentence).tolist()) if candidate == path]
         scores = chain.scores(sentence)
         assert float(scores[index]) == pytest.approx(float(scores.max()), rel=1e-12)
 

@@ -1,4 +1,4 @@
-"""The best epoch, and history.csv as another program reads it."""
+"""The best epoch, and history.csv as other programs read it."""
 
 from __future__ import annotations
 

@@ -93,9 +93,9 @@ def test_padding_changes_nothing(kind: GlobalLoss) -> None:
     means, losses = case.outputs(layer, kind)
     for row, length in enumerate((6, 3)):
         alone = Case(case.sentences[row : row + 1], *(part[row : row + 1, :length] for part in case[1:]))
-        own_means, own_loss = alone.outputs(layer, kind)
-        torch.testing.assert_close(means[row, :length], own_means[0], atol=1e-6, rtol=1e-6)
-        torch.testing.assert_close(losses[row], own_loss[0], atol=1e-6, rtol=1e-6)
+        expected_means, expected_loss = alone.outputs(layer, kind)
+        torch.testing.assert_close(means[row, :length], expected_means[0], atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(losses[row], expected_loss[0], atol=1e-6, rtol=1e-6)
 
 
 def test_empty_set_gives_zero_and_one_member_gives_itself() -> None:
@@ -170,8 +170,8 @@ class BatchCase(NamedTuple):
 
     @property
     def sets(self) -> Tensor:
-        found = self.table[self.rows]
-        return torch.where(self.rows[..., None] > 0, found, torch.full_like(found, 50.0))
+        vectors = self.table[self.rows]
+        return torch.where(self.rows[..., None] > 0, vectors, torch.full_like(vectors, 50.0))
 
     def losses(self, layer: MutualInformationScorer) -> Tensor:
         sets = self.sets

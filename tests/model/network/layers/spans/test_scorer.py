@@ -32,8 +32,8 @@ def _endpoint(weights: dict[str, Any], name: str, state: list[float]) -> list[fl
     return [0.5 * x * (1.0 + math.erf(x / math.sqrt(2.0))) for x in summed]
 
 
-def _dot(one: list[float], other: list[float]) -> float:
-    return math.fsum(a * b for a, b in zip(one, other, strict=True))
+def _dot(left: list[float], right: list[float]) -> float:
+    return math.fsum(a * b for a, b in zip(left, right, strict=True))
 
 
 def _plain_score(weights: dict[str, Any], states: list[list[float]], first: int, last: int, kind: int) -> float:

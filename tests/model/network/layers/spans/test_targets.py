@@ -110,7 +110,7 @@ def test_boundary_smoothing_equals_plain_loops(
 
 
 def test_smoothing_of_one_entity_has_the_expected_values() -> None:
-    """D = 1 gives an entity's four neighbours ε / 4 each, D = 2 has ε / 8 and ε / 16."""
+    """D = 1 gives each of an entity's four neighbours ε / 4; D = 2 gives ε / 8 and ε / 16."""
     within = torch.ones(1, 12, 6, dtype=torch.bool) & (torch.arange(12)[:, None] + torch.arange(6) < 12)
     gold = SpanIndex(*(torch.tensor([value]) for value in (0, 4, 6, 1)))
     one, two = (
