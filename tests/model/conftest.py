@@ -40,7 +40,7 @@ class Sentence:
     windows: tuple[int, ...] = (0,)
 
     @property
-    def named(self) -> set[int]:
+    def boundary_ids(self) -> set[int]:
         """The ids of all boundaries in the sentence."""
         sets = {number for ids in (*self.sets.values(), *self.negatives.values()) for number in ids}
         return {*self.best.values(), *self.local.values(), *sets, *(number for _, _, number in self.matches)}
@@ -55,16 +55,16 @@ class Sentence:
                 spans.append(Span(len(text), len(text) + len(words), label))
                 piece = words
             text += piece
-        best_of = best or {}
-        short = {(place, min(place + 2, len(text)), number) for place, number in best_of.items()}
-        long = {(max(place - 1, 0), min(place + 3, len(text)), 8) for place in best_of}
+        best_ids = best or {}
+        short = {(place, min(place + 2, len(text)), number) for place, number in best_ids.items()}
+        long = {(max(place - 1, 0), min(place + 3, len(text)), 8) for place in best_ids}
         return cls(
             text,
             tuple(spans),
-            best_of,
-            local=dict.fromkeys(best_of, 8),
-            sets={place: tuple({number: None, 90: None}) for place, number in best_of.items()},
-            negatives=dict.fromkeys(best_of, (8, 11)),
+            best_ids,
+            local=dict.fromkeys(best_ids, 8),
+            sets={place: tuple({number: None, 90: None}) for place, number in best_ids.items()},
+            negatives=dict.fromkeys(best_ids, (8, 11)),
             matches=tuple(sorted(short | long)),
             windows=windows,
         )
@@ -151,9 +151,9 @@ def write_shards(tiny_bert: BertModel, boundary_vectors: Callable[..., Any]) -> 
                 path = tables.part_path(folder, split, part)
                 numbered = list(enumerate(sentences))[start : start + per_part]
                 _write_part(path, numbered, labels, tiny_bert if hidden else None, layers=layers, matches=matches)
-        named = {number for of_split in splits.values() for sentence in of_split for number in sentence.named}
-        ids = sorted(named) if boundary_ids is None else boundary_ids
-        words = _words(sentence for own in splits.values() for sentence in own)
+        used_ids = {number for group in splits.values() for sentence in group for number in sentence.boundary_ids}
+        ids = sorted(used_ids) if boundary_ids is None else boundary_ids
+        words = _words(sentence for group in splits.values() for sentence in group)
         rows = [
             {"boundary_id": number, "word": words.get(number, f"w{number}"), "vector": vector}
             for number, vector in zip(ids, boundary_vectors(ids).tolist(), strict=True)

@@ -11,28 +11,28 @@ from ssmi.model import hardware
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 
-def test_auto_is_a_gpu_where_there_is_one() -> None:
+def test_auto_uses_a_gpu_if_present() -> None:
     assert hardware.choose_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert hardware.choose_device("cpu") == torch.device("cpu")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cpu:x", "mps"])
-def test_unknown_devices(name: str) -> None:
+def test_unknown_devices_are_refused(name: str) -> None:
     with pytest.raises(ParameterError, match="cuda:0"):
         hardware.choose_device(name)
 
 
-def test_a_gpu_that_is_not_there() -> None:
+def test_missing_gpu_is_refused() -> None:
     with pytest.raises(MissingResourceError, match=f"torch sees {torch.cuda.device_count()} GPU"):
         hardware.choose_device("cuda:64")
 
 
-def test_threads() -> None:
+def test_thread_count_is_set() -> None:
     assert hardware.set_threads(2) == torch.get_num_threads() == 2
     assert hardware.set_threads(0) == torch.get_num_threads() == hardware.physical_cores() >= 1
 
 
-def test_precision() -> None:
+def test_autocast_uses_the_precision() -> None:
     matrix = torch.ones(2, 2)
     with hardware.autocast(torch.device("cpu"), "bf16"):
         assert (matrix @ matrix).dtype == torch.bfloat16
@@ -50,18 +50,18 @@ def test_precision() -> None:
         ("Features\t: fp asimd bf16 i8mm\n", True),
     ],
 )
-def test_flags_say_whether_bfloat16_is_multiplied(tmp_path: Path, flags: str, expected: bool) -> None:
+def test_cpu_flags_show_bfloat16_support(tmp_path: Path, flags: str, expected: bool) -> None:
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\n{flags}")
     assert hardware.has_bf16_products(tmp_path / "cpuinfo") is expected
 
 
-def test_what_no_flags_say_is_never_a_yes(tmp_path: Path) -> None:
+def test_missing_cpu_flags_never_mean_support(tmp_path: Path) -> None:
     (tmp_path / "cpuinfo").write_text("cpu\t\t: POWER10 (raw), altivec supported\n")
     for path in (tmp_path / "cpuinfo", tmp_path / "absent"):
         assert hardware.has_bf16_products(path) in (None, False)
 
 
-def test_bfloat16_is_called_slow_where_it_was_asked_for_on_such_a_cpu() -> None:
+def test_requested_bfloat16_is_reported_slow_without_cpu_support() -> None:
     cpu = torch.device("cpu")
     assert bool(hardware.slow_bf16(cpu, "bf16")) == (hardware.has_bf16_products() is False)
     assert hardware.slow_bf16(cpu, "auto") == hardware.slow_bf16(cpu, "fp32") == ""

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOM = Path(__file__).parents[2] / "model"
+MODEL_FOLDER = Path(__file__).parents[2] / "model"
 OFFLINE = (
     "jieba",
     "rjieba",
@@ -23,26 +23,32 @@ OFFLINE = (
 )
 
 
-def test_importing_the_trainer_loads_nothing_of_the_offline_half() -> None:
+def test_importing_the_trainer_loads_no_offline_modules() -> None:
     code = "import sys, ssmi.model.training.train, ssmi.model.split_tagging; print(*sorted(sys.modules))"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=ROOM.parent)
-    assert done.returncode == 0, done.stderr
-    loaded = done.stdout.split()
+    process = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, cwd=MODEL_FOLDER.parent
+    )
+    assert process.returncode == 0, process.stderr
+    loaded = process.stdout.split()
     assert "torch" in loaded
     assert not {name.partition(".")[0] for name in loaded} & set(OFFLINE)
-    ours = {name for name in loaded if name.startswith(("ssmi.pipeline.", "ssmi.cli", "ssmi.predict"))}
-    assert all(name.startswith("ssmi.pipeline.contract") for name in ours), ours
+    project_modules = {name for name in loaded if name.startswith(("ssmi.pipeline.", "ssmi.cli", "ssmi.predict"))}
+    assert all(name.startswith("ssmi.pipeline.contract") for name in project_modules), project_modules
 
 
 def test_one_file_imports_transformers() -> None:
-    importers = {path.relative_to(ROOM).as_posix() for path in ROOM.rglob("*.py") if "transformers" in _imports(path)}
+    importers = {
+        path.relative_to(MODEL_FOLDER).as_posix()
+        for path in MODEL_FOLDER.rglob("*.py")
+        if "transformers" in _imports(path)
+    }
     assert importers == {"network/encoder.py"}
 
 
 def test_no_layer_imports_the_network() -> None:
-    for path in (ROOM / "network" / "layers").rglob("*.py"):
-        ours = {module for module in _modules(path) if module.startswith("ssmi.model.")}
-        assert all(module.startswith("ssmi.model.network.layers.") for module in ours), path
+    for path in (MODEL_FOLDER / "network" / "layers").rglob("*.py"):
+        project_modules = {module for module in _modules(path) if module.startswith("ssmi.model.")}
+        assert all(module.startswith("ssmi.model.network.layers.") for module in project_modules), path
 
 
 def _imports(path: Path) -> set[str]:

@@ -84,7 +84,7 @@ def test_a_network_of_upper_layers_reloads(
         {"train__folds": 2, "train__fold": 2, "train__test": False},
     ],
 )
-def test_a_span_head_goes_with_every_encoder_and_way_of_training(
+def test_span_head_works_with_every_encoder_and_training_option(
     shards: Path, shards_of_layer_1: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, changes: Any
 ) -> None:
     built = shards_of_layer_1 if changes.get("model__encoder") == "upper" else shards
@@ -100,7 +100,7 @@ def test_a_span_head_goes_with_every_encoder_and_way_of_training(
     assert again.predicted.ill_formed == 0 and 0.0 <= again.calibration.ece <= 1.0
 
 
-def test_a_span_head_learns_a_handful_of_sentences_by_heart(
+def test_span_head_memorises_a_few_sentences(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     shards = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
@@ -142,7 +142,7 @@ def test_unseen_boundaries_take_their_pretrained_vector(
 
 
 @pytest.mark.parametrize(
-    ("changes", "complaint"),
+    ("changes", "message"),
     [
         (
             {"statistics": {"vocabulary_digest": "vocabulary-b"}},
@@ -156,16 +156,16 @@ def test_unseen_boundaries_take_their_pretrained_vector(
         ({"entity_types": ("LOC", "ORG", "PER")}, "labels BMES LOC,PER in the run, BMES LOC,ORG,PER in the shards"),
     ],
 )
-def test_shards_of_another_kind_are_refused(
+def test_incompatible_shards_are_refused(
     tmp_path: Path,
     trained: tuple[TrainResult, Path],
     write_shards: Make,
     sentences: list[Any],
     changes: dict[str, Any],
-    complaint: str,
+    message: str,
 ) -> None:
     other = write_shards(tmp_path / "other", {"test": sentences}, **changes)
-    with pytest.raises(StaleArtifactError, match=complaint):
+    with pytest.raises(StaleArtifactError, match=message):
         _evaluate(trained[0].run, other, "test")
 
 
@@ -178,7 +178,7 @@ def test_a_frozen_checkpoint_needs_stored_states(
         _evaluate(tmp_path / "run", write_shards(tmp_path / "other", {"test": sentences}), "test")
 
 
-def test_an_empty_split_and_a_missing_run(
+def test_empty_split_and_missing_run_are_refused(
     trained: tuple[TrainResult, Path], tmp_path: Path, write_shards: Make
 ) -> None:
     with pytest.raises(InputDataError, match="no dev sentences"):
@@ -188,7 +188,9 @@ def test_an_empty_split_and_a_missing_run(
 
 
 @pytest.mark.parametrize("file", ["checkpoint.json", "labels.json", "model.safetensors", "params.json"])
-def test_a_damaged_checkpoint(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, file: str) -> None:
+def test_damaged_checkpoint_is_refused(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, file: str
+) -> None:
     run = tmp_path / "run"
     train(shards=shards, encoder=encoder_folder, run=run, params=make_params(train__epochs=1), reporter=Silent())
     (run / "checkpoint" / file).write_text("{", encoding="utf-8")
@@ -196,7 +198,9 @@ def test_a_damaged_checkpoint(shards: Path, tmp_path: Path, encoder_folder: Path
         _evaluate(run, shards, "dev")
 
 
-def test_a_checkpoint_of_another_format(trained: tuple[TrainResult, Path], shards: Path, tmp_path: Path) -> None:
+def test_checkpoint_of_another_format_is_refused(
+    trained: tuple[TrainResult, Path], shards: Path, tmp_path: Path
+) -> None:
     folder = tmp_path / "run" / "checkpoint"
     folder.mkdir(parents=True)
     facts = json.loads((trained[0].run / "checkpoint" / "checkpoint.json").read_text())
@@ -231,7 +235,7 @@ def test_dev_of_a_fold_run_is_its_fold_and_train_the_others(fold_run: tuple[Trai
     assert _evaluate(result.run, shards, "test").n_sentences == 8  # folds leave the test split as it is
 
 
-def test_a_fold_of_other_shards_is_refused_but_their_test_is_not(
+def test_other_shards_are_refused_for_folds_but_not_for_test(
     fold_run: tuple[TrainResult, Path], tmp_path: Path, write_shards: Make, sentences: list[Any]
 ) -> None:
     result, _ = fold_run
@@ -242,9 +246,11 @@ def test_a_fold_of_other_shards_is_refused_but_their_test_is_not(
     assert _evaluate(result.run, other, "test").n_sentences == 3
 
 
-def test_the_fold_that_a_split_means(fold_run: tuple[TrainResult, Path], trained: tuple[TrainResult, Path]) -> None:
+def test_splits_of_a_fold_run_map_to_its_fold(
+    fold_run: tuple[TrainResult, Path], trained: tuple[TrainResult, Path]
+) -> None:
     result, shards = fold_run
     opened = open_shards(shards)
     assert [fold_of(result.run, opened, split) for split in ("train", "dev", "test")] == [Fold(2, 3), Fold(2, 3), None]
-    plain, of_plain = trained
-    assert fold_of(plain.run, open_shards(of_plain), "dev") is None
+    plain, plain_shards = trained
+    assert fold_of(plain.run, open_shards(plain_shards), "dev") is None

@@ -32,9 +32,9 @@ def text_shards(tmp_path_factory: pytest.TempPathFactory, write_shards: Make, se
     """Shards of sentences built from two-character words, so that masked characters can be predicted."""
     random = np.random.default_rng(8)
     texts = ["".join(random.choice(WORDS, size=size)) for size in random.integers(3, 8, size=120).tolist()]
-    own = [sentence(f"[{text[:2]}|LOC]{text[2:]}") for text in texts]
+    sentences = [sentence(f"[{text[:2]}|LOC]{text[2:]}") for text in texts]
     folder = tmp_path_factory.mktemp("text") / "shards"
-    path: Path = write_shards(folder, {"train": own[:80], "dev": own[80:100], "test": own[100:]})
+    path: Path = write_shards(folder, {"train": sentences[:80], "dev": sentences[80:100], "test": sentences[100:]})
     return path
 
 
@@ -64,22 +64,24 @@ def _digests(folder: Path) -> dict[str, str]:
     return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir())}
 
 
-def test_held_out_words_are_guessed_better(run: Run) -> None:
-    found = run(train__epochs=30, train__batch_size=8)
-    assert found.new_head
+def test_training_improves_held_out_predictions(run: Run) -> None:
+    result = run(train__epochs=30, train__batch_size=8)
+    assert result.new_head
     # ten words of two characters each: knowing only the character frequencies costs about log 18
-    assert found.after.loss < 2.0 < found.before.loss
-    assert found.after.accuracy > 0.4 > found.before.accuracy
-    losses = [epoch.held_out.loss for epoch in found.epochs]
-    assert losses[-1] < losses[0] and found.epochs[-1].loss < found.epochs[0].loss
+    assert result.after.loss < 2.0 < result.before.loss
+    assert result.after.accuracy > 0.4 > result.before.accuracy
+    losses = [epoch.held_out.loss for epoch in result.epochs]
+    assert losses[-1] < losses[0] and result.epochs[-1].loss < result.epochs[0].loss
 
 
-def test_what_it_leaves(run: Run, tmp_path: Path, text_shards: Path, encoder_folder: Path) -> None:
+def test_output_folder_holds_encoder_and_record(
+    run: Run, tmp_path: Path, text_shards: Path, encoder_folder: Path
+) -> None:
     reporter = RecordingReporter()
-    found = run(reporter=reporter)
+    result = run(reporter=reporter)
     folder = tmp_path / "out"
     assert sorted(_digests(folder)) == ["adaptation.json", "config.json", "model.safetensors", "vocab.txt"]
-    assert json_files.read(folder / RECORD, Adaptation) == found
+    assert json_files.read(folder / RECORD, Adaptation) == result
     body = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     assert (body["revision"], body["parent"], body["parent_digest"]) == (REVISION, "bert", "digest-of-bert")
     assert body["n_sentences"] + body["n_held_out"] == 100 and len(body["epochs"]) == 2
@@ -103,8 +105,8 @@ def test_what_it_leaves(run: Run, tmp_path: Path, text_shards: Path, encoder_fol
     }
     # all layers and the embeddings are trained
     assert all(after[name].dtype == torch.float32 for name in after)
-    unmoved = [name for name in before if torch.equal(before[name], after[name])]
-    assert unmoved == []
+    unchanged = [name for name in before if torch.equal(before[name], after[name])]
+    assert unchanged == []
     assert all(task.total == task.done for task in reporter.tasks.values())
     assert [label for label in reporter.tasks if label.startswith("epoch")] == ["epoch 1/2", "epoch 2/2"]
     assert reporter.notes[0].startswith("before: held-out loss ") and "random weights" in reporter.notes[0]
@@ -112,7 +114,7 @@ def test_what_it_leaves(run: Run, tmp_path: Path, text_shards: Path, encoder_fol
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-def test_the_same_makings_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
+def test_equal_inputs_give_equal_bytes(run: Run, tmp_path: Path) -> None:
     for name, seed in (("one", 1), ("two", 1), ("other", 2)):
         torch.manual_seed(len(name))  # the random state left by earlier code must not matter
         run(name, train__seed=seed)
@@ -121,7 +123,7 @@ def test_the_same_makings_give_the_same_bytes(run: Run, tmp_path: Path) -> None:
     assert one["model.safetensors"] != other["model.safetensors"]
 
 
-CHANGES: dict[str, Any] = {
+CHANGED_VALUES: dict[str, Any] = {
     "batch_size": 7,
     "clip": 0.01,
     "epochs": 1,
@@ -133,12 +135,12 @@ CHANGES: dict[str, Any] = {
 }
 
 
-@pytest.mark.parametrize("name", CHANGES)
-def test_no_setting_is_idle(run: Run, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("name", CHANGED_VALUES)
+def test_every_setting_changes_the_weights(run: Run, tmp_path: Path, name: str) -> None:
     run("usual")
-    run("changed", **{f"train__{name}": CHANGES[name]})
-    usual, changed = (_digests(tmp_path / name) for name in ("usual", "changed"))
-    assert usual["model.safetensors"] != changed["model.safetensors"]
+    run("changed", **{f"train__{name}": CHANGED_VALUES[name]})
+    default, changed = (_digests(tmp_path / name) for name in ("usual", "changed"))
+    assert default["model.safetensors"] != changed["model.safetensors"]
 
 
 def test_the_test_split_is_not_read(
@@ -150,10 +152,10 @@ def test_the_test_split_is_not_read(
     assert _digests(tmp_path / "a") == _digests(tmp_path / "b")
 
 
-def test_it_is_an_encoder_to_train_on(run: Run, tmp_path: Path, text_shards: Path, make_params: Make) -> None:
+def test_adapted_encoder_can_be_trained_on(run: Run, tmp_path: Path, text_shards: Path, make_params: Make) -> None:
     run(train__epochs=1)
-    whole, first = encoders.load(tmp_path / "out"), encoders.load(tmp_path / "out", layers=1)
-    assert whole.width == first.width == 32
+    all_layers, first_layer = encoders.load(tmp_path / "out"), encoders.load(tmp_path / "out", layers=1)
+    assert all_layers.width == first_layer.width == 32
     losses = {}
     for name, params in (("all", make_params(train__epochs=1)), ("one", make_params(model__encoder_layers=1))):
         result = train(
@@ -163,7 +165,7 @@ def test_it_is_an_encoder_to_train_on(run: Run, tmp_path: Path, text_shards: Pat
     assert losses["all"] != losses["one"]
 
 
-def test_a_second_adaptation_goes_on_with_the_head(run: Run, tmp_path: Path) -> None:
+def test_second_adaptation_continues_with_the_stored_head(run: Run, tmp_path: Path) -> None:
     first = run("first", train__epochs=10)
     second = run("second", encoder=tmp_path / "first", train__epochs=1)
     assert first.new_head and not second.new_head
@@ -174,23 +176,23 @@ def test_a_second_adaptation_goes_on_with_the_head(run: Run, tmp_path: Path) -> 
 
 
 def test_automatic_rates_follow_the_width(run: Run) -> None:
-    found = run(train__epochs=1, train__lr_encoder="auto", train__lr_new="auto")
-    assert (found.settings.lr, found.settings.lr_head) == (2e-4, 1e-3)
+    result = run(train__epochs=1, train__lr_encoder="auto", train__lr_new="auto")
+    assert (result.settings.lr, result.settings.lr_head) == (2e-4, 1e-3)
 
 
-def test_of_every_type_of_encoder(
+def test_every_encoder_type_is_adapted(
     run: Run, tmp_path: Path, text_shards: Path, write_typed_encoder: Make, encoder_folder: Path, encoder_type: str
 ) -> None:
     vocabulary = (encoder_folder / "vocab.txt").read_text(encoding="utf-8").split()
     write_typed_encoder(tmp_path / "typed", encoder_type, vocabulary)
-    found = run(encoder=tmp_path / "typed", train__epochs=1)
-    assert found.after.loss < found.before.loss
+    result = run(encoder=tmp_path / "typed", train__epochs=1)
+    assert result.after.loss < result.before.loss
     # the written weights are the trained ones: the stored head predicts as before
     again = run("again", encoder=tmp_path / "out", train__epochs=1)
-    assert not again.new_head and again.before.loss == pytest.approx(found.after.loss, abs=1e-4)
+    assert not again.new_head and again.before.loss == pytest.approx(result.after.loss, abs=1e-4)
 
 
-def test_an_encoder_without_a_mask_is_refused(run: Run, tmp_path: Path, write_encoder: Make) -> None:
+def test_encoder_without_a_mask_token_is_refused(run: Run, tmp_path: Path, write_encoder: Make) -> None:
     vocabulary = (write_encoder(tmp_path / "e") / "vocab.txt").read_text(encoding="utf-8")
     (tmp_path / "e" / "vocab.txt").write_text(vocabulary.replace("[MASK]", "[unused1]"), encoding="utf-8")
     with pytest.raises(MissingResourceError, match=r"no \[MASK\].*a BERT"):
@@ -199,7 +201,7 @@ def test_an_encoder_without_a_mask_is_refused(run: Run, tmp_path: Path, write_en
     assert run(encoder=tmp_path / "e", train__epochs=1).new_head
 
 
-def test_a_loss_that_is_no_number_leaves_nothing(run: Run, tmp_path: Path, write_encoder: Make) -> None:
+def test_nan_loss_leaves_no_files(run: Run, tmp_path: Path, write_encoder: Make) -> None:
     broken = write_encoder(tmp_path / "broken")
     tensors = load_file(broken / "model.safetensors")
     tensors["embeddings.LayerNorm.weight"][0] = torch.nan

@@ -19,23 +19,23 @@ from ssmi.model.network import encoder as encoders
 Make = Callable[..., Any]
 
 
-def test_the_formula() -> None:
+def test_head_equals_its_formula() -> None:
     torch.manual_seed(1)
     head = MaskedHead(width=6, embedding_width=4, n_tokens=9).double()
     with torch.no_grad():
         for parameter in head.parameters():
             parameter.normal_()
     states, embeddings = torch.randn(5, 6).double(), torch.randn(9, 4).double()
-    found = head(states, embeddings).detach().numpy()
+    output = head(states, embeddings).detach().numpy()
     weights = {name: tensor.numpy() for name, tensor in head.state_dict().items()}
     inner = states.numpy() @ weights["transform.dense.weight"].T + weights["transform.dense.bias"]
-    inner = np.array([[0.5 * one * (1 + math.erf(one / math.sqrt(2))) for one in row] for row in inner])
+    inner = np.array([[0.5 * value * (1 + math.erf(value / math.sqrt(2))) for value in row] for row in inner])
     inner = (inner - inner.mean(axis=1, keepdims=True)) / np.sqrt(inner.var(axis=1, keepdims=True) + 1e-12)
     inner = inner * weights["transform.LayerNorm.weight"] + weights["transform.LayerNorm.bias"]
-    np.testing.assert_allclose(found, inner @ embeddings.numpy().T + weights["bias"], atol=1e-10)
+    np.testing.assert_allclose(output, inner @ embeddings.numpy().T + weights["bias"], atol=1e-10)
 
 
-def test_an_encoder_without_one_gets_a_new_one(encoder_folder: Path) -> None:
+def test_encoder_without_a_head_gets_a_new_one(encoder_folder: Path) -> None:
     encoder = encoders.load(encoder_folder)
     torch.manual_seed(1)
     head, new = head_for(encoder, encoder_folder)
@@ -44,7 +44,7 @@ def test_an_encoder_without_one_gets_a_new_one(encoder_folder: Path) -> None:
     again, _ = head_for(encoder, encoder_folder)
     assert all(torch.equal(tensor, again.state_dict()[name]) for name, tensor in head.state_dict().items())
     # the decoder shares the encoder's embeddings and is not a weight of the head
-    assert sum(one.numel() for one in head.parameters()) == 32 * 32 + 3 * 32 + len(encoder.words.weight)
+    assert sum(parameter.numel() for parameter in head.parameters()) == 32 * 32 + 3 * 32 + len(encoder.words.weight)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def with_head(tmp_path: Path, write_encoder: Make) -> tuple[Path, BertForMaskedL
     return folder, model
 
 
-def test_the_one_that_it_brings_guesses_as_transformers_does(with_head: tuple[Path, BertForMaskedLM]) -> None:
+def test_stored_head_predicts_as_transformers_does(with_head: tuple[Path, BertForMaskedLM]) -> None:
     folder, model = with_head
     encoder = encoders.load(folder).eval()
     head, new = head_for(encoder, folder)
@@ -70,12 +70,12 @@ def test_the_one_that_it_brings_guesses_as_transformers_does(with_head: tuple[Pa
     with torch.no_grad():
         expected = model(input_ids=ids).logits[0]
         states = encoder.bert(input_ids=ids).last_hidden_state[0]
-        found = head(states, encoder.words.weight)
-    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+        logits = head(states, encoder.words.weight)
+    torch.testing.assert_close(logits, expected, atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.parametrize("naming", ["roberta", "tensorflow", "half"])
-def test_under_other_names(with_head: tuple[Path, BertForMaskedLM], naming: str) -> None:
+def test_stored_heads_under_other_names_are_loaded(with_head: tuple[Path, BertForMaskedLM], naming: str) -> None:
     folder, _ = with_head
     expected = head_for(encoders.load(folder), folder)[0].state_dict()
     tensors = load_file(folder / "model.safetensors")
@@ -99,8 +99,8 @@ def test_under_other_names(with_head: tuple[Path, BertForMaskedLM], naming: str)
         torch.testing.assert_close(tensor, expected[name], atol=2e-3 if naming == "half" else 0.0, rtol=1e-3)
 
 
-@pytest.mark.parametrize("damage", ["missing", "another width"])
-def test_one_that_does_not_fit_is_passed_over(with_head: tuple[Path, BertForMaskedLM], damage: str) -> None:
+@pytest.mark.parametrize("damage", ["missing", "wrong width"])
+def test_unusable_stored_head_is_ignored(with_head: tuple[Path, BertForMaskedLM], damage: str) -> None:
     folder, _ = with_head
     tensors = load_file(folder / "model.safetensors")
     name = f"{PREFIX}transform.dense.weight"
@@ -112,7 +112,7 @@ def test_one_that_does_not_fit_is_passed_over(with_head: tuple[Path, BertForMask
     assert head_for(encoders.load(folder), folder)[1]
 
 
-def test_of_every_type(tmp_path: Path, write_typed_encoder: Make, encoder_type: str) -> None:
+def test_every_encoder_type_gets_a_head(tmp_path: Path, write_typed_encoder: Make, encoder_type: str) -> None:
     """Includes types whose embeddings are narrower than their states."""
     write_typed_encoder(tmp_path / "e", encoder_type, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *"北京大学生"])
     encoder = encoders.load(tmp_path / "e")

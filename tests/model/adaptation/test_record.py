@@ -1,4 +1,4 @@
-"""The folder of an adapted encoder: written whole or not at all; and the values its record accepts."""
+"""The folder of an adapted encoder: written completely or not at all, and the values its record accepts."""
 
 from __future__ import annotations
 
@@ -52,23 +52,25 @@ def test_after_is_the_last_epoch(record: Adaptation) -> None:
     assert record.after == HeldOut(loss=4.0, accuracy=0.25)
 
 
-def test_what_is_written_opens_again(tmp_path: Path, loaded: tuple[Encoder, MaskedHead], record: Adaptation) -> None:
+def test_written_encoder_loads_unchanged(
+    tmp_path: Path, loaded: tuple[Encoder, MaskedHead], record: Adaptation
+) -> None:
     encoder, head = loaded
     write_encoder(tmp_path / "below" / "e", encoder=encoder, head=head, record=record)
     folder = tmp_path / "below" / "e"
-    again = encoders.load(folder)
+    reloaded = encoders.load(folder)
     for name, tensor in encoder.state_dict().items():
-        assert torch.equal(again.state_dict()[name], tensor)
-    found, new = head_for(again, folder)
+        assert torch.equal(reloaded.state_dict()[name], tensor)
+    reloaded_head, new = head_for(reloaded, folder)
     assert not new
-    assert all(torch.equal(tensor, found.state_dict()[name]) for name, tensor in head.state_dict().items())
+    assert all(torch.equal(tensor, reloaded_head.state_dict()[name]) for name, tensor in head.state_dict().items())
     names = load_file(folder / "model.safetensors")
     assert sum(name.startswith(PREFIX) for name in names) == len(head.state_dict())
     assert json_files.read(folder / RECORD, Adaptation) == record
     assert "北京" in (folder / RECORD).read_text(encoding="utf-8")
 
 
-def test_the_configuration_names_no_place(
+def test_configuration_names_no_path(
     tmp_path: Path, loaded: tuple[Encoder, MaskedHead], record: Adaptation, encoder_folder: Path
 ) -> None:
     encoder, head = loaded
@@ -80,7 +82,7 @@ def test_the_configuration_names_no_place(
     assert {"vocab_size", "hidden_size", "num_hidden_layers", "num_attention_heads"} <= config.keys()
 
 
-def test_a_failure_leaves_nothing(tmp_path: Path, loaded: tuple[Encoder, MaskedHead], record: Adaptation) -> None:
+def test_failed_write_leaves_no_files(tmp_path: Path, loaded: tuple[Encoder, MaskedHead], record: Adaptation) -> None:
     encoder, head = loaded
     (tmp_path / "e").touch()  # a file takes the place of the parent folder, so the write fails
     with pytest.raises(OSError, match="e"):
@@ -88,7 +90,7 @@ def test_a_failure_leaves_nothing(tmp_path: Path, loaded: tuple[Encoder, MaskedH
     assert [path.name for path in tmp_path.iterdir()] == ["e"]
 
 
-def test_a_record_holds_what_it_must(record: Adaptation, tmp_path: Path) -> None:
+def test_unknown_or_invalid_record_fields_are_refused(record: Adaptation, tmp_path: Path) -> None:
     body = record.model_dump(mode="json")
     for name, value in (("clock", 1), ("revision", "one")):
         (tmp_path / RECORD).write_text(json.dumps(seal({**body, name: value})), encoding="utf-8")

@@ -16,11 +16,11 @@ from ssmi.model.data.batches import MAX_PADDED_CHARACTERS, collate, evaluation_b
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures, Split
 
-lengths_of = st.lists(st.integers(0, 1500), max_size=300).map(lambda values: np.array(values, dtype=np.int64))
+length_arrays = st.lists(st.integers(0, 1500), max_size=300).map(lambda values: np.array(values, dtype=np.int64))
 
 
-@given(lengths=lengths_of, batch_size=st.integers(1, 20), seed=st.integers(0, 9), epoch=st.integers(0, 9))
-def test_every_nonempty_sentence_once_and_no_batch_too_big(
+@given(lengths=length_arrays, batch_size=st.integers(1, 20), seed=st.integers(0, 9), epoch=st.integers(0, 9))
+def test_batches_hold_each_nonempty_sentence_once_within_the_limit(
     lengths: np.ndarray, batch_size: int, seed: int, epoch: int
 ) -> None:
     for batches in (
@@ -36,15 +36,15 @@ def test_every_nonempty_sentence_once_and_no_batch_too_big(
 def test_batches_depend_on_seed_and_epoch_only() -> None:
     lengths = np.random.default_rng(0).integers(1, 90, 400)
 
-    def flat(**which: int) -> list[list[int]]:
-        return [rows.tolist() for rows in training_batches(lengths, batch_size=16, **which)]
+    def batch_rows(**options: int) -> list[list[int]]:
+        return [rows.tolist() for rows in training_batches(lengths, batch_size=16, **options)]
 
-    assert flat(seed=1, epoch=1) == flat(seed=1, epoch=1)
-    assert flat(seed=1, epoch=1) != flat(seed=1, epoch=2)
-    assert flat(seed=1, epoch=1) != flat(seed=2, epoch=1)
+    assert batch_rows(seed=1, epoch=1) == batch_rows(seed=1, epoch=1)
+    assert batch_rows(seed=1, epoch=1) != batch_rows(seed=1, epoch=2)
+    assert batch_rows(seed=1, epoch=1) != batch_rows(seed=2, epoch=1)
 
 
-def test_batches_hold_sentences_of_like_length() -> None:
+def test_batches_hold_sentences_of_similar_length() -> None:
     lengths = np.random.default_rng(0).integers(1, 90, 1600)
     batches = training_batches(lengths, batch_size=16, seed=1, epoch=1)
     padded = sum(len(rows) * int(lengths[rows].max()) for rows in batches)
@@ -54,24 +54,24 @@ def test_batches_hold_sentences_of_like_length() -> None:
 
 
 def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards: Path) -> None:
-    split = _train(shards)
+    split = _read_train(shards)
     rows = np.array([9, 5, 0])
     batch = collate(split, rows)
     assert batch.mask.sum(1).tolist() == split.lengths[rows].tolist()
     for index, row in enumerate(rows):
-        of_row = slice(split.offsets[row], split.offsets[row + 1])
+        row_slice = slice(split.offsets[row], split.offsets[row + 1])
         length = split.lengths[row]
         for tensor, values in (
             (batch.token_ids, split.token_ids),
             (batch.tag_ids, split.tag_ids),
             (batch.best_rows, split.best_rows),
         ):
-            assert tensor[index].tolist() == values[of_row].tolist() + [0] * (batch.mask.shape[1] - length)
+            assert tensor[index].tolist() == values[row_slice].tolist() + [0] * (batch.mask.shape[1] - length)
     windows = batch.windows
     assert windows.lengths.tolist() == [14, 21, 7, 1, 8]
-    held = windows.char_of_cell[windows.char_of_cell >= 0]
+    cell_characters = windows.char_of_cell[windows.char_of_cell >= 0]
     characters = batch.mask.view(-1).nonzero().view(-1)
-    assert sorted(held.tolist()) == characters.tolist()
+    assert sorted(cell_characters.tolist()) == characters.tolist()
     assert torch.equal(windows.char_of_cell.view(-1)[windows.cell_of_char[batch.mask]], characters)
 
 
@@ -88,40 +88,40 @@ def test_hidden_states_follow_their_sentences(shards: Path) -> None:
     assert not batch.hidden[1, split.lengths[2] :].any()
 
 
-def test_batches_gathered_ahead_are_those_gathered_at_once(shards: Path) -> None:
-    split = _train(shards)
-    asked = training_batches(split.lengths, batch_size=3, seed=1, epoch=1)
-    batches = list(prefetch(split, asked, device=torch.device("cpu")))
-    for batch, rows in zip(batches, asked, strict=True):
+def test_prefetched_batches_equal_collated_batches(shards: Path) -> None:
+    split = _read_train(shards)
+    plan = training_batches(split.lengths, batch_size=3, seed=1, epoch=1)
+    batches = list(prefetch(split, plan, device=torch.device("cpu")))
+    for batch, rows in zip(batches, plan, strict=True):
         expected = collate(split, rows)
         assert np.array_equal(batch.rows, rows)
         assert torch.equal(batch.token_ids, expected.token_ids) and torch.equal(batch.best_rows, expected.best_rows)
 
 
-def test_the_next_batch_is_gathered_while_one_is_worked_on_and_no_further(shards: Path) -> None:
-    split = _train(shards)
-    asked = training_batches(split.lengths, batch_size=2, seed=1, epoch=1)
-    taken: list[int] = []
-    coming = prefetch(split, (taken.append(len(taken)) or rows for rows in asked), device=torch.device("cpu"))
-    next(coming)
-    assert taken == [0, 1]
-    coming.close()
-    assert taken == [0, 1]
+def test_prefetch_reads_only_one_batch_ahead(shards: Path) -> None:
+    split = _read_train(shards)
+    plan = training_batches(split.lengths, batch_size=2, seed=1, epoch=1)
+    requested: list[int] = []
+    batches = prefetch(split, (requested.append(len(requested)) or rows for rows in plan), device=torch.device("cpu"))
+    next(batches)
+    assert requested == [0, 1]
+    batches.close()
+    assert requested == [0, 1]
     assert not any(thread.name.startswith("collate") for thread in threading.enumerate())
 
 
-def test_an_error_in_gathering_reaches_the_caller(shards: Path) -> None:
-    split = _train(shards)
+def test_collate_errors_reach_the_caller(shards: Path) -> None:
+    split = _read_train(shards)
     with pytest.raises(IndexError):
         list(prefetch(split, [np.array([0]), np.array([len(split)])], device=torch.device("cpu")))
 
 
-def _train(shards: Path) -> Split:
+def _read_train(shards: Path) -> Split:
     opened = open_shards(shards)
     return read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
 
 
-def test_a_batch_holds_the_words_over_each_character(shards: Path, sentences: list[Any]) -> None:
+def test_batch_holds_the_words_covering_each_character(shards: Path, sentences: list[Any]) -> None:
     opened = open_shards(shards)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(matches=True))
     assert split.matches is not None
@@ -131,21 +131,21 @@ def test_a_batch_holds_the_words_over_each_character(shards: Path, sentences: li
     ids = np.concatenate(([0], opened.boundaries.ids))
     for index, row in enumerate(rows):
         for place in range(batch.mask.shape[1]):
-            over = [number for start, end, number in sentences[row].matches if start <= place < end]
-            assert ids[batch.word_rows[index, place]].tolist()[: len(over)] == over
-            assert not batch.word_rows[index, place, len(over) :].any()
+            covering = [number for start, end, number in sentences[row].matches if start <= place < end]
+            assert ids[batch.word_rows[index, place]].tolist()[: len(covering)] == covering
+            assert not batch.word_rows[index, place, len(covering) :].any()
     assert batch.to(torch.device("cpu")).word_roles is not None
-    assert collate(_train(shards), rows).word_rows is None
+    assert collate(_read_train(shards), rows).word_rows is None
 
 
-def test_cells_have_what_their_characters_have(shards: Path) -> None:
-    batch = collate(_train(shards), np.array([9, 0]))
+def test_cells_hold_the_values_of_their_characters(shards: Path) -> None:
+    batch = collate(_read_train(shards), np.array([9, 0]))
     windows = batch.windows
     values = torch.arange(1, batch.mask.numel() + 1).view(batch.mask.shape)
     cells = windows.cells(values)
     assert cells.shape == windows.char_of_cell.shape
     assert torch.equal(cells, windows.char_of_cell + 1)
-    deep = windows.cells(torch.stack((values, -values), dim=-1))
-    assert torch.equal(deep[..., 1], -cells)
+    stacked = windows.cells(torch.stack((values, -values), dim=-1))
+    assert torch.equal(stacked[..., 1], -cells)
     assert windows.cells(values > 0).dtype == torch.bool
     assert torch.equal(windows.cells(values > 0), windows.char_of_cell >= 0)

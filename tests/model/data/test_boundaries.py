@@ -9,15 +9,15 @@ from ssmi.model.data.boundaries import BoundaryTable, ExpandableIndex
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 
-def test_rows_of_follows_any_order_and_extension_keeps_what_is_there() -> None:
+def test_extended_table_keeps_its_rows_and_finds_ids_in_any_order() -> None:
     first = BoundaryTable(np.array([30, 10]), np.array([[3.0], [1.0]], np.float32))
     second = BoundaryTable(np.array([10, 20]), np.array([[9.0], [2.0]], np.float32))
-    both = first.extended_by(second)
-    assert both.ids.tolist() == [30, 10, 20]
-    assert both.vectors.ravel().tolist() == [3.0, 1.0, 2.0]
-    assert both.rows_of(np.array([0, 10, 20, 30, 0]), source="here").tolist() == [0, 2, 3, 1, 0]
+    extended = first.extended_by(second)
+    assert extended.ids.tolist() == [30, 10, 20]
+    assert extended.vectors.ravel().tolist() == [3.0, 1.0, 2.0]
+    assert extended.rows_of(np.array([0, 10, 20, 30, 0]), source="here").tolist() == [0, 2, 3, 1, 0]
     with pytest.raises(StaleArtifactError, match="here: names boundary 31"):
-        both.rows_of(np.array([10, 31]), source="here")
+        extended.rows_of(np.array([10, 31]), source="here")
 
 
 def test_an_index_gives_new_boundaries_the_next_rows_until_it_is_reset() -> None:

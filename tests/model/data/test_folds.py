@@ -34,19 +34,19 @@ def _assign(sentences: list[tuple[tuple[str, ...], int]], n: int) -> list[int]:
 
 
 @given(texts, n_folds)
-def test_every_sentence_is_in_one_fold_and_equal_texts_in_the_same(
+def test_every_sentence_has_one_fold_and_equal_texts_share_it(
     sentences: list[tuple[tuple[str, ...], int]], n: int
 ) -> None:
     folds = _assign(sentences, n)
     assert len(folds) == len(sentences) and set(folds) <= set(range(1, n + 1))
-    of_text: dict[tuple[str, ...], int] = {}
+    fold_of_text: dict[tuple[str, ...], int] = {}
     for (text, _), fold in zip(sentences, folds, strict=True):
-        assert of_text.setdefault(text, fold) == fold
-    assert len(set(folds)) == min(n, len(of_text))  # a fold is empty only if there are too few texts
+        assert fold_of_text.setdefault(text, fold) == fold
+    assert len(set(folds)) == min(n, len(fold_of_text))  # a fold is empty only if there are too few texts
 
 
 @given(texts, n_folds, st.randoms(use_true_random=False))
-def test_the_order_of_sentences_decides_nothing(
+def test_folds_do_not_depend_on_sentence_order(
     sentences: list[tuple[tuple[str, ...], int]], n: int, random: Any
 ) -> None:
     before = dict(zip([text for text, _ in sentences], _assign(sentences, n), strict=True))
@@ -55,39 +55,42 @@ def test_the_order_of_sentences_decides_nothing(
 
 
 @given(st.lists(st.integers(0, 5), min_size=1, max_size=60), n_folds)
-def test_folds_of_different_texts_are_of_one_size_and_of_like_numbers_of_entities(entities: list[int], n: int) -> None:
-    folds = _assign([((str(number),), own) for number, own in enumerate(entities)], n)
+def test_folds_have_similar_sizes_and_entity_counts(entities: list[int], n: int) -> None:
+    folds = _assign([((str(number),), count) for number, count in enumerate(entities)], n)
     sizes = [folds.count(fold) for fold in range(1, n + 1)]
     assert max(sizes) - min(sizes) <= 1
-    held = [sum(own for own, of in zip(entities, folds, strict=True) if of == fold) for fold in range(1, n + 1)]
-    assert max(held) - min(held) <= 2 * max(entities)
+    entity_counts = [
+        sum(count for count, assigned in zip(entities, folds, strict=True) if assigned == fold)
+        for fold in range(1, n + 1)
+    ]
+    assert max(entity_counts) - min(entity_counts) <= 2 * max(entities)
 
 
 @given(st.lists(st.integers(1, 8), min_size=1, max_size=20), n_folds)
-def test_texts_that_stand_often_do_not_tip_the_balance(copies: list[int], n: int) -> None:
-    sentences = [((str(number),), 0) for number, times in enumerate(copies) for _ in range(times)]
+def test_repeated_texts_keep_folds_balanced(copies: list[int], n: int) -> None:
+    sentences = [((str(number),), 0) for number, n_copies in enumerate(copies) for _ in range(n_copies)]
     sizes = Counter(_assign(sentences, n))
     assert max(sizes.values()) - min(sizes[fold] for fold in range(1, n + 1)) <= max(copies)
 
 
-def test_what_a_character_is_counts_not_the_joined_text() -> None:
-    one, other = assign([("ab", "c"), ("a", "bc")], [0, 0], n_folds=2).tolist()
-    assert one != other
+def test_texts_are_compared_by_character_not_joined() -> None:
+    first, second = assign([("ab", "c"), ("a", "bc")], [0, 0], n_folds=2).tolist()
+    assert first != second
     assert assign([("\ud800",), ("\ud800",)], [0, 0], n_folds=2).tolist() == [1, 1]  # a lone surrogate has no UTF-8
 
 
-def test_the_folds_of_some_texts_are_these() -> None:
-    # Results on folds are comparable only between equal folds: another assignment rule is another experiment.
-    texts_of = [tuple(f"第{number}句") for number in range(12)]
+def test_fold_assignment_is_stable() -> None:
+    # Results on folds are comparable only between equal folds, so the assignment must not change.
+    numbered_texts = [tuple(f"第{number}句") for number in range(12)]
     entities = [number % 4 for number in range(12)]
-    assert assign(texts_of, entities, n_folds=3).tolist() == [2, 2, 2, 3, 1, 3, 3, 1, 3, 1, 1, 2]
+    assert assign(numbered_texts, entities, n_folds=3).tolist() == [2, 2, 2, 3, 1, 3, 3, 1, 3, 1, 1, 2]
 
 
-# --- the two sides ----------------------------------------------------------------------------------------------------
+# --- train and dev ----------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
-def doubled(tmp_path: Path, write_shards: Make, sentences: list[Any]) -> Path:
+def overlapping_shards(tmp_path: Path, write_shards: Make, sentences: list[Any]) -> Path:
     """Ten sentences in train and four of them again in dev; the sets of the two splits differ in width."""
     folder: Path = write_shards(
         tmp_path / "s", {"train": sentences, "dev": sentences[:4], "test": sentences[4:]}, hidden=True
@@ -95,29 +98,29 @@ def doubled(tmp_path: Path, write_shards: Make, sentences: list[Any]) -> Path:
     return folder
 
 
-def test_the_two_sides_of_every_fold_share_no_text_and_leave_none_out(doubled: Path) -> None:
-    opened, seen = open_shards(doubled), Counter[str]()
+def test_train_and_dev_of_a_fold_share_no_text_and_cover_all(overlapping_shards: Path) -> None:
+    opened, dev_counts = open_shards(overlapping_shards), Counter[str]()
     for number in (1, 2, 3):
         fold = Fold(number, 3)
         sides = {split: fold_characters(opened, split, fold) for split in ("train", "dev")}
-        joined = {split: {"".join(text) for text in of_side} for split, of_side in sides.items()}
+        joined = {split: {"".join(text) for text in side} for split, side in sides.items()}
         assert joined["dev"] and not joined["train"] & joined["dev"]
         assert len(sides["train"]) + len(sides["dev"]) == 14
-        seen.update("".join(text) for text in sides["dev"])
-    assert seen.total() == 14 and max(seen.values()) == 2
+        dev_counts.update("".join(text) for text in sides["dev"])
+    assert dev_counts.total() == 14 and max(dev_counts.values()) == 2
 
 
-def test_a_side_holds_what_its_sentences_hold(doubled: Path, sentences: list[Any]) -> None:
-    opened, of_text = open_shards(doubled), {sentence.text: sentence for sentence in sentences}
+def test_fold_split_holds_the_data_of_its_sentences(overlapping_shards: Path, sentences: list[Any]) -> None:
+    opened, by_text = open_shards(overlapping_shards), {sentence.text: sentence for sentence in sentences}
     ids = np.concatenate(([0], opened.boundaries.ids))
     for number in (1, 2):
         for side in ("train", "dev"):
             fold = Fold(number, 2)
             split = read_fold(opened, side, fold, boundaries=opened.boundaries, required=EVERYTHING)
-            own = [of_text["".join(text)] for text in fold_characters(opened, side, fold)]
-            places = [(sentence, place) for sentence in own for place in range(len(sentence.text))]
-            assert [tuple(spans) for spans in split.gold] == [sentence.spans for sentence in own]
-            assert split.lengths.tolist() == [len(sentence.text) for sentence in own]
+            chosen = [by_text["".join(text)] for text in fold_characters(opened, side, fold)]
+            places = [(sentence, place) for sentence in chosen for place in range(len(sentence.text))]
+            assert [tuple(spans) for spans in split.gold] == [sentence.spans for sentence in chosen]
+            assert split.lengths.tolist() == [len(sentence.text) for sentence in chosen]
             assert split.best_rows is not None and split.set_rows is not None and split.local_rows is not None
             assert ids[split.best_rows].tolist() == [sentence.best.get(place, 0) for sentence, place in places]
             assert ids[split.local_rows].tolist() == [sentence.local.get(place, 0) for sentence, place in places]
@@ -127,14 +130,14 @@ def test_a_side_holds_what_its_sentences_hold(doubled: Path, sentences: list[Any
                 split.window_starts[start:end].tolist()
                 for start, end in zip(split.window_offsets[:-1], split.window_offsets[1:], strict=True)
             ]
-            assert windows == [list(sentence.windows) for sentence in own]
+            assert windows == [list(sentence.windows) for sentence in chosen]
             assert split.matches is not None
             matches = zip(split.matches.starts, split.matches.ends, ids[split.matches.rows], strict=True)
-            assert list(matches) == [match for sentence in own for match in sentence.matches]
+            assert list(matches) == [match for sentence in chosen for match in sentence.matches]
 
 
-def test_stored_states_go_with_their_sentences(doubled: Path) -> None:
-    opened = open_shards(doubled)
+def test_stored_states_follow_their_sentences(overlapping_shards: Path) -> None:
+    opened = open_shards(overlapping_shards)
     states: dict[str, bytes] = {}
     for number in (1, 2, 3):
         for side in ("dev", "train"):
@@ -143,17 +146,17 @@ def test_stored_states_go_with_their_sentences(doubled: Path) -> None:
             assert split.hidden is not None and split.special_states is not None
             counts = np.diff(split.window_offsets)
             for row, text in enumerate(fold_characters(opened, side, fold)):
-                own = split.hidden.of(row, length=len(text))
-                assert own.shape == (len(text), 32)
+                hidden = split.hidden.of(row, length=len(text))
+                assert hidden.shape == (len(text), 32)
                 specials = split.special_states.gather(np.array([row]), counts=counts[[row]])
                 assert specials.shape == (counts[row], 2, 32)
-                both = own.tobytes() + specials.numpy().tobytes()
-                assert states.setdefault("".join(text), both) == both
+                combined = hidden.tobytes() + specials.numpy().tobytes()
+                assert states.setdefault("".join(text), combined) == combined
     assert len(states) == len(set(states.values())) == 10
 
 
-def test_folds_without_a_sentence_are_refused(doubled: Path) -> None:
-    opened = open_shards(doubled)
+def test_empty_folds_are_refused(overlapping_shards: Path) -> None:
+    opened = open_shards(overlapping_shards)
     with pytest.raises(InputDataError, match="fewer than 11 different texts") as refused:
         read_fold(opened, "dev", Fold(1, 11), boundaries=opened.boundaries, required=RequiredFeatures())
     assert refused.value.next_step == "fewer folds"
@@ -165,6 +168,6 @@ def test_a_data_set_without_dev_has_folds_of_train(tmp_path: Path, write_shards:
     assert lengths == [2] * 5
 
 
-def test_the_fold_of_parameters() -> None:
+def test_fold_is_read_from_the_parameters() -> None:
     assert Fold.of(TrainParams()) is None
     assert Fold.of(TrainParams(folds=5, fold=2, test=False)) == Fold(2, 5)

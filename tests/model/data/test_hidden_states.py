@@ -1,4 +1,4 @@
-"""Stored states of the frozen encoder, whole and broken."""
+"""Stored states of the frozen encoder: intact and damaged files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 
 @pytest.mark.parametrize("name", ["hidden", "specials"])
 @pytest.mark.parametrize("damage", ["missing", "too short", "float32", "not an array"])
-def test_states_that_do_not_fit(shards: Path, reseal: Callable[..., None], damage: str, name: str) -> None:
+def test_unusable_state_files_are_refused(shards: Path, reseal: Callable[..., None], damage: str, name: str) -> None:
     path = shards / "train" / f"part-00001.{name}.npy"
     states = np.load(path)
     path.unlink()
@@ -33,7 +33,7 @@ def test_states_that_do_not_fit(shards: Path, reseal: Callable[..., None], damag
         read_split(opened, "train", boundaries=opened.boundaries, required=required)
 
 
-def test_each_window_has_its_own_states_of_cls_and_sep(shards: Path) -> None:
+def test_each_window_has_its_cls_and_sep_states(shards: Path) -> None:
     opened = open_shards(shards)
     required = RequiredFeatures(hidden=True, special_states=True)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
@@ -42,11 +42,11 @@ def test_each_window_has_its_own_states_of_cls_and_sep(shards: Path) -> None:
     stored = np.concatenate([np.load(file) for file in files])
     assert [len(np.load(file)) for file in files] == [3, 3, 3, 3]  # only the tenth sentence has three windows
     counts = np.diff(split.window_offsets)
-    everything = split.special_states.gather(np.arange(10), counts=counts)
-    assert everything.dtype == torch.float32 and everything.numpy().astype(np.float16).tobytes() == stored.tobytes()
+    all_states = split.special_states.gather(np.arange(10), counts=counts)
+    assert all_states.dtype == torch.float32 and all_states.numpy().astype(np.float16).tobytes() == stored.tobytes()
     rows = np.array([9, 2, 4])
     picked = split.special_states.gather(rows, counts=counts[rows])
-    assert torch.equal(picked, everything[[9, 10, 11, 2, 4]])
+    assert torch.equal(picked, all_states[[9, 10, 11, 2, 4]])
 
 
 def test_an_empty_split_has_no_states(tmp_path: Path, write_shards: Callable[..., Path]) -> None:

@@ -1,4 +1,4 @@
-"""Opening shard folders, whole and broken."""
+"""Opening intact and damaged shard folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactErr
 from ssmi.pipeline.contract.parquet import schema, tables
 
 
-def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> None:
+def test_split_holds_the_values_of_its_rows(shards: Path, sentences: list[Any]) -> None:
     opened = open_shards(shards)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
     assert len(tables.list_parts(shards, "train")) == 4
@@ -30,14 +30,16 @@ def test_a_split_is_what_the_rows_say(shards: Path, sentences: list[Any]) -> Non
 
 
 @pytest.mark.parametrize("kind", ["a part without rows", "no part"])
-def test_an_empty_split(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], kind: str) -> None:
+def test_empty_split_is_read(
+    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], kind: str
+) -> None:
     splits = {"train": sentences} | ({"dev": []} if kind == "a part without rows" else {})
     opened = open_shards(write_shards(tmp_path / "s", splits, hidden=True))
     split = read_split(opened, "dev", boundaries=opened.boundaries, required=RequiredFeatures(best=True, hidden=True))
     assert len(split) == 0 and split.gold == [] and split.lengths.size == 0
 
 
-def test_shards_without_any_boundary(tmp_path: Path, write_shards: Callable[..., Path], sentence: Any) -> None:
+def test_shards_without_boundaries_are_read(tmp_path: Path, write_shards: Callable[..., Path], sentence: Any) -> None:
     opened = open_shards(write_shards(tmp_path / "s", {"train": [sentence("我[李|PER]")]}))
     assert opened.boundaries.vectors.shape == (0, 6)
     assert not read_split(
@@ -45,20 +47,22 @@ def test_shards_without_any_boundary(tmp_path: Path, write_shards: Callable[...,
     ).best_rows.any()
 
 
-def test_a_folder_that_was_never_built(tmp_path: Path) -> None:
+def test_missing_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="not built"):
         open_shards(tmp_path / "none")
 
 
-@pytest.mark.parametrize("fact", ["vocabulary_digest", "encoder_digest", "encoder_width", "max_window"])
-def test_a_manifest_without_a_needed_fact(shards: Path, reseal: Callable[..., None], fact: str) -> None:
-    reseal(shards, lambda body: body["report"]["statistics"].pop(fact))
-    with pytest.raises(StaleArtifactError, match=fact):
+@pytest.mark.parametrize("statistic", ["vocabulary_digest", "encoder_digest", "encoder_width", "max_window"])
+def test_manifest_without_a_required_statistic_is_refused(
+    shards: Path, reseal: Callable[..., None], statistic: str
+) -> None:
+    reseal(shards, lambda body: body["report"]["statistics"].pop(statistic))
+    with pytest.raises(StaleArtifactError, match=statistic):
         open_shards(shards)
 
 
 @pytest.mark.parametrize(
-    ("column", "value", "complaint"),
+    ("column", "value", "message"),
     [
         ("tag_ids", [99], "tag ids outside"),
         ("tag_ids", [0, 0], "differ in length"),
@@ -75,8 +79,8 @@ def test_a_manifest_without_a_needed_fact(shards: Path, reseal: Callable[..., No
         ("match_ids", [12345], "names boundary 12345"),
     ],
 )
-def test_rows_that_break_the_contract_are_refused(
-    shards: Path, reseal: Callable[..., None], column: str, value: Any, complaint: str
+def test_invalid_rows_are_refused(
+    shards: Path, reseal: Callable[..., None], column: str, value: Any, message: str
 ) -> None:
     path = tables.part_path(shards, "train", 1)
     rows = tables.read_rows(path, schema.SHARDS)
@@ -86,11 +90,11 @@ def test_rows_that_break_the_contract_are_refused(
     tables.write_rows(path, schema.SHARDS, rows)
     reseal(shards)
     opened = open_shards(shards)
-    with pytest.raises(StaleArtifactError, match=complaint):
+    with pytest.raises(StaleArtifactError, match=message):
         read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True, matches=True))
 
 
-def test_a_window_longer_than_the_shards_promise(
+def test_window_longer_than_the_manifest_allows_is_refused(
     tmp_path: Path, write_shards: Callable[..., Path], sentence: Any
 ) -> None:
     long = sentence("我在[上海|LOC]工作，" * 5, windows=(0, 4))
@@ -99,20 +103,20 @@ def test_a_window_longer_than_the_shards_promise(
         read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
 
 
-def test_a_missing_part_is_not_trained_without(shards: Path) -> None:
+def test_missing_part_is_refused(shards: Path) -> None:
     tables.part_path(shards, "train", 1).unlink()
     with pytest.raises(StaleArtifactError, match=r"train/part-00001\.parquet is missing"):
         open_shards(shards)
 
 
-def test_matches_are_those_of_the_rows_off_line_and_on_line(shards: Path, sentences: list[Any]) -> None:
+def test_matches_are_equal_from_shards_and_online(shards: Path, sentences: list[Any]) -> None:
     opened = open_shards(shards)
     required = RequiredFeatures(matches=True)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
     assert split.matches is not None and split.best_rows is None
     ids = np.concatenate(([0], opened.boundaries.ids))[split.matches.rows]
-    found = list(zip(split.matches.starts, split.matches.ends, ids, strict=True))
-    assert found == [match for sentence in sentences for match in sentence.matches]
+    matches = list(zip(split.matches.starts, split.matches.ends, ids, strict=True))
+    assert matches == [match for sentence in sentences for match in sentence.matches]
     assert np.diff(split.matches.offsets).tolist() == [len(sentence.matches) for sentence in sentences]
     rows: list[Any] = [
         row for path in tables.list_parts(shards, "train") for row in tables.read_rows(path, schema.SHARDS)
@@ -123,7 +127,7 @@ def test_matches_are_those_of_the_rows_off_line_and_on_line(shards: Path, senten
         assert np.array_equal(getattr(online, name), getattr(split.matches, name)), name
 
 
-def test_shards_without_matches_say_how_to_build_them(
+def test_missing_matches_are_reported_with_the_build_setting(
     tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]
 ) -> None:
     opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}, matches=False))

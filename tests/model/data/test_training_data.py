@@ -30,7 +30,7 @@ def streamed(shards: Path, *, buffer: int = 4, required: RequiredFeatures = EVER
     return StreamedSplit.open(open_shards(shards), "train", required=required, buffer=buffer)
 
 
-def whole(shards: Path, *, required: RequiredFeatures = EVERYTHING) -> Split:
+def in_memory(shards: Path, *, required: RequiredFeatures = EVERYTHING) -> Split:
     opened = open_shards(shards)
     return read_split(opened, "train", boundaries=opened.boundaries, required=required)
 
@@ -39,9 +39,9 @@ def rows_of(batches: Sequence[Any]) -> list[list[int]]:
     return [rows.tolist() for rows in batches]
 
 
-def test_what_is_known_of_all_sentences_is_that_of_the_split(shards: Path) -> None:
+def test_stream_statistics_equal_those_of_the_split(shards: Path) -> None:
     required = RequiredFeatures(matches=True)
-    stream, split = streamed(shards, required=required), WholeSplit(whole(shards, required=required))
+    stream, split = streamed(shards, required=required), WholeSplit(in_memory(shards, required=required))
     assert stream.lengths.tolist() == split.lengths.tolist()
     assert stream.largest_token_id == split.largest_token_id > 0
     assert stream.longest_entity == split.longest_entity == 4  # 人民公园
@@ -58,7 +58,7 @@ def test_what_is_known_of_all_sentences_is_that_of_the_split(shards: Path) -> No
     epoch=st.integers(1, 9),
     data=st.data(),
 )
-def test_every_sentence_once_and_no_batch_over_a_buffer(
+def test_batches_hold_each_sentence_once_within_a_buffer(
     sizes: list[int], buffer: int, batch_size: int, epoch: int, data: st.DataObject
 ) -> None:
     """Holds for any lengths, parts and settings; the plan reads nothing from disk."""
@@ -73,12 +73,12 @@ def test_every_sentence_once_and_no_batch_over_a_buffer(
     for rows in batches:
         assert len(rows) <= batch_size
         assert len(rows) == 1 or len(rows) * lengths[rows].max() <= MAX_PADDED_CHARACTERS
-    for of_batch in parts:
+    for batch_parts in parts:
         # A buffer ends with the part that fills it.
-        assert sum(sorted(sizes[part] for part in of_batch)[:-1]) < buffer
+        assert sum(sorted(sizes[part] for part in batch_parts)[:-1]) < buffer
 
 
-def test_the_order_follows_from_seed_and_epoch(shards: Path) -> None:
+def test_order_depends_on_seed_and_epoch(shards: Path) -> None:
     stream = streamed(shards)
     orders = {
         (seed, epoch): tuple(chain.from_iterable(rows_of(stream.batches(batch_size=2, seed=seed, epoch=epoch))))
@@ -97,50 +97,48 @@ def assert_same(batch: Batch, expected: Batch) -> None:
         assert torch.equal(getattr(batch, name), getattr(expected, name)), name
     assert batch.special_states is not None and torch.equal(batch.special_states, expected.special_states)  # type: ignore[arg-type]
     for name in ("set_rows", "negative_rows"):
-        one, other = getattr(batch, name), getattr(expected, name)
-        width = min(one.shape[2], other.shape[2])
-        assert torch.equal(one[..., :width], other[..., :width]), name
-        assert not one[..., width:].any() and not other[..., width:].any()
+        actual_rows, expected_rows = getattr(batch, name), getattr(expected, name)
+        width = min(actual_rows.shape[2], expected_rows.shape[2])
+        assert torch.equal(actual_rows[..., :width], expected_rows[..., :width]), name
+        assert not actual_rows[..., width:].any() and not expected_rows[..., width:].any()
     for name in ("char_of_cell", "lengths", "sentences", "cell_of_char"):
         assert torch.equal(getattr(batch.windows, name), getattr(expected.windows, name)), name
 
 
 @pytest.mark.parametrize("buffer", [1, 4, 100])
 @pytest.mark.parametrize("done", [0, 3])
-def test_batches_are_those_of_the_split_in_memory(shards: Path, buffer: int, done: int) -> None:
+def test_streamed_batches_equal_those_in_memory(shards: Path, buffer: int, done: int) -> None:
     """Includes the remaining batches of a run that is resumed within an epoch."""
-    stream, split = streamed(shards, buffer=buffer), whole(shards)
-    asked = stream.batches(batch_size=2, seed=5, epoch=2)[done:]
-    batches = list(stream.collated(asked, seed=5, epoch=2, device=CPU))
-    assert len(batches) == len(asked) > 1
-    for batch, rows in zip(batches, asked, strict=True):
+    stream, split = streamed(shards, buffer=buffer), in_memory(shards)
+    plan = stream.batches(batch_size=2, seed=5, epoch=2)[done:]
+    batches = list(stream.collated(plan, seed=5, epoch=2, device=CPU))
+    assert len(batches) == len(plan) > 1
+    for batch, rows in zip(batches, plan, strict=True):
         assert_same(batch, collate(split, rows))
 
 
 def test_only_the_next_buffer_is_read_ahead_and_threads_end(shards: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stream = streamed(shards, buffer=1)
-    asked = stream.batches(batch_size=2, seed=5, epoch=1)
-    order = list(dict.fromkeys(int(rows[0]) // 3 for rows in asked))
-    # The part read third may be missing until the second buffer is begun.
+    plan = stream.batches(batch_size=2, seed=5, epoch=1)
+    order = list(dict.fromkeys(int(rows[0]) // 3 for rows in plan))
+    # The part read third is not needed until the second buffer is started.
     stream.paths[order[2]].unlink()
-    coming = stream.collated(asked, seed=5, epoch=1, device=CPU)
-    n_first = sum(int(rows[0]) // 3 == order[0] for rows in asked)
+    batches = stream.collated(plan, seed=5, epoch=1, device=CPU)
+    n_first = sum(int(rows[0]) // 3 == order[0] for rows in plan)
     for _ in range(n_first):
-        next(coming)
-    coming.close()
+        next(batches)
+    batches.close()
     assert not any(thread.name.startswith(("read", "collate")) for thread in threading.enumerate())
     with pytest.raises(Exception, match="part-"):
-        list(stream.collated(asked, seed=5, epoch=1, device=CPU))
+        list(stream.collated(plan, seed=5, epoch=1, device=CPU))
 
 
-def test_states_that_are_not_stored_are_refused_as_in_memory(
-    tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]
-) -> None:
+def test_missing_states_are_refused(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]) -> None:
     shards = write_shards(tmp_path / "s", {"train": sentences})
     stream = streamed(shards, required=RequiredFeatures(hidden=True))
-    asked = stream.batches(batch_size=2, seed=5, epoch=1)
+    plan = stream.batches(batch_size=2, seed=5, epoch=1)
     with pytest.raises(StaleArtifactError, match="no hidden states"):
-        list(stream.collated(asked, seed=5, epoch=1, device=CPU))
+        list(stream.collated(plan, seed=5, epoch=1, device=CPU))
 
 
 def test_an_empty_split_has_no_batches(tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any]) -> None:

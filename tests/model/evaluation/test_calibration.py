@@ -12,7 +12,7 @@ from ssmi.model.evaluation.calibration import BINS, Bin, calibrate, scored_predi
 from ssmi.pipeline.contract.labels import Span
 
 
-def test_by_hand() -> None:
+def test_calibration_equals_hand_made_counts() -> None:
     calibration = calibrate([(0.95, True), (0.91, True), (1.0, False), (0.55, True), (0.5, False), (0.0, False)])
     assert (calibration.n, calibration.precision) == (6, 0.5)
     assert calibration.mean_probability == pytest.approx(3.91 / 6)
@@ -27,7 +27,7 @@ def test_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans())))
-def test_the_same_as_a_plain_loop(pairs: list[tuple[float, bool]]) -> None:
+def test_calibration_equals_a_plain_loop(pairs: list[tuple[float, bool]]) -> None:
     calibration = calibrate(pairs)
     expected = 0.0
     for place in range(BINS):
@@ -41,17 +41,17 @@ def test_the_same_as_a_plain_loop(pairs: list[tuple[float, bool]]) -> None:
     assert sum(inside.n for inside in calibration.bins) == calibration.n == len(pairs)
 
 
-def test_nothing_predicted() -> None:
+def test_no_predictions_give_zero() -> None:
     calibration = calibrate([])
     assert (calibration.n, calibration.ece, calibration.brier) == (0, 0.0, 0.0)
 
 
-def test_an_entity_is_right_where_it_is_gold_as_it_stands() -> None:
+def test_entity_is_correct_only_if_span_and_type_match() -> None:
     gold = [Span(0, 2, "PER"), Span(3, 5, "LOC")]
     predicted = [Span(0, 2, "PER"), Span(3, 5, "ORG"), Span(6, 7, "LOC")]
     assert scored_predictions(gold, predicted, [0.9, 0.8, 0.7]) == [(0.9, True), (0.8, False), (0.7, False)]
 
 
-def test_what_is_no_probability_is_refused() -> None:
+def test_probability_outside_the_unit_interval_is_refused() -> None:
     with pytest.raises(ValueError, match="outside"):
         calibrate([(1.5, True)])

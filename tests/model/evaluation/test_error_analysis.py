@@ -34,11 +34,11 @@ def spans(*triples: tuple[int, int, str]) -> list[Span]:
         (spans((0, 2, ORG), (2, 6, LOC)), spans((1, 3, ORG), (5, 7, LOC)), ["span"]),
     ],
 )
-def test_classes_by_definition(gold: list[Span], predicted: list[Span], kinds: list[str]) -> None:
+def test_errors_have_the_defined_kinds(gold: list[Span], predicted: list[Span], kinds: list[str]) -> None:
     assert [error.kind for error in find_span_errors(gold, predicted)] == kinds
 
 
-def test_a_wrong_span_holds_all_entities_it_is_about() -> None:
+def test_span_error_holds_all_its_entities() -> None:
     (error,) = find_span_errors(spans((3, 5, ORG), (5, 7, LOC)), spans((4, 6, ORG)))
     assert error.gold == tuple(spans((3, 5, ORG), (5, 7, LOC)))
     assert error.predicted == tuple(spans((4, 6, ORG)))
@@ -46,19 +46,19 @@ def test_a_wrong_span_holds_all_entities_it_is_about() -> None:
 
 
 @st.composite
-def sides(draw: st.DrawFn) -> list[Span]:
+def entities(draw: st.DrawFn) -> list[Span]:
     """Entities that do not overlap, in a sentence of 14 characters."""
     cuts = sorted(draw(st.sets(st.integers(0, 14), max_size=8)))
-    stretches = [pair for pair in pairwise(cuts) if draw(st.booleans())]
-    return [Span(start, end, draw(st.sampled_from(["ORG", "LOC", "PER"]))) for start, end in stretches]
+    segments = [pair for pair in pairwise(cuts) if draw(st.booleans())]
+    return [Span(start, end, draw(st.sampled_from(["ORG", "LOC", "PER"]))) for start, end in segments]
 
 
-@given(gold=sides(), predicted=sides())
+@given(gold=entities(), predicted=entities())
 def test_every_wrong_entity_is_in_exactly_one_span_error(gold: list[Span], predicted: list[Span]) -> None:
     errors = find_span_errors(gold, predicted)
-    assert Counter(span for one in errors for span in one.gold) == Counter(set(gold) - set(predicted))
-    assert Counter(span for one in errors for span in one.predicted) == Counter(set(predicted) - set(gold))
-    assert all(one.end <= other.start for one, other in pairwise(errors))
+    assert Counter(span for error in errors for span in error.gold) == Counter(set(gold) - set(predicted))
+    assert Counter(span for error in errors for span in error.predicted) == Counter(set(predicted) - set(gold))
+    assert all(left.end <= right.start for left, right in pairwise(errors))
     for error in errors:
         assert error.kind in KINDS
         touched = any(g.start < p.end and p.start < g.end for g in error.gold for p in error.predicted)
@@ -67,8 +67,8 @@ def test_every_wrong_entity_is_in_exactly_one_span_error(gold: list[Span], predi
         assert same == (error.kind == "type")
 
 
-@given(gold=sides(), predicted=sides())
-def test_confusion_adds_up_to_both_sides(gold: list[Span], predicted: list[Span]) -> None:
+@given(gold=entities(), predicted=entities())
+def test_confusion_totals_match_gold_and_predictions(gold: list[Span], predicted: list[Span]) -> None:
     counts = confusion([(gold, predicted), ([], [])])
     for label in ("ORG", "LOC", "PER"):
         assert sum(n for (side, _), n in counts.items() if side == label) == sum(s.label == label for s in gold)

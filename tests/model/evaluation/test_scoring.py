@@ -27,7 +27,7 @@ def score(
     return score_spans(gold, [spans for spans, _ in read], groups=groups, ill_formed=ill_formed)
 
 
-def test_by_hand() -> None:
+def test_scores_equal_hand_computed_values() -> None:
     gold = [[Span(0, 2, "PER"), Span(4, 5, "LOC")], [Span(0, 3, "ORG")], []]
     predicted = [["B-PER", "E-PER", "O", "O", "S-ORG"], ["B-ORG", "E-ORG", "O"], ["S-PER", "M-PER", "M-PER", "B-LOC"]]
     scores = score(gold, predicted, scheme="BMES")
@@ -57,13 +57,13 @@ def test_groups_of_types_are_scored_together() -> None:
     assert list(scores.to_json()["by_group"]) == sorted(groups)
 
 
-def test_nothing_to_find_and_nothing_found_is_zero_not_an_error() -> None:
+def test_no_entities_give_zero_scores() -> None:
     scores = score([[], []], [["O"], []], scheme="BMES")
     assert scores.overall == EntityCounts(0, 0, 0)
     assert (scores.overall.f1, scores.overall.precision, scores.overall.recall, scores.type_accuracy) == (0, 0, 0, 0)
 
 
-def test_sentences_may_not_be_lost() -> None:
+def test_missing_sentences_are_refused() -> None:
     with pytest.raises(ValueError, match="zip"):
         score([[], []], [["O"]], scheme="BMES")
 
@@ -80,31 +80,31 @@ def tagged(draw: st.DrawFn, scheme: TagScheme) -> tuple[list[str], list[str]]:
             spans.append(Span(place, place + size, label))
         place += size
     gold = spans_to_tags(spans, n_characters=length, scheme=scheme)
-    every = LabelSet.of(TYPES, scheme=scheme).tags
-    damage = draw(st.dictionaries(st.integers(0, length - 1), st.sampled_from(every), max_size=length))
+    all_tags = LabelSet.of(TYPES, scheme=scheme).tags
+    damage = draw(st.dictionaries(st.integers(0, length - 1), st.sampled_from(all_tags), max_size=length))
     return gold, [damage.get(index, tag) for index, tag in enumerate(gold)]
 
 
 @pytest.mark.parametrize("scheme", ["BMES", "BIOES", "BIO"])
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_equal_to_strict_seqeval(scheme: TagScheme, data: st.DataObject) -> None:
+def test_scores_equal_strict_seqeval(scheme: TagScheme, data: st.DataObject) -> None:
     pairs = data.draw(st.lists(tagged(scheme), min_size=1, max_size=5))
     gold_tags, predicted = [gold for gold, _ in pairs], [damaged for _, damaged in pairs]
     gold = [strict_spans(tags, scheme=scheme)[0] for tags in gold_tags]
     scores = score(gold, predicted, scheme=scheme).overall
 
-    def as_seqeval(every: list[list[str]]) -> list[list[str]]:
-        return [["I" + tag[1:] if tag[0] == "M" else tag for tag in tags] for tags in every]
+    def as_seqeval(sequences: list[list[str]]) -> list[list[str]]:
+        return [["I" + tag[1:] if tag[0] == "M" else tag for tag in tags] for tags in sequences]
 
     kind = {"mode": "strict", "scheme": IOB2 if scheme == "BIO" else IOBES, "zero_division": 0}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        theirs = [
+        expected = [
             measure(as_seqeval(gold_tags), as_seqeval(predicted), **kind)
             for measure in (precision_score, recall_score, f1_score)
         ]
-    assert [scores.precision, scores.recall, scores.f1] == pytest.approx(theirs)
+    assert [scores.precision, scores.recall, scores.f1] == pytest.approx(expected)
 
 
 @given(data=st.data())
@@ -127,23 +127,23 @@ _SENTENCES = st.lists(st.tuples(_SPANS, _SPANS), max_size=6)
 
 
 @given(st.lists(_SENTENCES, max_size=4))
-def test_parts_pooled_are_the_whole(parts: list[list[tuple[list[Span], list[Span]]]]) -> None:
+def test_pooled_parts_equal_all_sentences(parts: list[list[tuple[list[Span], list[Span]]]]) -> None:
     groups = {"named": ("*.NAM",), "people": ("PER",)}
 
-    def of(sentences: list[tuple[list[Span], list[Span]]]) -> Scores:
-        gold, predicted = [one for one, _ in sentences], [one for _, one in sentences]
+    def score_part(sentences: list[tuple[list[Span], list[Span]]]) -> Scores:
+        gold, predicted = [entities for entities, _ in sentences], [entities for _, entities in sentences]
         return score_spans(gold, predicted, groups=groups, ill_formed=len(sentences))
 
-    together = of([sentence for part in parts for sentence in part])
-    scores = pooled([of(part) for part in parts])
-    assert scores.overall == together.overall and scores.by_type == together.by_type
-    assert (scores.spans, scores.type_accuracy) == (together.spans, together.type_accuracy)
-    assert (scores.ill_formed, scores.n_sentences) == (together.ill_formed, together.n_sentences)
+    expected = score_part([sentence for part in parts for sentence in part])
+    scores = pooled([score_part(part) for part in parts])
+    assert scores.overall == expected.overall and scores.by_type == expected.by_type
+    assert (scores.spans, scores.type_accuracy) == (expected.spans, expected.type_accuracy)
+    assert (scores.ill_formed, scores.n_sentences) == (expected.ill_formed, expected.n_sentences)
     if parts:  # groups are listed only if there is something to group
-        assert scores.by_group == together.by_group
+        assert scores.by_group == expected.by_group
 
 
-def test_f1_of_parts_pooled_is_not_their_mean() -> None:
+def test_pooled_f1_is_not_the_mean_of_parts() -> None:
     def part(gold: int, predicted: int, correct: int) -> Scores:
         counts = EntityCounts(gold, predicted, correct)
         return Scores(counts, {"PER": counts}, {}, counts, 0, 1)

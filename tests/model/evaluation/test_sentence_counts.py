@@ -18,35 +18,37 @@ spans = st.builds(
     st.integers(1, 2),
     st.sampled_from(["PER", "LOC"]),
 )
-of_sentence = st.lists(spans, unique=True, max_size=4)
-named = st.tuples(st.lists(st.sampled_from(["北", "京", "北京", "\ud800", '"', ","]), max_size=4), of_sentence)
+entity_lists = st.lists(spans, unique=True, max_size=4)
+gold_sentences = st.tuples(
+    st.lists(st.sampled_from(["北", "京", "北京", "\ud800", '"', ","]), max_size=4), entity_lists
+)
 
 
-@given(st.lists(st.tuples(named, of_sentence)))
-def test_sentences_add_up_to_the_scores(split: list[tuple[tuple[list[str], list[Span]], list[Span]]]) -> None:
+@given(st.lists(st.tuples(gold_sentences, entity_lists)))
+def test_sentence_counts_add_up_to_the_scores(split: list[tuple[tuple[list[str], list[Span]], list[Span]]]) -> None:
     characters = [text for (text, _), _ in split]
     gold, predicted = [entities for (_, entities), _ in split], [predictions for _, predictions in split]
     counted = count(characters, gold, predicted)
     assert list(counted.sentences) == [name_of(*pair) for pair in zip(characters, gold, strict=True)]
-    whole = score(gold, predicted)
-    assert add(counted.counts) == whole.by_type and total(add(counted.counts).values()) == whole.overall
+    scores = score(gold, predicted)
+    assert add(counted.counts) == scores.by_type and total(add(counted.counts).values()) == scores.overall
     for counts, true, guess in zip(counted.counts, gold, predicted, strict=True):
         assert set(counts) == {span.label for span in (*true, *guess)}
-        for label, one in counts.items():
-            right = sum(span in guess for span in true if span.label == label)
+        for label, label_counts in counts.items():
+            correct = sum(span in guess for span in true if span.label == label)
             sides = [sum(span.label == label for span in side) for side in (true, guess)]
-            assert one == EntityCounts(*sides, right)
+            assert label_counts == EntityCounts(*sides, correct)
 
 
-@given(one=named, other=named)
-def test_a_name_is_that_of_the_characters_and_the_gold_entities(
-    one: tuple[list[str], list[Span]], other: tuple[list[str], list[Span]]
+@given(first=gold_sentences, second=gold_sentences)
+def test_names_are_equal_only_for_equal_characters_and_gold(
+    first: tuple[list[str], list[Span]], second: tuple[list[str], list[Span]]
 ) -> None:
-    same = one[0] == other[0] and set(one[1]) == set(other[1])
-    assert (name_of(*one) == name_of(*other)) == same
+    same = first[0] == second[0] and set(first[1]) == set(second[1])
+    assert (name_of(*first) == name_of(*second)) == same
 
 
-def test_the_order_of_the_gold_entities_is_no_part_of_a_name() -> None:
+def test_name_ignores_the_order_of_gold_entities() -> None:
     gold = [Span(2, 3, "B"), Span(0, 1, "A"), Span(0, 2, "A")]
     assert len({name_of("abc", order) for order in itertools.permutations(gold)}) == 1
 
@@ -60,6 +62,8 @@ def test_a_name_does_not_change_between_versions() -> None:
     ("texts", "gold", "predicted"),
     [(["a"], [[]], [[], []]), (["a"], [[], []], [[], []]), (["a", "b"], [[]], [[]])],
 )
-def test_one_item_a_sentence(texts: list[str], gold: list[list[Span]], predicted: list[list[Span]]) -> None:
+def test_lists_of_different_lengths_are_refused(
+    texts: list[str], gold: list[list[Span]], predicted: list[list[Span]]
+) -> None:
     with pytest.raises(ValueError):
         count(texts, gold, predicted)

@@ -48,33 +48,37 @@ def plain_f1(run: SentenceCounts, sentences: list[int], labels: list[str]) -> fl
 
 
 @pytest.mark.parametrize(("seeds", "base_seeds"), [((1,), (1,)), ((1, 2, 3), (1, 2, 3)), ((1, 2, 3), (7, 8))])
-def test_the_same_as_a_plain_loop(seeds: tuple[int, ...], base_seeds: tuple[int, ...]) -> None:
+def test_intervals_equal_a_plain_loop(seeds: tuple[int, ...], base_seeds: tuple[int, ...]) -> None:
     n, n_resamples = 40, 300
     system = System({seed: random_run(seed, skill=0.7) for seed in seeds})
     base = System({seed: random_run(10 + seed) for seed in base_seeds})
     sentences = np.random.default_rng(SEED).integers(0, n, size=(n_resamples, n))
-    drawn = np.random.default_rng((SEED, 1)).integers(0, len(seeds), size=(n_resamples, len(seeds)))
-    other = np.random.default_rng((SEED, 2)).integers(0, len(base_seeds), size=(n_resamples, len(base_seeds)))
+    system_draws = np.random.default_rng((SEED, 1)).integers(0, len(seeds), size=(n_resamples, len(seeds)))
+    base_draws = np.random.default_rng((SEED, 2)).integers(0, len(base_seeds), size=(n_resamples, len(base_seeds)))
     if seeds == base_seeds:
-        other = drawn
+        base_draws = system_draws
     comparison = compare(system, base, n_resamples=n_resamples)
     assert list(comparison) == [ALL, "LOC", "PER"]
     for name, labels in ((ALL, ["LOC", "PER"]), ("LOC", ["LOC"]), ("PER", ["PER"])):
         gains = []
-        for chosen, mine, theirs in zip(sentences.tolist(), drawn.tolist(), other.tolist(), strict=True):
-            f1 = [plain_f1(system.runs[seeds[place]], chosen, labels) for place in mine]
-            base_f1 = [plain_f1(base.runs[base_seeds[place]], chosen, labels) for place in theirs]
+        for chosen, system_draw, base_draw in zip(
+            sentences.tolist(), system_draws.tolist(), base_draws.tolist(), strict=True
+        ):
+            f1 = [plain_f1(system.runs[seeds[place]], chosen, labels) for place in system_draw]
+            base_f1 = [plain_f1(base.runs[base_seeds[place]], chosen, labels) for place in base_draw]
             gains.append(math.fsum(f1) / len(f1) - math.fsum(base_f1) / len(base_f1))
-        everything = list(range(n))
-        f1 = sum(plain_f1(run, everything, labels) for run in system.runs.values()) / len(seeds)
-        base_f1 = sum(plain_f1(run, everything, labels) for run in base.runs.values()) / len(base_seeds)
-        one = comparison[name]
-        assert (one.f1, one.base_f1) == (pytest.approx(f1), pytest.approx(base_f1))
-        assert (one.low, one.high) == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
-        assert one.opposite_sign_share == pytest.approx(np.mean(np.array(gains) * np.sign(f1 - base_f1) <= 0), abs=0.01)
+        all_sentences = list(range(n))
+        f1 = sum(plain_f1(run, all_sentences, labels) for run in system.runs.values()) / len(seeds)
+        base_f1 = sum(plain_f1(run, all_sentences, labels) for run in base.runs.values()) / len(base_seeds)
+        result = comparison[name]
+        assert (result.f1, result.base_f1) == (pytest.approx(f1), pytest.approx(base_f1))
+        assert (result.low, result.high) == pytest.approx(tuple(np.quantile(gains, [0.025, 0.975])))
+        assert result.opposite_sign_share == pytest.approx(
+            np.mean(np.array(gains) * np.sign(f1 - base_f1) <= 0), abs=0.01
+        )
 
 
-def test_a_known_case() -> None:
+def test_known_binomial_case() -> None:
     """One entity per sentence; the system finds all, the base half of them: the gain is a binomial proportion."""
     n = 400
     system = System({1: counted(*[{"X": (1, 1, 1)}] * n)})
@@ -89,29 +93,35 @@ def test_a_known_case() -> None:
 
 
 @pytest.mark.parametrize("seeds", [(1,), (1, 2, 3)])
-def test_the_same_runs_are_not_told_apart(seeds: tuple[int, ...]) -> None:
-    for one in compare(*[System({seed: random_run(seed) for seed in seeds})] * 2).values():
-        assert (one.gain, one.low, one.high, one.significant, one.opposite_sign_share) == (0.0, 0.0, 0.0, False, 1.0)
+def test_equal_runs_show_no_difference(seeds: tuple[int, ...]) -> None:
+    for comparison in compare(*[System({seed: random_run(seed) for seed in seeds})] * 2).values():
+        assert (
+            comparison.gain,
+            comparison.low,
+            comparison.high,
+            comparison.significant,
+            comparison.opposite_sign_share,
+        ) == (0.0, 0.0, 0.0, False, 1.0)
 
 
 @settings(max_examples=30, deadline=None)
 @given(seed=st.integers(0, 999), other=st.integers(0, 999))
-def test_the_other_way_round_is_the_negative(seed: int, other: int) -> None:
+def test_swapped_systems_give_negated_intervals(seed: int, other: int) -> None:
     one, two = System({1: random_run(seed, 12)}), System({1: random_run(other, 12)})
-    there, back = (compare(*pair, n_resamples=200) for pair in ((one, two), (two, one)))
-    for name, gain in there.items():
-        assert (gain.low, gain.high) == pytest.approx((-back[name].high, -back[name].low))
+    forward, backward = (compare(*pair, n_resamples=200) for pair in ((one, two), (two, one)))
+    for name, gain in forward.items():
+        assert (gain.low, gain.high) == pytest.approx((-backward[name].high, -backward[name].low))
         assert -1 <= gain.low <= gain.high <= 1
 
 
-def test_a_seed_by_itself_tells_less_than_its_sentences() -> None:
+def test_differences_between_seeds_widen_the_interval() -> None:
     """Large differences between seeds widen the interval."""
     good, bad, base = (counted(*[{"X": (1, 1, right)}] * 50) for right in (1, 0, 1))
     comparison = compare(System({1: good, 2: bad}), System({3: base}))[ALL]
     assert (comparison.low, comparison.gain, comparison.high) == (-1.0, -0.5, 0.0)
 
 
-def test_groups_of_types() -> None:
+def test_groups_of_types_are_compared() -> None:
     label_groups = {"named": ("*.NAM",), "nominal": ("*.NOM",)}
     run = counted({"PER.NAM": (1, 1, 1), "LOC.NAM": (1, 0, 0), "PER.NOM": (2, 2, 0)})
     assert groups([System({1: run})], label_groups=label_groups) == {
@@ -126,18 +136,18 @@ def test_groups_of_types() -> None:
     assert (comparison["named"].f1, comparison["nominal"].f1) == (pytest.approx(2 / 3), 0.0)
 
 
-def test_nothing_to_find() -> None:
+def test_no_entities_give_zero_gain() -> None:
     (comparison,) = compare(System({1: counted({}, {})}), System({1: counted({}, {})})).values()
     assert (comparison.f1, comparison.low, comparison.high) == (0.0, 0.0, 0.0)
 
 
-def test_other_sentences_are_refused() -> None:
-    one = counted({}, {"X": (1, 1, 1)})
-    other = SentenceCounts([*one.sentences[:1], "another"], one.counts)
-    shorter = SentenceCounts(one.sentences[:1], one.counts[:1])
-    assert [first_difference(one, each) for each in (one, other, shorter)] == [None, 1, 1]
-    for each in (other, shorter):
+def test_different_sentences_are_refused() -> None:
+    base = counted({}, {"X": (1, 1, 1)})
+    other = SentenceCounts([*base.sentences[:1], "another"], base.counts)
+    shorter = SentenceCounts(base.sentences[:1], base.counts[:1])
+    assert [first_difference(base, run) for run in (base, other, shorter)] == [None, 1, 1]
+    for run in (other, shorter):
         with pytest.raises(ValueError, match="different sentences"):
-            compare(System({1: one}), System({1: each}))
+            compare(System({1: base}), System({1: run}))
         with pytest.raises(ValueError, match="different sentences"):
-            System({1: one, 2: each})
+            System({1: base, 2: run})

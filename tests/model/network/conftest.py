@@ -69,13 +69,13 @@ def make_batch() -> Callable[[Shards], Batch]:
 
 
 @pytest.fixture
-def stir() -> Callable[[Network], None]:
+def randomize_zeros() -> Callable[[Network], None]:
     """Fill zero-initialised parameters with noise, as training would: zeros hide the parts before them."""
 
-    def stir_zeros(network: Network) -> None:
+    def randomize(network: Network) -> None:
         with torch.no_grad():
             for parameter in network.parameters():
                 if not parameter.any():
                     parameter.normal_(std=0.1)
 
-    return stir_zeros
+    return randomize

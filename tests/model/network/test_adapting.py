@@ -22,7 +22,7 @@ def _doubled(states: Tensor) -> Tensor:
     return states * 2
 
 
-def test_a_hook_changes_states_alone_and_states_that_come_with_more() -> None:
+def test_hook_changes_plain_states_and_states_in_a_tuple() -> None:
     plain, tupled = nn.Identity(), _Tuple()
     for layer in (plain, tupled):
         layer.register_forward_hook(adapted)
@@ -37,13 +37,13 @@ def test_a_hook_changes_states_alone_and_states_that_come_with_more() -> None:
     assert torch.equal(plain(ones), ones)
 
 
-def test_it_is_gone_after_an_error_and_not_there_in_another_thread() -> None:
+def test_adapter_is_removed_after_an_error_and_absent_in_other_threads() -> None:
     layer = nn.Identity()
     layer.register_forward_hook(adapted)
-    elsewhere: list[Tensor] = []
+    outputs: list[Tensor] = []
     with pytest.raises(ZeroDivisionError), adapting(_doubled):
-        thread = Thread(target=lambda: elsewhere.append(layer(torch.ones(1))))
+        thread = Thread(target=lambda: outputs.append(layer(torch.ones(1))))
         thread.start()
         thread.join()
         raise ZeroDivisionError
-    assert elsewhere[0].item() == layer(torch.ones(1)).item() == 1.0
+    assert outputs[0].item() == layer(torch.ones(1)).item() == 1.0

@@ -25,36 +25,36 @@ def test_each_row_becomes_its_vector(
 ) -> None:
     opened = open_shards(shards)
     network, batch = make_network(opened, make_params()), make_batch(opened)
-    found = look_up(network.boundary, batch, params=network.params, negatives=negatives, training=False)
+    vectors = look_up(network.boundary, batch, params=network.params, negatives=negatives, training=False)
     table = network.boundary.table.weight
-    assert found.best is not None and torch.equal(found.best, table[batch.best_rows])
-    assert found.local is not None and torch.equal(found.local, table[batch.local_rows])
-    assert found.sets is not None and torch.equal(found.sets, table[batch.set_rows])
-    assert found.set_rows is not None and torch.equal(found.set_rows, batch.set_rows)
-    assert found.roles is None
-    assert (found.negatives is not None) == (found.negative_mask is not None) == negatives
-    if found.negatives is not None and found.negative_mask is not None:
-        assert torch.equal(found.negatives, table[batch.negative_rows])
-        assert torch.equal(found.negative_mask, batch.negative_rows > 0)
+    assert vectors.best is not None and torch.equal(vectors.best, table[batch.best_rows])
+    assert vectors.local is not None and torch.equal(vectors.local, table[batch.local_rows])
+    assert vectors.sets is not None and torch.equal(vectors.sets, table[batch.set_rows])
+    assert vectors.set_rows is not None and torch.equal(vectors.set_rows, batch.set_rows)
+    assert vectors.roles is None
+    assert (vectors.negatives is not None) == (vectors.negative_mask is not None) == negatives
+    if vectors.negatives is not None and vectors.negative_mask is not None:
+        assert torch.equal(vectors.negatives, table[batch.negative_rows])
+        assert torch.equal(vectors.negative_mask, batch.negative_rows > 0)
 
 
-def test_a_network_without_boundaries_looks_nothing_up(shards: Path, make_params: Make, make_batch: Make) -> None:
+def test_network_without_boundaries_looks_up_nothing(shards: Path, make_params: Make, make_batch: Make) -> None:
     batch = make_batch(open_shards(shards))
     assert look_up(None, batch, params=make_params().model, negatives=True, training=True) == BoundaryVectors()
 
 
 @torch.no_grad()
-def test_negatives_are_looked_up_for_the_losses_that_read_them(
+def test_negatives_are_looked_up_only_for_losses_that_read_them(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
     network, batch = make_network(opened, make_params(model__gmi="infonce-batch")), make_batch(opened)
-    found = look_up(network.boundary, batch, params=network.params, negatives=True, training=False)
-    assert found.sets is not None and found.negatives is None and found.negative_mask is None
+    vectors = look_up(network.boundary, batch, params=network.params, negatives=True, training=False)
+    assert vectors.sets is not None and vectors.negatives is None and vectors.negative_mask is None
 
 
 @torch.no_grad()
-def test_the_best_boundary_comes_with_its_role_and_scaled_by_its_gate(
+def test_best_boundary_has_its_role_and_is_scaled_by_its_gate(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
@@ -62,24 +62,30 @@ def test_the_best_boundary_comes_with_its_role_and_scaled_by_its_gate(
     batch = make_batch(opened)
     gates = torch.rand(batch.mask.shape)
     batch = replace(batch, cosine_gates=gates)
-    found = look_up(network.boundary, batch, params=network.params, negatives=False, training=False)
-    assert found.roles is not None and torch.equal(found.roles, batch.boundary_roles) and found.roles.any()
+    vectors = look_up(network.boundary, batch, params=network.params, negatives=False, training=False)
+    assert vectors.roles is not None and torch.equal(vectors.roles, batch.boundary_roles) and vectors.roles.any()
     table = network.boundary.table.weight
-    assert found.best is not None and torch.equal(found.best, table[batch.best_rows] * gates[..., None])
-    assert found.local is not None and torch.equal(found.local, table[batch.local_rows])
+    assert vectors.best is not None and torch.equal(vectors.best, table[batch.best_rows] * gates[..., None])
+    assert vectors.local is not None and torch.equal(vectors.local, table[batch.local_rows])
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("fusion", ["input", "layer"])
 @pytest.mark.parametrize("roles", [False, True])
-def test_a_hidden_boundary_looks_like_none(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make, fusion: str, roles: bool
+def test_hidden_boundary_equals_no_boundary(
+    shards: Path,
+    make_network: Make,
+    make_params: Make,
+    randomize_zeros: Make,
+    make_batch: Make,
+    fusion: str,
+    roles: bool,
 ) -> None:
     opened = open_shards(shards)
     batch = make_batch(opened)
     switches = {"model__fusion": fusion, "model__boundary_roles": roles}
     network = make_network(opened, make_params(model__boundary_dropout=0.999999, **switches))
-    stir(network)
+    randomize_zeros(network)
     blank = {name: torch.zeros_like(getattr(batch, name)) for name in (*ROWS, "boundary_roles")}
     expected = network(replace(batch, **blank))
     assert not torch.equal(network(batch), expected)
@@ -93,16 +99,16 @@ def test_boundaries_are_hidden_character_by_character(
     opened = open_shards(shards)
     batch = make_batch(opened)
     network = make_network(opened, make_params(model__boundary_dropout=0.5)).train()
-    seen = []
+    inputs = []
     assert network.boundary is not None
-    network.boundary.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    network.boundary.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     network(batch)
-    (rows,) = seen
-    kept = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in rows]
-    given = [getattr(batch, name) for name in ROWS]
-    had = [(own > 0).flatten(2).any(-1) if own.ndim > 2 else own > 0 for own in given]
-    everywhere = torch.stack(had).all(0)
-    shares = torch.stack(kept)[:, everywhere]
+    (rows,) = inputs
+    visible = [(ids > 0).flatten(2).any(-1) if ids.ndim > 2 else ids > 0 for ids in rows]
+    batch_rows = [getattr(batch, name) for name in ROWS]
+    present = [(ids > 0).flatten(2).any(-1) if ids.ndim > 2 else ids > 0 for ids in batch_rows]
+    all_present = torch.stack(present).all(0)
+    shares = torch.stack(visible)[:, all_present]
     assert (shares == shares[0]).all() and 0 < int(shares[0].sum()) < shares.shape[1]
 
 
@@ -111,8 +117,12 @@ def test_each_word_is_looked_up_once(shards: Path, make_network: Make, make_para
     opened = open_shards(shards)
     params = make_params(model__lexicon="softlexicon", model__fusion="none", model__lmi=False, model__gmi="none")
     network, batch = make_network(opened, params), make_batch(opened)
-    found = look_up(network.boundary, batch, params=network.params, negatives=True, training=False)
-    assert found.words is not None and found.word_index is not None and found.best is found.local is found.sets is None
-    assert torch.equal(found.word_rows, batch.word_rows)
-    assert torch.equal(found.words[found.word_index], network.boundary.table.weight[batch.word_rows])
-    assert len(found.words) == len(batch.word_rows.unique()) < batch.word_rows.numel()
+    vectors = look_up(network.boundary, batch, params=network.params, negatives=True, training=False)
+    assert (
+        vectors.words is not None
+        and vectors.word_index is not None
+        and vectors.best is vectors.local is vectors.sets is None
+    )
+    assert torch.equal(vectors.word_rows, batch.word_rows)
+    assert torch.equal(vectors.words[vectors.word_index], network.boundary.table.weight[batch.word_rows])
+    assert len(vectors.words) == len(batch.word_rows.unique()) < batch.word_rows.numel()

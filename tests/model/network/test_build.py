@@ -19,41 +19,44 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 Make = Callable[..., Any]
 
 
-def test_weights_have_the_names_that_stored_runs_give_them(shards: Path, make_network: Make, make_params: Make) -> None:
+def test_weight_names_match_stored_runs(shards: Path, make_network: Make, make_params: Make) -> None:
     opened = open_shards(shards)
     names = make_network(opened, make_params(model__fusion="input")).state_dict()
     assert list(dict.fromkeys(name.split(".")[0] for name in names)) == [
         *("encoder", "boundary", "fusion", "can", "mlp1", "gru", "norm", "information", "mlp2", "biaffine"),
         *("tags", "crf"),
     ]
-    inside = make_network(opened, make_params(model__fusion="layer", model__boundary_roles=True)).state_dict()
-    own = {name for name in inside if name.split(".")[0] == "boundary_adapter"}
+    between_layers = make_network(opened, make_params(model__fusion="layer", model__boundary_roles=True)).state_dict()
+    adapter_names = {name for name in between_layers if name.split(".")[0] == "boundary_adapter"}
     kinds = ("boundaries.weight", "segment_positions.weight", "boundary_roles.weight", "norm.weight", "norm.bias")
-    assert own == {f"boundary_adapter.{kind}" for kind in kinds} and "fusion.boundaries.weight" not in inside
+    assert (
+        adapter_names == {f"boundary_adapter.{kind}" for kind in kinds}
+        and "fusion.boundaries.weight" not in between_layers
+    )
     characters = make_network(opened, make_params(model__encoder="none")).state_dict()
     assert {name.split(".")[0] for name in characters} - {name.split(".")[0] for name in names} == {"characters"}
 
 
 @pytest.mark.parametrize(("part", "switch"), [("mlp2", False), ("biaffine", False), ("gru", False), ("can", False)])
-def test_a_part_that_is_left_out_changes_no_weight_before_it(
+def test_omitted_part_changes_no_earlier_weight(
     shards: Path, make_network: Make, make_params: Make, part: str, switch: bool
 ) -> None:
     opened = open_shards(shards)
-    whole, lacking = (make_network(opened, make_params(**{f"model__{part}": on})).state_dict() for on in (True, switch))
-    at = next(index for index, name in enumerate(whole) if name.startswith(f"{part}."))
-    before = list(whole)[:at]
-    assert before and all(torch.equal(whole[name], lacking[name]) for name in before)
-    assert not torch.equal(whole["tags.weight"][:, :8], lacking["tags.weight"][:, :8])
+    full, reduced = (make_network(opened, make_params(**{f"model__{part}": on})).state_dict() for on in (True, switch))
+    first = next(index for index, name in enumerate(full) if name.startswith(f"{part}."))
+    before = list(full)[:first]
+    assert before and all(torch.equal(full[name], reduced[name]) for name in before)
+    assert not torch.equal(full["tags.weight"][:, :8], reduced["tags.weight"][:, :8])
 
 
-def test_without_any_part_it_is_bert_crf(shards: Path, make_network: Make, make_params: Make) -> None:
+def test_network_without_optional_parts_is_bert_crf(shards: Path, make_network: Make, make_params: Make) -> None:
     network = make_network(open_shards(shards), find("bert-crf").apply(make_params()))
     new = {name for name, _ in network.named_parameters() if not name.startswith("encoder.")}
     assert {name.split(".")[0] for name in new} == {"tags", "crf"}
 
 
 @pytest.mark.parametrize("name", sorted(set(CONFIGURATIONS) - {"ssmi", "no-cosine"}))
-def test_an_ablation_lacks_what_its_name_says(shards: Path, make_network: Make, make_params: Make, name: str) -> None:
+def test_ablation_lacks_its_named_part(shards: Path, make_network: Make, make_params: Make, name: str) -> None:
     opened = open_shards(shards)
     parts = {
         "no-can": "can",
@@ -67,14 +70,14 @@ def test_an_ablation_lacks_what_its_name_says(shards: Path, make_network: Make, 
         "no-bert": "encoder",
         "bert-crf": "fusion",
     }
-    whole, lacking = (make_network(opened, find(each).apply(make_params())) for each in ("ssmi", name))
+    full, reduced = (make_network(opened, find(configuration).apply(make_params())) for configuration in ("ssmi", name))
     if name in parts:
-        assert getattr(whole, parts[name]) is not None and getattr(lacking, parts[name]) is None
+        assert getattr(full, parts[name]) is not None and getattr(reduced, parts[name]) is None
     if name == "paper":
-        assert whole.fusion is not None and whole.fusion.segment_positions is not None
-        assert lacking.fusion is not None and lacking.fusion.segment_positions is None
+        assert full.fusion is not None and full.fusion.segment_positions is not None
+        assert reduced.fusion is not None and reduced.fusion.segment_positions is None
     if name in ("no-lmi", "char-max"):
-        assert required_features(whole.params).local and not required_features(lacking.params).local
+        assert required_features(full.params).local and not required_features(reduced.params).local
 
 
 def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
@@ -102,25 +105,25 @@ def test_finetuning_needs_an_encoder(shards: Path, make_params: Make) -> None:
         ("char-crf", {"characters"}),
     ],
 )
-def test_a_peer_has_its_parts_and_no_others(
+def test_baseline_has_only_its_parts(
     shards: Path, make_network: Make, make_params: Make, name: str, parts: set[str]
 ) -> None:
     network = make_network(open_shards(shards), find(name).apply(make_params()))
     head = set() if "span" in parts else {"tags", "crf"}
-    assert {own for own, _ in network.named_children()} == {*parts, "dropout", *head}
+    assert {child for child, _ in network.named_children()} == {*parts, "dropout", *head}
     if "gru" in parts:
         assert isinstance(network.gru, BiLSTM) and network.gru.dropout.p == network.params.dropout
 
 
-def test_a_span_head_takes_the_place_of_tags_and_crf_and_changes_no_weight_before_it(
+def test_span_head_replaces_tags_and_crf_without_changing_earlier_weights(
     shards: Path, make_network: Make, make_params: Make
 ) -> None:
     opened = open_shards(shards)
     crf, span = (make_network(opened, make_params(model__head=head)) for head in ("crf", "span"))
-    whole, other = crf.state_dict(), span.state_dict()
-    kept = [name for name in whole if not name.startswith(("tags.", "crf."))]
-    assert kept == [name for name in other if not name.startswith("span.")]
-    assert all(torch.equal(whole[name], other[name]) for name in kept)
+    crf_weights, span_weights = crf.state_dict(), span.state_dict()
+    shared = [name for name in crf_weights if not name.startswith(("tags.", "crf."))]
+    assert shared == [name for name in span_weights if not name.startswith("span.")]
+    assert all(torch.equal(crf_weights[name], span_weights[name]) for name in shared)
     assert crf.span is None and span.tags is None and span.crf is None
     params = make_params(model__head="span", model__span_width=6, model__span_smoothing=0.3)
     head = make_network(opened, params).span
@@ -129,7 +132,7 @@ def test_a_span_head_takes_the_place_of_tags_and_crf_and_changes_no_weight_befor
     assert head.scorer.dropout.p == params.model.dropout
 
 
-def test_an_adapter_behind_a_layer_that_there_is_not(shards: Path, make_network: Make, make_params: Make) -> None:
+def test_adapter_after_a_missing_layer_is_refused(shards: Path, make_network: Make, make_params: Make) -> None:
     params = make_params(model__lexicon="lebert", model__lexicon_layer=3)
     with pytest.raises(
         ParameterError, match=r"lexicon_layer: 3, but the encoder has 2 .*at most -S model\.lexicon_layer=2"

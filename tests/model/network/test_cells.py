@@ -13,7 +13,7 @@ from ssmi.model.data.split import RequiredFeatures
 from ssmi.model.network.cells import Cells
 
 
-def test_each_cell_holds_its_character_or_what_others_say(shards: Path) -> None:
+def test_cells_without_a_character_hold_the_fill_value(shards: Path) -> None:
     """One sentence of three windows and two sentences of one window: 14, 21, 7, 1 and 8 characters."""
     opened = open_shards(shards)
     batch = collate(
@@ -27,7 +27,7 @@ def test_each_cell_holds_its_character_or_what_others_say(shards: Path) -> None:
     assert cells.attended.dtype == torch.int64
     characters = torch.arange(batch.mask.numel(), dtype=torch.float32).view(*batch.mask.shape, 1)
     filled = cells.filled(characters, others=torch.full((len(lengths), max(lengths) + 2, 1), -7.0))[..., 0]
-    found = [row[1 : length + 1] for row, length in zip(filled, lengths, strict=True)]
-    assert torch.equal(torch.cat(found), characters[batch.mask][:, 0])
+    states = [row[1 : length + 1] for row, length in zip(filled, lengths, strict=True)]
+    assert torch.equal(torch.cat(states), characters[batch.mask][:, 0])
     assert (filled[:, 0] == -7).all()
     assert all((row[length + 1 :] == -7).all() for row, length in zip(filled, lengths, strict=True))

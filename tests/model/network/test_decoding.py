@@ -29,7 +29,7 @@ Make = Callable[..., Any]
         ("BMES", "O M-LOC O O O O O", "O M-LOC O O O O O"),  # ill-formed tags are kept for scoring to count
     ],
 )
-def test_entities_hold_whole_words(scheme: TagScheme, path: str, tags: str) -> None:
+def test_entities_are_extended_to_whole_words(scheme: TagScheme, path: str, tags: str) -> None:
     labels = LabelSet.of(["LOC", "PER"], scheme=scheme)
     kinds = edges("在Apple店")
     ids = [labels.tag_ids()[tag] for tag in path.split()]
@@ -38,7 +38,7 @@ def test_entities_hold_whole_words(scheme: TagScheme, path: str, tags: str) -> N
     assert ill_formed == strict_spans(path.split(), scheme=scheme)[1]
 
 
-def test_spans_of_a_span_head_hold_whole_words_and_so_do_their_probabilities(
+def test_span_head_entities_and_probabilities_cover_whole_words(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
     """The first sentence decodes to one span, which cuts a word once ``kinds`` join two of the characters."""
@@ -49,14 +49,14 @@ def test_spans_of_a_span_head_hold_whole_words_and_so_do_their_probabilities(
     scores[0, 1, 1], scores[0, 1, 2] = torch.tensor([0.0, 9.0, 0.0]), torch.tensor([1.0, 1.0, 1.0])
     network.span_scores = lambda _: scores
     lengths = batch.mask.sum(1).tolist()
-    free = [bytes(length) for length in lengths]
+    no_words = [bytes(length) for length in lengths]
 
     def decoded(kinds: list[bytes], extra: list[Span]) -> Decoded:
-        asked = [extra, *[()] * (len(lengths) - 1)]
-        settings = {"precision": "fp32", "probabilities": True, "extra_spans": asked}
+        extra_spans = [extra, *[()] * (len(lengths) - 1)]
+        settings = {"precision": "fp32", "probabilities": True, "extra_spans": extra_spans}
         return decode(network, batch, labels=opened.labels, kinds=kinds, **settings)
 
-    plain = decoded(free, [Span(1, 4, "PER"), Span(0, 6, "LOC")])
+    plain = decoded(no_words, [Span(1, 4, "PER"), Span(0, 6, "LOC")])
     label = opened.labels.entity_types[0]
     assert plain.spans == [[Span(1, 3, label)], *[[]] * (len(lengths) - 1)]
     assert (plain.ill_formed, plain.n_characters) == (0, sum(lengths))
@@ -64,12 +64,12 @@ def test_spans_of_a_span_head_hold_whole_words_and_so_do_their_probabilities(
     (sure, third, longer), *others = plain.probabilities
     assert (sure, third, longer) == (pytest.approx(0.99975, abs=1e-5), pytest.approx(1 / 3), 0.0)
     assert others == [[]] * (len(lengths) - 1)
-    joined = decoded([bytes([0, 0, 1, 1, *[0] * (lengths[0] - 4)]), *free[1:]], [])
+    joined = decoded([bytes([0, 0, 1, 1, *[0] * (lengths[0] - 4)]), *no_words[1:]], [])
     assert joined.spans[0] == [Span(1, 4, label)]
     assert joined.probabilities is not None and joined.probabilities[0] == [pytest.approx(1 / 3)]
 
 
-def test_a_split_knows_the_words_of_its_sentences(shards: Path) -> None:
+def test_split_stores_the_word_kinds_of_its_sentences(shards: Path) -> None:
     opened = open_shards(shards)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures())
     assert split.kinds.shape == split.token_ids.shape and len(split) > 1

@@ -1,4 +1,4 @@
-"""The encoder: the states of a plain BERT for any batch and windows, and clear errors for wrong folders."""
+"""The encoder: the states of a plain BERT for any batch and windows, and clear errors for unusable folders."""
 
 from __future__ import annotations
 
@@ -39,9 +39,7 @@ def _cls(bert: BertModel, token_ids: list[int]) -> torch.Tensor:
 
 
 @torch.no_grad()
-def test_states_are_those_of_a_plain_bert_window_by_window(
-    shards: Path, encoder_folder: Path, tiny_bert: BertModel
-) -> None:
+def test_states_equal_plain_bert_per_window(shards: Path, encoder_folder: Path, tiny_bert: BertModel) -> None:
     batch = _batch(shards, [9, 5, 4, 0])
     states, sentences = encoders.load(encoder_folder).eval()(batch)
     for index in range(len(batch.rows)):
@@ -56,24 +54,24 @@ def test_states_are_those_of_a_plain_bert_window_by_window(
 
 
 @torch.no_grad()
-def test_one_window_and_a_sentence_that_fits_are_the_same(
+def test_windows_are_encoded_independently(
     tmp_path: Path, write_shards: Callable[..., Path], encoder_folder: Path, sentence: Any, tiny_bert: BertModel
 ) -> None:
     text = "我在[上海|LOC]工作，" * 4
     folder = write_shards(tmp_path / "s", {"train": [sentence(text), sentence(text, windows=(0, 10))]})
     batch = _batch(folder, [0, 1])
     states = encoders.load(encoder_folder).eval()(batch).states
-    whole = _plain(tiny_bert, batch.token_ids[0].tolist())
-    torch.testing.assert_close(states[0], whole, atol=1e-5, rtol=1e-5)
-    assert (states[1] - whole).abs().max() > 0.01  # windows do not see each other
+    one_window = _plain(tiny_bert, batch.token_ids[0].tolist())
+    torch.testing.assert_close(states[0], one_window, atol=1e-5, rtol=1e-5)
+    assert (states[1] - one_window).abs().max() > 0.01  # windows do not see each other
 
 
 @torch.no_grad()
 def test_inputs_equal_to_the_embeddings_change_nothing(shards: Path, encoder_folder: Path) -> None:
     encoder = encoders.load(encoder_folder).eval()
     batch = _batch(shards, [9, 5, 4])
-    plain, given = encoder(batch), encoder(batch, inputs=encoder.embed(batch.token_ids))
-    assert torch.equal(plain.states, given.states) and torch.equal(plain.sentences, given.sentences)
+    plain, from_inputs = encoder(batch), encoder(batch, inputs=encoder.embed(batch.token_ids))
+    assert torch.equal(plain.states, from_inputs.states) and torch.equal(plain.sentences, from_inputs.sentences)
 
 
 def test_gradients_reach_the_inputs(shards: Path, encoder_folder: Path) -> None:
@@ -90,7 +88,7 @@ def test_half_precision_weights_become_float32(tmp_path: Path, write_encoder: Ca
     assert {parameter.dtype for parameter in encoder.parameters()} == {torch.float32}
 
 
-def test_loading_says_nothing(encoder_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_loading_prints_nothing(encoder_folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
     encoders.load(encoder_folder)
     assert capfd.readouterr() == ("", "")
 
@@ -105,9 +103,7 @@ def test_a_tokenizer_json_serves_as_vocabulary(tmp_path: Path, write_encoder: Ca
     assert encoders.load(folder).specials == Specials(CLS, SEP, 0)
 
 
-def test_a_description_rebuilds_the_network_without_saying_where_it_was(
-    tmp_path: Path, write_encoder: Callable[..., Path]
-) -> None:
+def test_description_rebuilds_the_network_and_names_no_path(tmp_path: Path, write_encoder: Callable[..., Path]) -> None:
     folder = write_encoder(tmp_path / "bert")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "_name_or_path": str(folder)}))
@@ -120,7 +116,7 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
 
 
 @pytest.mark.parametrize(
-    ("damage", "kind", "complaint"),
+    ("damage", "error", "message"),
     [
         ("no folder", MissingResourceError, "config.json: does not exist"),
         ("no vocabulary", MissingResourceError, "no vocabulary file"),
@@ -133,8 +129,8 @@ def test_a_description_rebuilds_the_network_without_saying_where_it_was(
         ("no JSON", InputDataError, "not JSON"),
     ],
 )
-def test_wrong_folders(
-    tmp_path: Path, write_encoder: Callable[..., Path], damage: str, kind: type[Exception], complaint: str
+def test_unusable_folders_are_refused(
+    tmp_path: Path, write_encoder: Callable[..., Path], damage: str, error: type[Exception], message: str
 ) -> None:
     drop = "encoder.layer.1.output.dense.weight" if damage == "a weight too few" else ""
     folder = write_encoder(tmp_path / "bert", drop=drop)
@@ -155,49 +151,51 @@ def test_wrong_folders(
         config.write_text(json.dumps({**json.loads(config.read_text()), "model_type": "gpt2"}))
     elif damage == "no JSON":
         config.write_text("{")
-    with pytest.raises(kind, match=complaint):
+    with pytest.raises(error, match=message):
         encoders.load(folder)
 
 
 @torch.no_grad()
-def test_the_first_layers_alone(shards: Path, tmp_path: Path, encoder_folder: Path, tiny_bert: BertModel) -> None:
+def test_only_the_first_layers_are_loaded(
+    shards: Path, tmp_path: Path, encoder_folder: Path, tiny_bert: BertModel
+) -> None:
     batch = _batch(shards, [4])
     encoder = encoders.load(encoder_folder, layers=1).eval()
     encoder.describe(tmp_path / "described")
-    again = encoders.build_untrained(tmp_path / "described").eval()
-    again.load_state_dict(encoder.state_dict())
+    rebuilt = encoders.build_untrained(tmp_path / "described").eval()
+    rebuilt.load_state_dict(encoder.state_dict())
     token_ids = [CLS, *batch.token_ids[0].tolist(), SEP]
     after_one = tiny_bert(input_ids=torch.tensor([token_ids]), output_hidden_states=True).hidden_states[1]
-    for each in (encoder, again):
-        torch.testing.assert_close(each(batch).states, after_one[:, 1:-1], atol=1e-5, rtol=1e-5)
+    for loaded in (encoder, rebuilt):
+        torch.testing.assert_close(loaded(batch).states, after_one[:, 1:-1], atol=1e-5, rtol=1e-5)
 
 
-def test_more_layers_than_there_are(encoder_folder: Path) -> None:
+def test_too_many_layers_are_refused(encoder_folder: Path) -> None:
     with pytest.raises(ParameterError, match=r"encoder_layers: 3, but .* has 2.*at most -S model\.encoder_layers=2"):
         encoders.load(encoder_folder, layers=3)
 
 
 @torch.no_grad()
-def test_an_adapter_is_that_of_its_own_thread_and_is_gone_after_an_error(shards: Path, encoder_folder: Path) -> None:
+def test_adapter_is_local_to_its_thread_and_removed_after_an_error(shards: Path, encoder_folder: Path) -> None:
     encoder = encoders.load(encoder_folder).eval()
     encoder.adapt_after(1, parameter="model.lexicon_layer")
     batch = _batch(shards, [9, 5, 4, 0])
 
-    def shifted(by: float) -> torch.Tensor:
+    def shifted(amount: float) -> torch.Tensor:
         torch.set_num_threads(1)
-        return encoder(batch, adapter=lambda states: states + by * torch.arange(states.shape[-1])).states
+        return encoder(batch, adapter=lambda states: states + amount * torch.arange(states.shape[-1])).states
 
-    expected = [shifted(by) for by in (0.0, 0.1, 0.2, 0.3)]
+    expected = [shifted(amount) for amount in (0.0, 0.1, 0.2, 0.3)]
     assert torch.equal(expected[0], encoder(batch).states) and not torch.equal(expected[1], expected[2])
     with ThreadPoolExecutor(4) as pool:
         for _ in range(5):
-            found = list(pool.map(shifted, (0.0, 0.1, 0.2, 0.3)))
-            assert all(torch.equal(one, other) for one, other in zip(found, expected, strict=True))
+            results = list(pool.map(shifted, (0.0, 0.1, 0.2, 0.3)))
+            assert all(torch.equal(result, reference) for result, reference in zip(results, expected, strict=True))
     with pytest.raises(ZeroDivisionError):
         encoder(batch, adapter=lambda states: states / (1 // 0))
     assert torch.equal(encoder(batch).states, expected[0])
 
 
-def test_an_adapter_behind_more_layers_than_there_are(encoder_folder: Path) -> None:
+def test_adapter_after_a_missing_layer_is_refused(encoder_folder: Path) -> None:
     with pytest.raises(ParameterError, match=r"lexicon_layer: 3, but the encoder has 2.*-S model\.lexicon_layer=2"):
         encoders.load(encoder_folder).adapt_after(3, parameter="model.lexicon_layer")

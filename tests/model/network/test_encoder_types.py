@@ -40,7 +40,7 @@ def _batch(shards: Path, rows: list[int]) -> Batch:
 
 
 @torch.no_grad()
-def test_states_and_sentences_are_those_of_the_types_own_class(shards: Path, typed: tuple[Path, Any]) -> None:
+def test_states_and_sentences_equal_transformers(shards: Path, typed: tuple[Path, Any]) -> None:
     folder, model_class = typed
     batch = _batch(shards, [9, 5, 4, 0])
     encoder = encoders.load(folder).eval()
@@ -53,27 +53,27 @@ def test_states_and_sentences_are_those_of_the_types_own_class(shards: Path, typ
         states_of_windows = [
             model(input_ids=torch.tensor([[CLS, *window, SEP]])).last_hidden_state[0] for window in windows
         ]
-        expected = torch.cat([one[1:-1] for one in states_of_windows])
+        expected = torch.cat([window_states[1:-1] for window_states in states_of_windows])
         torch.testing.assert_close(states[index, : len(token_ids)], expected, atol=1e-5, rtol=1e-5)
-        first = torch.stack([one[0] for one in states_of_windows]).mean(0)
+        first = torch.stack([window_states[0] for window_states in states_of_windows]).mean(0)
         torch.testing.assert_close(sentences[index], first, atol=1e-5, rtol=1e-5)
-    given = encoder(batch, inputs=encoder.embed(batch.token_ids))
-    torch.testing.assert_close(given.states, states, atol=1e-5, rtol=1e-5)
-    torch.testing.assert_close(given.sentences, sentences, atol=1e-5, rtol=1e-5)
+    from_inputs = encoder(batch, inputs=encoder.embed(batch.token_ids))
+    torch.testing.assert_close(from_inputs.states, states, atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(from_inputs.sentences, sentences, atol=1e-5, rtol=1e-5)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("layers", [None, 2])
-def test_what_is_described_is_rebuilt(
+def test_description_rebuilds_the_encoder(
     shards: Path, tmp_path: Path, typed: tuple[Path, Any], layers: int | None
 ) -> None:
     encoder = encoders.load(typed[0], layers=layers).eval()
     encoder.describe(tmp_path / "described")
-    again = encoders.build_untrained(tmp_path / "described").eval()
-    again.load_state_dict(encoder.state_dict())
+    rebuilt = encoders.build_untrained(tmp_path / "described").eval()
+    rebuilt.load_state_dict(encoder.state_dict())
     batch = _batch(shards, [9, 4])
-    assert torch.equal(again(batch).states, encoder(batch).states)
-    assert (again.width, again.input_width, again.max_window) == (
+    assert torch.equal(rebuilt(batch).states, encoder(batch).states)
+    assert (rebuilt.width, rebuilt.input_width, rebuilt.max_window) == (
         encoder.width,
         encoder.input_width,
         encoder.max_window,
@@ -81,7 +81,7 @@ def test_what_is_described_is_rebuilt(
 
 
 @pytest.mark.parametrize("fusion", ["input", "layer", "output"])
-def test_a_network_on_it_starts_where_it_is_and_learns(
+def test_network_starts_from_the_encoder_states_and_learns(
     shards: Path, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
 ) -> None:
     """P starts as the identity on E_c at any width, and gradients reach every trained parameter."""
@@ -99,8 +99,8 @@ def test_a_network_on_it_starts_where_it_is_and_learns(
     batch = _batch(shards, [9, 5, 4, 0])
     torch.testing.assert_close(network.encode(batch).states, encoder(batch).states, atol=1e-5, rtol=1e-5)
     network(batch).mean().backward()
-    trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
-    assert [name for name, each in trained.items() if each.grad is None] == []
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert [name for name, parameter in trained.items() if parameter.grad is None] == []
     if fusion == "layer":
         assert network.boundary_adapter is not None and network.boundary_adapter.norm.weight.grad is not None
         assert network.boundary_adapter.norm.weight.grad.all()
@@ -110,7 +110,7 @@ def test_a_network_on_it_starts_where_it_is_and_learns(
     assert network.fusion.boundaries.weight.shape[0] == (encoder.input_width if fusion == "input" else encoder.width)
 
 
-def test_another_type_than_the_weights_are_of_is_refused(tmp_path: Path, write_encoder: Callable[..., Path]) -> None:
+def test_type_that_does_not_match_the_weights_is_refused(tmp_path: Path, write_encoder: Callable[..., Path]) -> None:
     folder = write_encoder(tmp_path / "bert")
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "roformer", "rotary_value": True}))
@@ -120,28 +120,26 @@ def test_another_type_than_the_weights_are_of_is_refused(tmp_path: Path, write_e
 
 @torch.no_grad()
 @pytest.mark.parametrize("layer", [1, 2])
-def test_an_adapter_reads_the_states_behind_its_layer_and_the_next_reads_what_it_made(
-    shards: Path, typed: tuple[Path, Any], layer: int
-) -> None:
-    folder, own = typed
+def test_adapter_reads_its_layer_and_feeds_the_next(shards: Path, typed: tuple[Path, Any], layer: int) -> None:
+    folder, model_class = typed
     batch = _batch(shards, [4])
     encoder = encoders.load(folder).eval()
     plain = encoder(batch)
     encoder.adapt_after(layer, parameter="model.lexicon_layer")
     assert torch.equal(encoder(batch).states, plain.states)
-    seen: list[torch.Tensor] = []
+    inputs: list[torch.Tensor] = []
 
-    def look(states: torch.Tensor) -> torch.Tensor:
-        seen.append(states)
+    def record(states: torch.Tensor) -> torch.Tensor:
+        inputs.append(states)
         return states
 
-    assert torch.equal(encoder(batch, adapter=look).states, plain.states)
+    assert torch.equal(encoder(batch, adapter=record).states, plain.states)
     token_ids = torch.tensor([[CLS, *batch.token_ids[0].tolist(), SEP]])
-    layers = own.from_pretrained(folder).eval()(input_ids=token_ids, output_hidden_states=True).hidden_states
-    assert len(seen) == 1
+    layers = model_class.from_pretrained(folder).eval()(input_ids=token_ids, output_hidden_states=True).hidden_states
+    assert len(inputs) == 1
     # Some types normalise again after the last layer, and DeBERTa adds a convolution after its first.
     if layer < len(layers) - 1 and folder.name != "deberta-v2":
-        torch.testing.assert_close(seen[0], layers[layer], atol=1e-5, rtol=1e-5)
+        torch.testing.assert_close(inputs[0], layers[layer], atol=1e-5, rtol=1e-5)
     moved = encoder(batch, adapter=lambda states: states.flip(1))
     assert (moved.states - plain.states).abs().max() > 1e-3
     assert torch.equal(encoder(batch).states, plain.states)

@@ -36,7 +36,7 @@ def test_training_starts_exactly_from_plain_bert(
 
 
 @torch.no_grad()
-def test_a_trained_fusion_sees_boundaries_where_they_are(
+def test_trained_fusion_changes_only_sentences_with_boundaries(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
@@ -52,25 +52,25 @@ def test_a_trained_fusion_sees_boundaries_where_they_are(
 
 
 @torch.no_grad()
-def test_behind_the_last_layer_the_adapters_sum_is_the_state(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
+def test_adapter_after_the_last_layer_is_added_to_the_states(
+    shards: Path, make_network: Make, make_params: Make, randomize_zeros: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
     batch = make_batch(opened)
     switches = {"model__boundary_roles": True, "model__cosine_gate": True}
     network = make_network(opened, make_params(model__fusion="layer", model__fusion_layer=2, **switches))
-    stir(network)
+    randomize_zeros(network)
     assert network.encoder is not None and network.boundary is not None and network.boundary_adapter is not None
     assert batch.best_rows is not None and batch.cosine_gates is not None
     before, after = network.encoder(batch), network.encode(batch)
     best = network.boundary.table.weight[batch.best_rows] * batch.cosine_gates[..., None]
     added = network.boundary_adapter(best, batch.segment_positions, batch.boundary_roles)
     torch.testing.assert_close(after.states, before.states + added * batch.mask[..., None], atol=1e-5, rtol=1e-5)
-    assert torch.equal(after.sentences, before.sentences), "[CLS] gets nothing"
+    assert torch.equal(after.sentences, before.sentences), "[CLS] is unchanged"
 
 
 @torch.no_grad()
-def test_behind_an_earlier_layer_a_boundary_reaches_its_window_and_no_other_sentence(
+def test_boundary_after_an_earlier_layer_changes_only_its_sentence(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
@@ -88,14 +88,14 @@ def test_behind_an_earlier_layer_a_boundary_reaches_its_window_and_no_other_sent
 @torch.no_grad()
 @pytest.mark.parametrize("fusion", ["input", "layer", "output"])
 def test_a_gate_scales_the_best_boundary(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make, fusion: str
+    shards: Path, make_network: Make, make_params: Make, randomize_zeros: Make, make_batch: Make, fusion: str
 ) -> None:
     opened = open_shards(shards)
     batch = make_batch(opened)
     gated, plain = (
         make_network(opened, make_params(model__fusion=fusion, model__cosine_gate=gate)) for gate in (True, False)
     )
-    stir(plain)
+    randomize_zeros(plain)
     gated.load_state_dict(plain.state_dict())
     assert batch.best_rows is not None and batch.cosine_gates is not None
     open_, closed = (replace(batch, cosine_gates=value) for value in (batch.best_rows.gt(0).float(), torch.zeros(1, 1)))
@@ -106,63 +106,65 @@ def test_a_gate_scales_the_best_boundary(
 
 
 @torch.no_grad()
-def test_negatives_from_the_batch_change_the_loss_and_nothing_else(
-    shards: Path, make_network: Make, make_params: Make, stir: Make
+def test_batch_negatives_change_only_the_loss(
+    shards: Path, make_network: Make, make_params: Make, randomize_zeros: Make
 ) -> None:
     opened = open_shards(shards)
     network = make_network(opened, make_params(model__gmi="infonce-batch"))
-    stir(network)
+    randomize_zeros(network)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required_features(network.params))
-    assert split.negative_rows is None, "they are left on the disk"
+    assert split.negative_rows is None, "negatives are not read"
     batch, alone = (collate(split, np.array(rows)) for rows in ([0, 5, 4], [0]))
     together = network.emissions(batch)
     torch.testing.assert_close(together[:1, : alone.mask.shape[1]], network.emissions(alone), atol=1e-4, rtol=1e-4)
     losses = network(batch) - network.crf(together, batch.tag_ids, mask=batch.mask)
-    assert losses[0] > 1e-3 and losses[1] == 0.0, "the second has no set"
+    assert losses[0] > 1e-3 and losses[1] == 0.0, "the second sentence has no set"
     torch.testing.assert_close(network(alone), network.crf(network.emissions(alone), alone.tag_ids, mask=alone.mask))
 
 
-OURS = {"model__boundary_roles": True, "model__cosine_gate": True}
+OPTIONAL_PARTS = {"model__boundary_roles": True, "model__cosine_gate": True}
 """Switches of parts that are not in the paper and are off by default."""
 
 
 @pytest.mark.parametrize("fusion", ["input", "layer", "output"])
 @pytest.mark.parametrize("positions", [True, False])
-def test_every_part_that_is_off_by_default_learns_and_padding_changes_nothing(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, fusion: str, positions: bool
+def test_optional_parts_learn_and_ignore_padding(
+    shards: Path, make_network: Make, make_params: Make, randomize_zeros: Make, fusion: str, positions: bool
 ) -> None:
-    params = make_params(model__fusion=fusion, model__segment_positions=positions, **OURS)
-    _learns_whatever_the_padding(make_network(open_shards(shards), params), open_shards(shards), stir)
+    params = make_params(model__fusion=fusion, model__segment_positions=positions, **OPTIONAL_PARTS)
+    _assert_learns_and_ignores_padding(make_network(open_shards(shards), params), open_shards(shards), randomize_zeros)
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 @pytest.mark.parametrize("fusion", ["input", "output"])
-def test_every_part_of_every_configuration_learns_and_padding_changes_nothing(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, name: str, fusion: str
+def test_every_configuration_learns_and_ignores_padding(
+    shards: Path, make_network: Make, make_params: Make, randomize_zeros: Make, name: str, fusion: str
 ) -> None:
     opened = open_shards(shards)
     network = make_network(opened, find(name).apply(make_params(model__fusion=fusion)))
-    _learns_whatever_the_padding(network, opened, stir)
+    _assert_learns_and_ignores_padding(network, opened, randomize_zeros)
 
 
-def _learns_whatever_the_padding(network: Network, opened: Shards, stir: Make) -> None:
-    stir(network)
+def _assert_learns_and_ignores_padding(network: Network, opened: Shards, randomize_zeros: Make) -> None:
+    randomize_zeros(network)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required_features(network.params))
     together = network(collate(split, np.arange(10)))
     alone = torch.cat([network(collate(split, np.array([row]))) for row in range(10)])
     torch.testing.assert_close(together, alone, atol=2e-4, rtol=1e-5)
     together.sum().backward()
-    idle = {name for name, own in network.named_parameters() if own.grad is None or not own.grad.any()}
-    assert {name for name in idle if not name.startswith(("encoder.bert.embeddings.", "crf."))} == set()
+    untrained = {
+        name for name, parameter in network.named_parameters() if parameter.grad is None or not parameter.grad.any()
+    }
+    assert {name for name in untrained if not name.startswith(("encoder.bert.embeddings.", "crf."))} == set()
 
 
 @torch.no_grad()
 def test_each_kind_of_boundary_reaches_the_emissions(
-    shards: Path, make_network: Make, make_params: Make, stir: Make, make_batch: Make
+    shards: Path, make_network: Make, make_params: Make, randomize_zeros: Make, make_batch: Make
 ) -> None:
     opened = open_shards(shards)
-    network = make_network(opened, make_params(**OURS))
-    stir(network)
+    network = make_network(opened, make_params(**OPTIONAL_PARTS))
+    randomize_zeros(network)
     batch = make_batch(opened)
     before = network.emissions(batch)
     for rows in ("best_rows", "local_rows", "set_rows", "segment_positions", "boundary_roles", "cosine_gates"):
@@ -177,22 +179,24 @@ def test_each_kind_of_boundary_reaches_the_emissions(
 
 @torch.no_grad()
 @pytest.mark.parametrize("part", ["gru", "tags"])
-def test_dropout_acts_once_behind_each_perceptron(
+def test_dropout_acts_once_after_each_perceptron(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make, part: str
 ) -> None:
     opened = open_shards(shards)
     network = make_network(opened, make_params(model__dropout=0.3)).train()
-    seen: list[torch.Tensor] = []
+    inputs: list[torch.Tensor] = []
     reader: torch.nn.Module = network.get_submodule(part)
-    reader.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    reader.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     batch = make_batch(opened)
     network(batch)
-    zeros = (seen[0][batch.mask] == 0).float().mean().item()
+    zeros = (inputs[0][batch.mask] == 0).float().mean().item()
     assert zeros == pytest.approx(0.3, abs=0.02)
 
 
 @torch.no_grad()
-def test_the_global_loss_has_its_weight(shards: Path, make_network: Make, make_params: Make, make_batch: Make) -> None:
+def test_global_loss_scales_with_its_weight(
+    shards: Path, make_network: Make, make_params: Make, make_batch: Make
+) -> None:
     opened = open_shards(shards)
     losses = [
         make_network(opened, make_params(model__gmi_weight=weight))(make_batch(opened)) for weight in (0.0, 0.1, 0.2)
@@ -203,7 +207,7 @@ def test_the_global_loss_has_its_weight(shards: Path, make_network: Make, make_p
 
 @pytest.mark.parametrize("fusion", ["none", "output"])
 @torch.no_grad()
-def test_stored_states_do_what_the_encoder_does(
+def test_stored_states_give_the_emissions_of_the_encoder(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make, fusion: str
 ) -> None:
     # Without global enhancement, whose sentence vector is [CLS] of a run encoder but the mean of stored states.
@@ -213,8 +217,8 @@ def test_stored_states_do_what_the_encoder_does(
         for kind in ("finetune", "frozen")
     )
     assert frozen.encoder is None
-    kept = {name: value for name, value in tuned.state_dict().items() if not name.startswith("encoder.")}
-    frozen.load_state_dict(kept)
+    weights = {name: value for name, value in tuned.state_dict().items() if not name.startswith("encoder.")}
+    frozen.load_state_dict(weights)
     batch = make_batch(opened)
     torch.testing.assert_close(frozen.emissions(batch), tuned.emissions(batch), atol=5e-3, rtol=0)
 

@@ -20,7 +20,7 @@ Make = Callable[..., Any]
 
 
 @pytest.mark.parametrize(
-    ("changes", "read"),
+    ("changes", "expected"),
     [
         ({"fusion": "none", "lmi": False, "gmi": "none"}, RequiredFeatures()),
         ({"fusion": "output", "lmi": False, "gmi": "none"}, RequiredFeatures(best=True, segment_positions=True)),
@@ -49,9 +49,11 @@ Make = Callable[..., Any]
     ],
 )
 def test_each_switch_reads_its_features_and_no_others(
-    make_params: Make, changes: dict[str, Any], read: RequiredFeatures
+    make_params: Make, changes: dict[str, Any], expected: RequiredFeatures
 ) -> None:
-    assert required_features(make_params(**{f"model__{name}": value for name, value in changes.items()}).model) == read
+    assert (
+        required_features(make_params(**{f"model__{name}": value for name, value in changes.items()}).model) == expected
+    )
 
 
 def test_frozen_states_cannot_be_fused_before_bert(shards: Path, make_params: Make) -> None:
@@ -68,7 +70,7 @@ def test_layers_of_an_encoder_that_is_not_run_are_refused(shards: Path, make_par
 
 
 @pytest.mark.parametrize("kind", ["frozen", "none"])
-def test_boundaries_join_inside_an_encoder_that_is_run(shards: Path, make_params: Make, kind: str) -> None:
+def test_layer_fusion_needs_an_encoder_that_is_run(shards: Path, make_params: Make, kind: str) -> None:
     params = make_params(model__encoder=kind, model__fusion="layer")
     with pytest.raises(
         ParameterError,
@@ -78,7 +80,7 @@ def test_boundaries_join_inside_an_encoder_that_is_run(shards: Path, make_params
     assert "-S model.fusion=output" in refused.value.next_step
 
 
-def test_boundaries_join_behind_a_layer_that_there_is(shards: Path, make_network: Make, make_params: Make) -> None:
+def test_layer_fusion_needs_an_existing_layer(shards: Path, make_network: Make, make_params: Make) -> None:
     opened = open_shards(shards)
     params = make_params(model__fusion="layer", model__fusion_layer=2, model__encoder_layers=1)
     with pytest.raises(ParameterError, match=r"fusion_layer: 2, but model\.encoder_layers: 1"):
@@ -122,7 +124,7 @@ def test_shards_of_a_larger_encoder_are_refused(
         check_encoder(encoder, opened, largest_token_id=999)
 
 
-def test_an_adapter_needs_the_layers_that_it_lies_between(make_params: Make) -> None:
+def test_lexicon_adapter_needs_existing_layers(make_params: Make) -> None:
     frozen = make_params(model__lexicon="lebert", model__encoder="none", model__fusion="output")
     with pytest.raises(ParameterError, match=r"between encoder layers, but model\.encoder: none runs none"):
         check_parameters(frozen.model)

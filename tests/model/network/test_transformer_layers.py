@@ -20,26 +20,26 @@ def model(tmp_path: Path, encoder_type: str, write_typed_encoder: Callable[..., 
 
 
 @torch.no_grad()
-def test_the_layers_are_all_there_in_their_order(model: Any) -> None:
+def test_layers_are_complete_and_in_order(model: Any) -> None:
     """Each layer runs once, on the output of the layer before."""
-    seen: list[int] = []
+    order: list[int] = []
     for number, layer in enumerate(layers_of(model)):
-        layer.register_forward_hook(lambda *_, number=number: seen.append(number))
+        layer.register_forward_hook(lambda *_, number=number: order.append(number))
     model(input_ids=torch.tensor([[2, 5, 6, 3]]))
-    assert seen == [0, 1, 2]
+    assert order == [0, 1, 2]
 
 
 @torch.no_grad()
 @pytest.mark.parametrize("n_layers", [1, 2])
-def test_the_others_go_on_from_the_states_of_those_removed(model: Any, n_layers: int) -> None:
+def test_remaining_layers_continue_from_stored_states(model: Any, n_layers: int) -> None:
     """States are bit-identical: mask, positions and kind of attention are kept."""
     ids = torch.tensor([[2, *[5 + index % 9 for index in range(20)], 3], [2, 7, 8, 3, *[0] * 18]])
     mask = (ids != 0).long()
-    whole = model.eval()(input_ids=ids, attention_mask=mask, output_hidden_states=True)
-    kept = list(layers_of(model))[n_layers:]
-    n_before = sum(each.numel() for each in model.parameters())
+    full = model.eval()(input_ids=ids, attention_mask=mask, output_hidden_states=True)
+    upper_layers = list(layers_of(model))[n_layers:]
+    n_before = sum(parameter.numel() for parameter in model.parameters())
     remove_first(model, n_layers)
-    assert list(layers_of(model)) == kept
-    assert sum(each.numel() for each in model.parameters()) < n_before
-    upper = model(inputs_embeds=whole.hidden_states[n_layers], attention_mask=mask)
-    assert torch.equal(upper.last_hidden_state[mask.bool()], whole.last_hidden_state[mask.bool()])
+    assert list(layers_of(model)) == upper_layers
+    assert sum(parameter.numel() for parameter in model.parameters()) < n_before
+    upper = model(inputs_embeds=full.hidden_states[n_layers], attention_mask=mask)
+    assert torch.equal(upper.last_hidden_state[mask.bool()], full.last_hidden_state[mask.bool()])

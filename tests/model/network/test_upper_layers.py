@@ -1,4 +1,4 @@
-"""The upper layers on stored states: for every type, the whole encoder's output, and the parameters trained."""
+"""The upper layers on stored states: for every type, the full encoder's output, and the parameters trained."""
 
 from __future__ import annotations
 
@@ -77,59 +77,59 @@ def _network(opened: Shards, params: Any, encoder: encoders.Encoder) -> Network:
 
 @torch.no_grad()
 @pytest.mark.parametrize(("below", "layers"), [(1, None), (2, None), (1, 2)])
-def test_states_and_sentences_are_the_whole_encoders(
+def test_states_and_sentences_equal_the_full_encoder(
     opened: Shards, typed: tuple[Path, Any], below: int, layers: int | None
 ) -> None:
     """States agree to float16 precision for stored float16 states, and to float32 precision for float32 states."""
-    folder, own = typed
-    model = own.from_pretrained(folder).eval()
+    folder, model_class = typed
+    model = model_class.from_pretrained(folder).eval()
     upper = encoders.load(folder, layers=layers, below=below).eval()
     exact = _with_states(opened, model, below=below, dtype=torch.float32)
     expected = encoders.load(folder, layers=layers).eval()(exact)
     assert len(exact.windows.lengths.unique()) > 1  # windows are padded
     stored = _with_states(opened, model, below=below)
     for batch, tolerance in ((exact, 1e-5), (stored, 2e-3)):
-        for here, there in zip(upper(batch), expected, strict=True):
-            assert (here - there).abs().max() < tolerance * there.abs().max()
+        for result, reference in zip(upper(batch), expected, strict=True):
+            assert (result - reference).abs().max() < tolerance * reference.abs().max()
     assert exact.special_states is not None
     without = upper(replace(exact, special_states=torch.zeros_like(exact.special_states)))
     assert (without.states - expected.states).abs().max() > 0.01 * expected.states.abs().max()
 
 
 @torch.no_grad()
-def test_what_is_described_is_rebuilt(opened: Shards, tmp_path: Path, typed: tuple[Path, Any]) -> None:
+def test_description_rebuilds_the_upper_layers(opened: Shards, tmp_path: Path, typed: tuple[Path, Any]) -> None:
     """Only the upper layers' weights are needed."""
-    folder, own = typed
-    batch = _with_states(opened, own.from_pretrained(folder).eval(), below=1)
+    folder, model_class = typed
+    batch = _with_states(opened, model_class.from_pretrained(folder).eval(), below=1)
     upper = encoders.load(folder, below=1).eval()
     upper.describe(tmp_path / "described")
-    again = encoders.build_untrained(tmp_path / "described", below=1).eval()
-    again.load_state_dict(upper.state_dict())
-    assert torch.equal(again(batch).states, upper(batch).states)
-    assert (len(layers_of(again.bert)), len(layers_of(encoders.load(folder).bert))) == (2, LAYERS)
+    rebuilt = encoders.build_untrained(tmp_path / "described", below=1).eval()
+    rebuilt.load_state_dict(upper.state_dict())
+    assert torch.equal(rebuilt(batch).states, upper(batch).states)
+    assert (len(layers_of(rebuilt.bert)), len(layers_of(encoders.load(folder).bert))) == (2, LAYERS)
     assert not any("embeddings.word" in name or "tok_embeddings" in name for name in upper.state_dict())
 
 
 @pytest.mark.parametrize("fusion", ["input", "output"])
-def test_a_network_on_it_starts_where_it_is_and_learns(
+def test_network_starts_from_the_upper_states_and_learns(
     opened: Shards, typed: tuple[Path, Any], fusion: str, make_params: Callable[..., Any]
 ) -> None:
     """P starts as the identity on the incoming states, and gradients reach every trained parameter."""
-    folder, own = typed
-    batch = _with_states(opened, own.from_pretrained(folder).eval(), below=1)
+    folder, model_class = typed
+    batch = _with_states(opened, model_class.from_pretrained(folder).eval(), below=1)
     params = make_params(model__encoder="upper", model__fusion=fusion)
     upper = encoders.load(folder, below=1).eval()
     network = _network(opened, params, upper)
     torch.testing.assert_close(network.encode(batch).states, upper(batch).states, atol=1e-5, rtol=1e-5)
     network(batch).mean().backward()
-    trained = {name: each for name, each in network.named_parameters() if each.requires_grad}
-    assert [name for name, each in trained.items() if each.grad is None] == []
+    trained = {name: parameter for name, parameter in network.named_parameters() if parameter.requires_grad}
+    assert [name for name, parameter in trained.items() if parameter.grad is None] == []
     assert network.fusion is not None and network.fusion.boundaries.weight.grad is not None
     assert network.fusion.boundaries.weight.grad.abs().sum() > 0
     assert network.fusion.boundaries.weight.shape[0] == WIDTH
 
 
-def test_a_boundary_joins_where_the_states_enter(
+def test_boundary_joins_the_incoming_states(
     opened: Shards, encoder_folder: Path, tiny_bert: Any, make_params: Callable[..., Any]
 ) -> None:
     """Changing P changes the layers' input, and so also the states of characters without a boundary."""
@@ -139,34 +139,34 @@ def test_a_boundary_joins_where_the_states_enter(
     assert network.fusion is not None and batch.best_rows is not None
     torch.nn.init.normal_(network.fusion.boundaries.weight)
     changed = (network.encode(batch).states - before).abs().sum(-1) > 1e-4
-    has_one = batch.best_rows.gt(0)
-    assert has_one.any(1).tolist() == [True, False, True, True] and not has_one.all(1).any()
+    has_boundary = batch.best_rows.gt(0)
+    assert has_boundary.any(1).tolist() == [True, False, True, True] and not has_boundary.all(1).any()
     # the first sentence has three windows, and the last of them has no boundary
-    expected = batch.mask & has_one.any(1)[:, None] & (torch.arange(batch.mask.shape[1]) < 35)
+    expected = batch.mask & has_boundary.any(1)[:, None] & (torch.arange(batch.mask.shape[1]) < 35)
     assert torch.equal(changed, expected)
 
 
 @torch.no_grad()
 @pytest.mark.parametrize(("below", "layer"), [(1, 1), (1, 2), (1, 3), (2, 2)])
-def test_an_adapter_stands_behind_the_same_layer_as_in_the_whole_encoder(
+def test_adapter_layer_numbers_match_the_full_encoder(
     opened: Shards, typed: tuple[Path, Any], below: int, layer: int
 ) -> None:
     """Layer numbers include the stored layers; after the last stored layer the adapter reads the incoming states."""
-    folder, own = typed
+    folder, model_class = typed
     if (folder.name, layer) == ("deberta-v2", 1):
         pytest.skip("its convolution follows the first layer: stored states have passed it, an adapter there has not")
-    batch = _with_states(opened, own.from_pretrained(folder).eval(), below=below, dtype=torch.float32)
-    found = []
+    batch = _with_states(opened, model_class.from_pretrained(folder).eval(), below=below, dtype=torch.float32)
+    outputs = []
     for encoder in (encoders.load(folder, below=below), encoders.load(folder)):
         encoder.eval().adapt_after(layer, parameter="model.fusion_layer")
-        found.append(encoder(batch, adapter=lambda states: states.flip(-1)))
+        outputs.append(encoder(batch, adapter=lambda states: states.flip(-1)))
     plain = encoders.load(folder).eval()(batch)
-    assert (found[1].states - plain.states).abs().max() > 0.1
-    torch.testing.assert_close(found[0].states, found[1].states, atol=2e-4, rtol=1e-4)
+    assert (outputs[1].states - plain.states).abs().max() > 0.1
+    torch.testing.assert_close(outputs[0].states, outputs[1].states, atol=2e-4, rtol=1e-4)
 
 
 @pytest.mark.parametrize("encoder_type", ["bert"])
-def test_an_adapter_cannot_stand_where_nothing_is_run(typed: tuple[Path, Any]) -> None:
+def test_adapter_outside_the_run_layers_is_refused(typed: tuple[Path, Any]) -> None:
     upper = encoders.load(typed[0], below=2)
     with pytest.raises(ParameterError, match="but the encoder has 3"):
         upper.adapt_after(4, parameter="model.fusion_layer")
@@ -174,28 +174,28 @@ def test_an_adapter_cannot_stand_where_nothing_is_run(typed: tuple[Path, Any]) -
         upper.adapt_after(1, parameter="model.fusion_layer")
 
 
-def test_its_layers_and_p_are_tuned_at_the_encoders_rate(
+def test_upper_layers_and_p_use_the_encoder_rate(
     opened: Shards, encoder_folder: Path, make_params: Callable[..., Any]
 ) -> None:
     params = make_params(model__encoder="upper", train__lr_encoder=0.25)
     network = _network(opened, params, encoders.load(encoder_folder, below=1))
     groups = build_optimizer(network, params.train).param_groups
-    rates = {id(each): group["lr"] for group in groups for each in group["params"]}
-    slow = {name for name, each in network.named_parameters() if rates[id(each)] == 0.25}
-    assert slow == {
+    rates = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    at_encoder_rate = {name for name, parameter in network.named_parameters() if rates[id(parameter)] == 0.25}
+    assert at_encoder_rate == {
         name for name, _ in network.named_parameters() if name.startswith(("encoder.", "fusion.characters."))
     }
-    assert len(slow) == 16 + 2  # one BERT layer, and the character weights of P
+    assert len(at_encoder_rate) == 16 + 2  # one BERT layer, and the character weights of P
 
 
-def test_there_must_be_a_layer_left(encoder_folder: Path) -> None:
+def test_stored_states_of_the_last_layer_are_refused(encoder_folder: Path) -> None:
     with pytest.raises(ParameterError, match=r"after layer 2 of 2: none is left.*shards\.hidden_layers=1"):
         encoders.load(encoder_folder, below=2)
     with pytest.raises(ParameterError, match="after layer 1 of 1"):
         encoders.load(encoder_folder, layers=1, below=1)
 
 
-def test_there_must_be_stored_states(
+def test_missing_stored_states_are_refused(
     tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], make_params: Callable[..., Any]
 ) -> None:
     opened = open_shards(write_shards(tmp_path / "s", {"train": sentences}))
@@ -205,7 +205,7 @@ def test_there_must_be_stored_states(
 
 @pytest.mark.parametrize("encoder_type", ["modernbert"])
 @pytest.mark.parametrize("normed", [True, False])
-def test_states_that_a_last_norm_has_changed_are_refused(
+def test_normalised_states_are_refused(
     tmp_path: Path, write_shards: Callable[..., Path], sentences: list[Any], typed: tuple[Path, Any], normed: bool
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences}, hidden=True, statistics={"hidden_norm": normed})

@@ -21,28 +21,28 @@ HEADS = ("tags", "span.scorer.first")
 
 @torch.no_grad()
 @pytest.mark.parametrize("name", CONFIGURATIONS)
-def test_each_part_reads_the_width_that_was_told(
+def test_each_part_reads_the_computed_width(
     shards: Path, make_network: Make, make_params: Make, make_batch: Make, name: str
 ) -> None:
     opened = open_shards(shards)
     network = make_network(opened, find(name).apply(make_params()))
-    told = Widths.of(
+    expected = Widths.of(
         network.params,
         encoder=network.encoder.width if network.encoder is not None else network.characters.embedding_dim,
         inputs=1,
         boundary=network.boundary.width if network.boundary is not None else 0,
     )
-    seen: dict[str, int] = {}
+    widths: dict[str, int] = {}
 
-    def note(part: str) -> Callable[..., None]:
-        def hook(_: torch.nn.Module, given: tuple[torch.Tensor, ...]) -> None:
-            seen[part] = given[0].shape[-1]
+    def record(part: str) -> Callable[..., None]:
+        def hook(_: torch.nn.Module, args: tuple[torch.Tensor, ...]) -> None:
+            widths[part] = args[0].shape[-1]
 
         return hook
 
     present = [part for part in READERS if getattr(network, part) is not None]
     (head,) = (name for name in HEADS if getattr(network, name.partition(".")[0]) is not None)
     for part in (*present, head):
-        network.get_submodule(part).register_forward_pre_hook(note(part))
+        network.get_submodule(part).register_forward_pre_hook(record(part))
     network(make_batch(opened))
-    assert seen == {part: getattr(told, READERS[part]) for part in present} | {head: told.tagged}
+    assert widths == {part: getattr(expected, READERS[part]) for part in present} | {head: expected.tagged}

@@ -51,8 +51,8 @@ def contents() -> Callable[[Path], dict[str, bytes]]:
 
 
 @pytest.fixture(scope="session")
-def digest_again(contents: Callable[[Path], dict[str, bytes]]) -> Callable[[Path], None]:
-    """Rewrite files.json to match the folder, as somebody who changes a checkpoint on purpose would."""
+def rewrite_digests(contents: Callable[[Path], dict[str, bytes]]) -> Callable[[Path], None]:
+    """Rewrite files.json to match the files in the folder, so that a deliberate change is not refused as damage."""
 
     def write(folder: Path) -> None:
         names = sorted(name for name in contents(folder) if name != "files.json")

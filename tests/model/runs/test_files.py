@@ -19,7 +19,7 @@ def _run(folder: Path, text: str) -> Path:
     return folder
 
 
-def test_a_run_of_this_version_passes_and_so_does_a_damaged_one_which_its_reader_refuses(tmp_path: Path) -> None:
+def test_current_and_unreadable_checkpoints_pass(tmp_path: Path) -> None:
     require_checkpoint(_run(tmp_path / "now", json.dumps({"format": CHECKPOINT_FORMAT})))
     for number, text in enumerate(("{", "[]", "{}", "")):
         require_checkpoint(_run(tmp_path / str(number), text))
@@ -32,20 +32,20 @@ def test_a_run_of_another_version_is_refused_with_the_next_step(tmp_path: Path, 
     assert "train again with this version" in refused.value.next_step
 
 
-def test_what_is_not_there(tmp_path: Path) -> None:
+def test_missing_runs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="no such folder"):
         require_checkpoint(tmp_path / "none")
     with pytest.raises(MissingResourceError, match="no checkpoint"):
         require_checkpoint(tmp_path)
 
 
-def test_the_name_of_a_run_gives_its_folder_as_a_hint(tmp_path: Path) -> None:
+def test_run_name_suggests_its_folder(tmp_path: Path) -> None:
     run = _run(tmp_path / "artifacts" / "train" / "tiny", "{}")
     with pytest.raises(MissingResourceError) as refused:
         require_checkpoint(tmp_path / "tiny")
     assert refused.value.message.endswith(f"tiny: no such folder; did you mean '{run}'?")
 
 
-def test_nothing_heavy_is_loaded() -> None:
+def test_heavy_modules_are_not_loaded() -> None:
     code = "import sys, ssmi.model.runs.files; assert not {'torch', 'numpy', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[3])

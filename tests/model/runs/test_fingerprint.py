@@ -31,10 +31,10 @@ class _File(JsonBody):
     fingerprint: FingerprintField
 
 
-def test_every_parameter_of_the_run_is_in_it(shards: Path, make_params: Make) -> None:
+def test_fingerprint_holds_every_run_parameter(shards: Path, make_params: Make) -> None:
     opened, params = open_shards(shards), make_params()
-    made = fingerprint_of(params, shards=opened)
-    written = made.to_json()
+    fingerprint = fingerprint_of(params, shards=opened)
+    written = fingerprint.to_json()
     named = {f"{name}.{key}" for name in ("encoder", "model", "train") for key in params.section(name)}
     extra = {"shards", "the shards' encoder", "the revision of the network's code"}
     left_out = (named | extra) - set(written)
@@ -45,10 +45,12 @@ def test_every_parameter_of_the_run_is_in_it(shards: Path, make_params: Make) ->
     assert {"encoder.name", "model.can", "train.epochs", "train.patience"} < set(written)
     assert written["shards"] == opened.digest and written["the shards' encoder"] == "encoder-a"
     assert written["the revision of the network's code"] == REVISION
-    assert Fingerprint.from_json(json.loads(json.dumps(written))) == made and made.seed == params.train.seed
+    assert (
+        Fingerprint.from_json(json.loads(json.dumps(written))) == fingerprint and fingerprint.seed == params.train.seed
+    )
 
 
-def test_a_later_parameter_counts_once_it_is_not_what_it_was_before(shards: Path, make_params: Make) -> None:
+def test_new_parameters_count_only_if_changed_from_their_old_value(shards: Path, make_params: Make) -> None:
     opened = open_shards(shards)
     plain = fingerprint_of(make_params(), shards=opened)
     last = fingerprint_of(make_params(train__select="last"), shards=opened)
@@ -61,23 +63,23 @@ def test_a_later_parameter_counts_once_it_is_not_what_it_was_before(shards: Path
     ]
 
 
-def test_folds_and_seeds_are_runs_of_one_setting(shards: Path, make_params: Make) -> None:
-    def made(*, seed: int, fold: int, folds: int = 3) -> Fingerprint:
+def test_folds_and_seeds_share_one_setting(shards: Path, make_params: Make) -> None:
+    def make_fingerprint(*, seed: int, fold: int, folds: int = 3) -> Fingerprint:
         changes = {"train__folds": folds, "train__fold": fold, "train__test": False, "train__seed": seed}
         return fingerprint_of(make_params(**changes), shards=open_shards(shards))
 
-    assert made(seed=1, fold=1) != made(seed=1, fold=2)
-    assert made(seed=1, fold=1).setting == made(seed=2, fold=3).setting
-    assert made(seed=1, fold=1).setting != made(seed=1, fold=1, folds=4).setting
+    assert make_fingerprint(seed=1, fold=1) != make_fingerprint(seed=1, fold=2)
+    assert make_fingerprint(seed=1, fold=1).setting == make_fingerprint(seed=2, fold=3).setting
+    assert make_fingerprint(seed=1, fold=1).setting != make_fingerprint(seed=1, fold=1, folds=4).setting
 
 
 @pytest.mark.parametrize("changes", [{"train__threads": 2}, {"pmi__estimator": "paper"}, {"selection__threshold": 0.9}])
-def test_what_the_machine_or_the_shards_answer_for_is_not(shards: Path, make_params: Make, changes: Any) -> None:
+def test_machine_and_feature_parameters_are_excluded(shards: Path, make_params: Make, changes: Any) -> None:
     opened = open_shards(shards)
     assert fingerprint_of(make_params(**changes), shards=opened) == fingerprint_of(make_params(), shards=opened)
 
 
-def test_automatic_values_are_the_numbers_they_come_to(shards: Path, make_params: Make) -> None:
+def test_automatic_values_are_stored_resolved(shards: Path, make_params: Make) -> None:
     opened = open_shards(shards)
     automatic = fingerprint_of(make_params(train__lr_new="auto", train__precision="auto"), shards=opened)
     values = automatic.parameters
@@ -86,19 +88,19 @@ def test_automatic_values_are_the_numbers_they_come_to(shards: Path, make_params
     assert fingerprint_of(written_out, shards=opened) == automatic
 
 
-def test_an_automatic_depth_is_the_number_it_comes_to(
+def test_automatic_depth_is_stored_resolved(
     write_shards: Make, sentences: list[Any], tmp_path: Path, make_params: Make
 ) -> None:
     deep = write_shards(tmp_path / "deep", {"train": sentences, "dev": sentences}, statistics={"encoder_layers": 12})
-    automatic, four, whole = (
+    automatic, four, all_layers = (
         fingerprint_of(make_params(model__encoder_layers=layers), shards=open_shards(deep))
         for layers in ("auto", 4, None)
     )
-    assert automatic == four != whole
+    assert automatic == four != all_layers
     assert automatic.parameters["model.encoder_layers"] == 4
 
 
-def test_other_shards_make_another_run(
+def test_other_shards_change_the_fingerprint(
     shards: Path, write_shards: Make, sentences: list[Any], tmp_path: Path, make_params: Make
 ) -> None:
     fewer = write_shards(tmp_path / "fewer", {"train": sentences[1:], "dev": sentences[:4]}, hidden=True)
@@ -108,7 +110,7 @@ def test_other_shards_make_another_run(
 
 
 @given(then=fingerprints, now=fingerprints)
-def test_each_difference_is_told_once(then: Fingerprint, now: Fingerprint) -> None:
+def test_each_difference_is_reported_once(then: Fingerprint, now: Fingerprint) -> None:
     lines = then.differences(now, run="R")
     keys = [line.split(" is ")[0] for line in lines]
     before, after = then.to_json(), now.to_json()
@@ -124,10 +126,10 @@ def test_each_difference_is_told_once(then: Fingerprint, now: Fingerprint) -> No
 
 
 @given(fingerprints)
-def test_a_fingerprint_in_a_file(made: Fingerprint) -> None:
-    body = _File(fingerprint=made).model_dump(mode="json")
-    assert body == {"fingerprint": made.to_json()}
-    assert _File.model_validate(body).fingerprint == made
+def test_fingerprint_is_read_back_unchanged(fingerprint: Fingerprint) -> None:
+    body = _File(fingerprint=fingerprint).model_dump(mode="json")
+    assert body == {"fingerprint": fingerprint.to_json()}
+    assert _File.model_validate(body).fingerprint == fingerprint
 
 
 @pytest.mark.parametrize(
@@ -141,14 +143,14 @@ def test_a_fingerprint_in_a_file(made: Fingerprint) -> None:
         {"shards": "a", "the shards' encoder": "b", "the revision of the network's code": "1"},
     ],
 )
-def test_what_is_not_a_fingerprint(body: object) -> None:
+def test_invalid_fingerprints_are_refused(body: object) -> None:
     with pytest.raises(ValueError, match="fingerprint"):
         Fingerprint.from_json(body)
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "expected"),
     [(None, "null"), (False, "false"), (0.001, "0.001"), ("ab" * 32, "abababababab"), ("x" * 63, "x" * 63)],
 )
-def test_a_value_in_a_message(value: object, said: str) -> None:
-    assert short(value) == said
+def test_values_are_shortened_in_messages(value: object, expected: str) -> None:
+    assert short(value) == expected

@@ -1,4 +1,4 @@
-"""JSON files of a run: contents are read back unchanged, and every mistake is named."""
+"""JSON files of a run: contents are read back unchanged, and every mistake is reported."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Body(JsonBody):
     steps: tuple[int, ...] = ()
 
 
-def test_what_is_written_comes_back_to_the_bit(tmp_path: Path) -> None:
+def test_content_is_read_back_exactly(tmp_path: Path) -> None:
     body = Body(name="甲", loss=0.1 + 0.2, steps=(1, 2))
     json_files.write(tmp_path / "a.json", body)
     assert json_files.read(tmp_path / "a.json", Body) == body
@@ -30,7 +30,7 @@ def _sealed(**body: object) -> str:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         (_sealed(name="a", loss=1, extra=2), "extra: Extra inputs are not permitted"),
         (_sealed(name="a"), "loss: Field required"),
@@ -41,7 +41,7 @@ def _sealed(**body: object) -> str:
         ("{", "Expecting property name"),
     ],
 )
-def test_mistakes_are_named(tmp_path: Path, text: str, said: str) -> None:
+def test_mistakes_are_reported(tmp_path: Path, text: str, message: str) -> None:
     (tmp_path / "a.json").write_text(text, encoding="utf-8")
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         json_files.read(tmp_path / "a.json", Body)

@@ -1,4 +1,4 @@
-"""Runs that are stopped and resumed, and the files each leaves behind."""
+"""Runs that are stopped and resumed, and the files they leave."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ DROPOUT = {"model__dropout": 0.3, "model__boundary_dropout": 0.3}
 PARTS = ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")
 PLAIN = {"model__encoder": "none", "model__gmi": "none", **{f"model__{part}": False for part in PARTS}}
 """A fast network of embeddings and a CRF."""
-EVERYTHING = ["checkpoint", "counts", "files.json", "headline.json", "history.csv", "metrics.json"]
+FINISHED_FILES = ["checkpoint", "counts", "files.json", "headline.json", "history.csv", "metrics.json"]
 
 
 class Signals:
@@ -57,7 +57,7 @@ class Signals:
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    """Install Python's own handlers (``nohup``, for one, ignores SIGINT) and check that training restores them."""
+    """Install Python's default handlers (``nohup`` ignores SIGINT) and check that training restores them."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     for number in before:
         signal.signal(number, signal.default_int_handler)
@@ -104,21 +104,19 @@ def _state(folder: Path) -> dict[str, Any]:
 
 
 STOPS = {
-    "the first step": ("epoch 1/3", 1),
-    "the last step but one of an epoch": ("epoch 1/3", 2),
-    "the last step of an epoch": ("epoch 2/3", 3),
-    "the middle of an epoch": ("epoch 2/3", 1),
-    "the first score": ("dev", 1),
-    "the last step of all": ("epoch 3/3", 3),
-    "the test": ("test", 1),
+    "first step": ("epoch 1/3", 1),
+    "second-to-last step of an epoch": ("epoch 1/3", 2),
+    "last step of an epoch": ("epoch 2/3", 3),
+    "middle of an epoch": ("epoch 2/3", 1),
+    "scoring dev": ("dev", 1),
+    "last step of the run": ("epoch 3/3", 3),
+    "scoring test": ("test", 1),
 }
 
 
 @pytest.mark.parametrize("stop", STOPS)
-def test_a_resumed_run_ends_as_if_it_had_never_stopped(
-    run: RunTraining, tmp_path: Path, shards: Path, stop: str
-) -> None:
-    whole = run("whole")
+def test_resuming_equals_an_uninterrupted_run(run: RunTraining, tmp_path: Path, shards: Path, stop: str) -> None:
+    uninterrupted = run("whole")
     with pytest.raises(Interrupted, match=r"in epoch \d of 3|before the test"):
         run("stopped", reporter=Signals(*STOPS[stop]))
     folder = tmp_path / "stopped"
@@ -127,15 +125,18 @@ def test_a_resumed_run_ends_as_if_it_had_never_stopped(
     resumed = run("stopped", resume=True)
     assert _bytes(folder) == _bytes(tmp_path / "whole")
     assert (resumed.history, resumed.best_epoch, resumed.dev, resumed.test) == (
-        whole.history,
-        whole.best_epoch,
-        whole.dev,
-        whole.test,
+        uninterrupted.history,
+        uninterrupted.best_epoch,
+        uninterrupted.dev,
+        uninterrupted.test,
     )
-    assert list(resumed.step_losses) == list(whole.step_losses)[len(whole.step_losses) - len(resumed.step_losses) :]
+    assert (
+        list(resumed.step_losses)
+        == list(uninterrupted.step_losses)[len(uninterrupted.step_losses) - len(resumed.step_losses) :]
+    )
 
 
-def test_the_whole_network_stopped_again_and_again(run: RunTraining, tmp_path: Path) -> None:
+def test_full_network_is_resumed_repeatedly(run: RunTraining, tmp_path: Path) -> None:
     changes = {"model__encoder": "finetune", "model__gmi": "paper", **{f"model__{part}": True for part in PARTS}}
     run("whole", **changes)
     stops = [("epoch 1/3", 2), ("epoch 2/3", 1), ("epoch 2/3", 1), ("dev", 1), ("epoch 3/3", 1), ("test", 1)]
@@ -157,7 +158,7 @@ def test_the_whole_network_stopped_again_and_again(run: RunTraining, tmp_path: P
         {"train__stream": True, "train__stream_buffer": 4},
     ],
 )
-def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_training_options_are_resumed(run: RunTraining, tmp_path: Path, changes: dict[str, Any]) -> None:
     run("whole", **changes)
     for resume, (label, nth) in enumerate(
         [("epoch 1/3", 1), ("epoch 2/3", 2), ("dev", 1), ("epoch 3/3", 3), ("test", 1)]
@@ -168,7 +169,7 @@ def test_what_goes_with_a_step_is_resumed_with_it(run: RunTraining, tmp_path: Pa
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-def test_a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does(run: RunTraining, tmp_path: Path) -> None:
+def test_closed_terminal_stops_a_run_as_ctrl_c_does(run: RunTraining, tmp_path: Path) -> None:
     run("whole")
     with pytest.raises(Interrupted):
         run("stopped", reporter=Signals("epoch 2/3", 2, number=signal.SIGHUP))
@@ -176,7 +177,7 @@ def test_a_terminal_that_is_closed_stops_a_run_as_ctrl_c_does(run: RunTraining, 
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-def test_another_order_of_batches_is_another_run(run: RunTraining) -> None:
+def test_changed_batch_order_is_refused_on_resume(run: RunTraining) -> None:
     with pytest.raises(Interrupted):
         run("stopped", reporter=Signals("epoch 2/3", 2), train__stream=True)
     with pytest.raises(StaleArtifactError, match=r"train\.stream is true in the unfinished run, null now"):
@@ -185,15 +186,14 @@ def test_another_order_of_batches_is_another_run(run: RunTraining) -> None:
         run("stopped", resume=True, train__stream=True, train__stream_buffer=4)
 
 
-def test_an_average_cannot_be_added_on_the_way(run: RunTraining) -> None:
+def test_average_cannot_be_added_on_resume(run: RunTraining) -> None:
     with pytest.raises(Interrupted):
         run("stopped", reporter=Signals("epoch 2/3", 2))
     with pytest.raises(StaleArtifactError, match=r"train\.ema is null in the unfinished run, 0\.9 now"):
         run("stopped", resume=True, train__ema=0.9)
 
 
-def test_steps_that_were_cut_off_are_resumed_too(run: RunTraining, tmp_path: Path) -> None:
-
+def test_run_limited_by_max_steps_is_resumed(run: RunTraining, tmp_path: Path) -> None:
     changes = {"train__max_steps": 9, "train__batch_size": 2}
     run("whole", **changes)
     with pytest.raises(Interrupted, match="in epoch 2 of 2, after step 2 of 4"):
@@ -202,7 +202,7 @@ def test_steps_that_were_cut_off_are_resumed_too(run: RunTraining, tmp_path: Pat
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-def test_a_run_that_broke_goes_on_from_its_last_epoch(run: RunTraining, tmp_path: Path) -> None:
+def test_aborted_run_continues_from_its_last_epoch(run: RunTraining, tmp_path: Path) -> None:
     """A second signal ends the run immediately, before it can save."""
     run("whole")
     with pytest.raises(KeyboardInterrupt) as raised:
@@ -214,8 +214,8 @@ def test_a_run_that_broke_goes_on_from_its_last_epoch(run: RunTraining, tmp_path
     assert _bytes(tmp_path / "broken") == _bytes(tmp_path / "whole")
 
 
-def test_a_run_killed_between_its_state_and_its_checkpoint(run: RunTraining, tmp_path: Path) -> None:
-    """The state is written first: the files due after it are written when the run is resumed."""
+def test_run_killed_before_its_checkpoint_is_resumed(run: RunTraining, tmp_path: Path) -> None:
+    """The state is written first; the other files are written when the run is resumed."""
     run("whole", train__epochs=1)
     folder = tmp_path / "stopped"
     with pytest.raises(Interrupted):
@@ -228,7 +228,7 @@ def test_a_run_killed_between_its_state_and_its_checkpoint(run: RunTraining, tmp
     assert _bytes(folder) == _bytes(tmp_path / "whole")
 
 
-def test_a_run_killed_before_a_worse_last_epoch_was_shown(run: RunTraining, tmp_path: Path) -> None:
+def test_run_killed_before_its_last_history_row_is_resumed(run: RunTraining, tmp_path: Path) -> None:
     for seed in range(20):
         changes = {"train__lr_encoder": 3e-2, "train__warmup": 0.0, "train__clip": 100.0, "train__seed": seed}
         if run(f"whole-{seed}", **changes).best_epoch == 3:
@@ -245,7 +245,7 @@ def test_a_run_killed_before_a_worse_last_epoch_was_shown(run: RunTraining, tmp_
     pytest.fail("the last epoch was always the best")
 
 
-def test_the_state_is_plain_and_says_where_it_stands(run: RunTraining, tmp_path: Path) -> None:
+def test_state_file_records_the_position(run: RunTraining, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))
     facts = _state(tmp_path / "run")
@@ -262,7 +262,7 @@ def test_a_second_signal_interrupts_at_once(run: RunTraining, tmp_path: Path) ->
     assert not (tmp_path / "run").exists()
 
 
-def test_training_in_a_thread_leaves_signals_alone(run: RunTraining, tmp_path: Path) -> None:
+def test_training_in_a_thread_does_not_change_signal_handlers(run: RunTraining, tmp_path: Path) -> None:
     thread = threading.Thread(target=run, args=("thread",))
     thread.start()
     thread.join()
@@ -270,16 +270,16 @@ def test_training_in_a_thread_leaves_signals_alone(run: RunTraining, tmp_path: P
     assert _bytes(tmp_path / "thread") == _bytes(tmp_path / "main")
 
 
-def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: RunTraining, tmp_path: Path) -> None:
+def test_finished_run_is_kept_until_the_first_new_epoch(run: RunTraining, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     run("run", train__seed=1)
     finished = _bytes(folder)
-    stopping = Signals("epoch 1/3", 1)
+    reporter = Signals("epoch 1/3", 1)
     with pytest.raises(Interrupted):
-        run("run", reporter=stopping)
-    assert "a finished run, replaced once the first epoch is done" in stopping.notes[0]
-    kept = _bytes(folder)
-    assert {name: digest for name, digest in kept.items() if not name.startswith("state/")} == finished
+        run("run", reporter=reporter)
+    assert "a finished run, replaced once the first epoch is done" in reporter.notes[0]
+    after_stop = _bytes(folder)
+    assert {name: digest for name, digest in after_stop.items() if not name.startswith("state/")} == finished
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1), resume=True)
     assert _names(folder) == ["checkpoint", "history.csv", "state"]
@@ -289,7 +289,7 @@ def test_a_finished_run_stays_until_the_next_has_an_epoch_to_show(run: RunTraini
     assert _bytes(folder) == _bytes(tmp_path / "fresh")
 
 
-def test_a_page_about_weights_that_are_gone_goes_with_them(run: RunTraining, tmp_path: Path) -> None:
+def test_reports_of_replaced_weights_are_removed(run: RunTraining, tmp_path: Path) -> None:
     page = tmp_path / "run" / "report-dev.html"
     stop = {"reporter": Signals("epoch 1/3", 1)}
     with pytest.raises(Interrupted):
@@ -308,18 +308,18 @@ def test_a_page_about_weights_that_are_gone_goes_with_them(run: RunTraining, tmp
     assert not page.exists()
 
 
-def test_starting_anew_says_what_it_replaces(run: RunTraining, tmp_path: Path) -> None:
+def test_restart_reports_what_it_replaces(run: RunTraining, tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))
     reporter = Signals("", 0)
     run("run", reporter=reporter)
     assert "1 of 3 epochs done" in reporter.notes[0] and "--resume" in reporter.notes[0]
-    assert _names(tmp_path / "run") == EVERYTHING
+    assert _names(tmp_path / "run") == FINISHED_FILES
     run("fresh")
     assert _bytes(tmp_path / "run") == _bytes(tmp_path / "fresh")
 
 
-def test_an_unreadable_state_is_no_hindrance_to_starting_anew(run: RunTraining, tmp_path: Path) -> None:
+def test_restart_replaces_an_unreadable_state(run: RunTraining, tmp_path: Path) -> None:
     (tmp_path / "run" / "state").mkdir(parents=True)
     (tmp_path / "run" / "state" / "state.json").write_text('{"format": 99, "file": "a"}', encoding="utf-8")
     with pytest.raises(StaleArtifactError, match=r"of another version of ssmi \(state\.json: format 99"):
@@ -327,10 +327,10 @@ def test_an_unreadable_state_is_no_hindrance_to_starting_anew(run: RunTraining, 
     reporter = Signals("", 0)
     run("run", reporter=reporter)
     assert "of another version" in reporter.notes[0]
-    assert _names(tmp_path / "run") == EVERYTHING
+    assert _names(tmp_path / "run") == FINISHED_FILES
 
 
-def test_what_can_and_cannot_be_resumed(
+def test_resuming_needs_an_unfinished_run_with_equal_settings(
     run: RunTraining, tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     with pytest.raises(MissingResourceError, match=r"no unfinished run.*without --resume"):
@@ -341,8 +341,8 @@ def test_what_can_and_cannot_be_resumed(
     other: dict[str, Any] = {"model__dropout": 0.2, "train__epochs": 4, "encoder__name": "another"}
     with pytest.raises(StaleArtifactError) as refused:
         run("run", resume=True, **other)
-    for said in ("model.dropout is 0.3 in the unfinished run, 0.2 now", "train.epochs is 3 ", "encoder.name is e5"):
-        assert said in refused.value.message
+    for message in ("model.dropout is 0.3 in the unfinished run, 0.2 now", "train.epochs is 3 ", "encoder.name is e5"):
+        assert message in refused.value.message
     other_shards = write_shards(tmp_path / "other", {"train": sentences, "dev": sentences})
     params = make_params(**{"train__epochs": 3, **PLAIN, **DROPOUT})
     with pytest.raises(StaleArtifactError, match=r"shards is \w{12} in the unfinished run, \w{12} now"):
@@ -361,18 +361,22 @@ def test_what_can_and_cannot_be_resumed(
 
 
 @pytest.mark.parametrize(
-    ("damage", "error", "said"),
+    ("damage", "error", "message"),
     [
         (lambda folder: (folder / "checkpoint" / "checkpoint.json").unlink(), MissingResourceError, "no checkpoint"),
-        (lambda folder: _of_another_epoch(folder), StaleArtifactError, "of epoch 9 of another run, not of epoch"),
+        (
+            lambda folder: _change_checkpoint_epoch(folder),
+            StaleArtifactError,
+            "of epoch 9 of another run, not of epoch",
+        ),
         (lambda folder: (folder / "state" / "a.safetensors").write_bytes(b"torn"), StaleArtifactError, "a.safetensors"),
         (lambda folder: (folder / "state" / "a.safetensors").unlink(), StaleArtifactError, "a.safetensors"),
         (lambda folder: (folder / "state" / "state.json").write_text("{"), StaleArtifactError, "state.json"),
     ],
-    ids=["no checkpoint", "another checkpoint", "torn", "no weights", "no json"],
+    ids=["missing checkpoint", "other checkpoint", "truncated weights", "missing weights", "invalid json"],
 )
 def test_a_damaged_run_is_refused(
-    run: RunTraining, tmp_path: Path, damage: Callable[[Path], object], error: type[SsmiError], said: str
+    run: RunTraining, tmp_path: Path, damage: Callable[[Path], object], error: type[SsmiError], message: str
 ) -> None:
     folder = tmp_path / "run"
     with pytest.raises(Interrupted):
@@ -383,12 +387,12 @@ def test_a_damaged_run_is_refused(
     sealed = seal({**facts, "file": "a.safetensors"})
     (folder / "state" / "state.json").write_text(json.dumps(sealed), encoding="utf-8")
     damage(folder)
-    with pytest.raises(error, match=said) as refused:
+    with pytest.raises(error, match=message) as refused:
         run("run", resume=True)
     assert refused.value.next_step
 
 
-def _of_another_epoch(folder: Path) -> None:
+def _change_checkpoint_epoch(folder: Path) -> None:
     path = folder / "checkpoint" / "checkpoint.json"
     body = json.loads(path.read_text(encoding="utf-8"))
     del body[SEAL]

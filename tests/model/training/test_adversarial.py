@@ -1,4 +1,4 @@
-"""Adversarial perturbation of embeddings: against finite differences, and in whole runs."""
+"""Adversarial perturbation of embeddings: against finite differences, and in training runs."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _finite_gradient(function: Callable[[Tensor], float], at: Tensor) -> Tensor:
 
 
 @pytest.mark.parametrize("epsilon", [0.01, 0.7, 5.0])
-def test_the_gradient_is_that_of_both_losses(epsilon: float) -> None:
+def test_gradient_is_the_sum_of_both_losses(epsilon: float) -> None:
     model, token_ids = Tiny(), torch.tensor([[1, 2, 2], [4, 1, 0]])
     model(token_ids).backward()
     with perturbed(model.words, epsilon=epsilon):
@@ -65,19 +65,19 @@ def test_the_gradient_is_that_of_both_losses(epsilon: float) -> None:
         return float((scores.prod(dim=-1) + scores.square().sum(dim=-1)).sum())
 
     words, out = model.words.detach(), model.out.detach()
-    plain = _finite_gradient(lambda one: loss(one, out), words)
+    plain = _finite_gradient(lambda values: loss(values, out), words)
     r = epsilon * plain / plain.norm()
     assert float(r.norm()) == pytest.approx(epsilon)
-    expected_words = plain + _finite_gradient(lambda one: loss(one, out), words + r)
-    expected_out = _finite_gradient(lambda one: loss(words, one), out)
-    expected_out = expected_out + _finite_gradient(lambda one: loss(words + r, one), out)
+    expected_words = plain + _finite_gradient(lambda values: loss(values, out), words + r)
+    expected_out = _finite_gradient(lambda values: loss(words, values), out)
+    expected_out = expected_out + _finite_gradient(lambda values: loss(words + r, values), out)
     assert model.words.grad is not None and model.out.grad is not None
     torch.testing.assert_close(model.words.grad, expected_words, atol=1e-6, rtol=1e-5)
     torch.testing.assert_close(model.out.grad, expected_out, atol=1e-6, rtol=1e-5)
 
 
 @given(epsilon=st.floats(1e-3, 100.0), scale=st.floats(1e-12, 1e12), seed=st.integers(0, 99))
-def test_the_move_is_as_long_as_told_and_taken_back(epsilon: float, scale: float, seed: int) -> None:
+def test_perturbation_has_length_epsilon_and_is_undone(epsilon: float, scale: float, seed: int) -> None:
     generator = torch.Generator().manual_seed(seed)
     words = nn.Parameter(torch.randn(9, 4, generator=generator))
     words.grad = torch.randn(9, 4, generator=generator) * scale
@@ -86,11 +86,11 @@ def test_the_move_is_as_long_as_told_and_taken_back(epsilon: float, scale: float
     with perturbed(words, epsilon=epsilon):
         move = words.detach() - before
     assert float(move.double().norm()) == pytest.approx(epsilon, rel=1e-3, abs=1e-5)
-    assert not move[3].any()  # a word that is not in the batch stays where it is
+    assert not move[3].any()  # a word that is not in the batch is not moved
     assert torch.equal(words.detach(), before) and torch.equal(words.grad, gradient)
 
 
-def test_it_goes_up() -> None:
+def test_perturbation_increases_the_loss() -> None:
     model, token_ids = Tiny(), torch.tensor([[1, 2], [4, 1]])
     before = model(token_ids)
     before.backward()
@@ -99,7 +99,7 @@ def test_it_goes_up() -> None:
 
 
 @pytest.mark.parametrize("epsilon", [1.0, 1e6])
-def test_without_a_gradient_nothing_moves(epsilon: float) -> None:
+def test_zero_gradient_moves_nothing(epsilon: float) -> None:
     words = nn.Parameter(torch.randn(3, 2))
     words.grad = torch.zeros(3, 2)
     before = words.detach().clone()
@@ -107,7 +107,7 @@ def test_without_a_gradient_nothing_moves(epsilon: float) -> None:
         assert torch.equal(words.detach(), before)
 
 
-def test_an_error_takes_it_back_too() -> None:
+def test_perturbation_is_undone_after_an_error() -> None:
     words = nn.Parameter(torch.ones(3, 2))
     words.grad = torch.ones(3, 2)
     with pytest.raises(ValueError, match="second pass"), perturbed(words, epsilon=1.0):
@@ -131,7 +131,9 @@ def make_network(shards: Path, make_params: Make) -> Callable[..., Network]:
     return make
 
 
-def test_whose_embeddings(make_network: Callable[..., Network], encoder_folder: Path) -> None:
+def test_embeddings_are_those_of_the_encoder_or_the_characters(
+    make_network: Callable[..., Network], encoder_folder: Path
+) -> None:
     network = make_network(encoder_folder)
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     assert names[id(embeddings_of(network))] == "encoder.bert.embeddings.word_embeddings.weight"
@@ -140,7 +142,7 @@ def test_whose_embeddings(make_network: Callable[..., Network], encoder_folder: 
     assert names[id(embeddings_of(network))] == "characters.weight"
 
 
-def test_of_every_type_of_encoder(tmp_path: Path, write_typed_encoder: Make, encoder_type: str) -> None:
+def test_every_encoder_type_has_word_embeddings(tmp_path: Path, write_typed_encoder: Make, encoder_type: str) -> None:
     write_typed_encoder(tmp_path / "e", encoder_type, ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *"北京大学生"])
     words = encoders.load(tmp_path / "e").words
     assert words.weight.requires_grad and len(words.weight) == 12
@@ -158,11 +160,11 @@ def test_a_step_has_the_gradient_of_two_passes(
     """As ε goes to zero, the second pass repeats the first; with a substantial ε it differs."""
     gradients: dict[float | None, list[Tensor]] = {}
     for epsilon in (None, 1e-9, 1.0):
-        found: list[list[Tensor]] = []
+        collected: list[list[Tensor]] = []
 
-        def collect(optimizer: torch.optim.Optimizer, *_: Any, found: list[list[Tensor]] = found) -> None:
-            grads = [one.grad for group in optimizer.param_groups for one in group["params"]]
-            found.append([grad.detach().clone() for grad in grads if grad is not None])
+        def collect(optimizer: torch.optim.Optimizer, *_: Any, collected: list[list[Tensor]] = collected) -> None:
+            grads = [parameter.grad for group in optimizer.param_groups for parameter in group["params"]]
+            collected.append([grad.detach().clone() for grad in grads if grad is not None])
 
         handle = register_optimizer_step_pre_hook(collect)
         try:
@@ -171,7 +173,7 @@ def test_a_step_has_the_gradient_of_two_passes(
             result = _train(shards, tmp_path / str(epsilon), params, encoder_folder)
         finally:
             handle.remove()
-        (gradients[epsilon],) = found
+        (gradients[epsilon],) = collected
         assert len(result.step_losses) == 1
     for once, twice in zip(gradients[None], gradients[1e-9], strict=True):
         torch.testing.assert_close(2 * once, twice, atol=1e-4, rtol=1e-3)
@@ -182,7 +184,9 @@ def test_a_step_has_the_gradient_of_two_passes(
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_it_learns(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, precision: str) -> None:
+def test_training_learns_and_repeats(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, precision: str
+) -> None:
     params = make_params(train__fgm=0.5, train__precision=precision, train__epochs=15, train__lr_new=3e-3)
     result = _train(shards, tmp_path / "run", params, encoder_folder)
     assert result.dev.overall.f1 == 1.0

@@ -1,4 +1,4 @@
-"""The average of the weights against a plain computation, alone and in whole runs."""
+"""The average of the weights against a plain computation, alone and in training runs."""
 
 from __future__ import annotations
 
@@ -52,13 +52,13 @@ def test_the_decay_rises_to_its_limit(steps: int, limit: float) -> None:
     assert decay_after(10 * int(1 / (1 - limit)), limit=limit) == limit
 
 
-def test_the_first_decays_by_hand() -> None:
-    found = [decay_after(steps, limit=0.25) for steps in range(5)]
-    assert found == [0.0, 2 / 11, 0.25, 0.25, 0.25]
+def test_first_decays_equal_hand_computed_values() -> None:
+    decays = [decay_after(steps, limit=0.25) for steps in range(5)]
+    assert decays == [0.0, 2 / 11, 0.25, 0.25, 0.25]
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.2, 0.99])
-def test_it_is_the_plain_average(network: Network, decay: float) -> None:
+def test_average_equals_a_plain_computation(network: Network, decay: float) -> None:
     average = WeightAverage(network, decay=decay)
     random = np.random.default_rng(1)
     expected: dict[str, np.ndarray[Any, Any]] = {}
@@ -75,19 +75,19 @@ def test_it_is_the_plain_average(network: Network, decay: float) -> None:
         np.testing.assert_allclose(parameter.detach().numpy(), expected[name], rtol=1e-4, atol=1e-5)
     if not decay:
         assert all(
-            torch.equal(mine, theirs)
-            for mine, theirs in zip(average.network.parameters(), network.parameters(), strict=True)
+            torch.equal(averaged, current)
+            for averaged, current in zip(average.network.parameters(), network.parameters(), strict=True)
         )
 
 
-def test_it_is_a_network_of_its_own(network: Network) -> None:
+def test_average_is_an_independent_network(network: Network) -> None:
     before = torch.get_rng_state()
     average = WeightAverage(network, decay=0.9)
     assert torch.equal(torch.get_rng_state(), before)
-    kept = copy.deepcopy(average.network.state_dict())
+    average_before = copy.deepcopy(average.network.state_dict())
     with torch.no_grad():
         network.tags.weight.zero_()
-    assert all(torch.equal(tensor, kept[name]) for name, tensor in average.network.state_dict().items())
+    assert all(torch.equal(tensor, average_before[name]) for name, tensor in average.network.state_dict().items())
     assert average.network.n_parameters == network.n_parameters
 
 
@@ -96,7 +96,9 @@ def _weights_after_each_step(steps: list[list[torch.Tensor]]) -> Iterator[None]:
     """Collect the optimizer's parameters after each of its steps."""
 
     def collect(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        steps.append([one.detach().double().clone() for group in optimizer.param_groups for one in group["params"]])
+        steps.append(
+            [parameter.detach().double().clone() for group in optimizer.param_groups for parameter in group["params"]]
+        )
 
     handle = register_optimizer_step_post_hook(collect)
     try:
@@ -109,7 +111,7 @@ def _train(shards: Path, run: Path, params: Any, encoder: Path | None = None) ->
     return train(shards=shards, encoder=encoder, run=run, params=params, reporter=Silent())
 
 
-def test_a_run_keeps_the_average_of_its_steps(shards: Path, tmp_path: Path, make_params: Make) -> None:
+def test_run_saves_the_average_of_its_steps(shards: Path, tmp_path: Path, make_params: Make) -> None:
     steps: list[list[torch.Tensor]] = []
     params = make_params(**SMALL, train__ema=0.7, train__epochs=1, train__batch_size=1, train__lr_new=0.1)
     with _weights_after_each_step(steps):
@@ -119,14 +121,14 @@ def test_a_run_keeps_the_average_of_its_steps(shards: Path, tmp_path: Path, make
     for step, weights in enumerate(steps[1:], start=1):
         keep = min(0.7, (1 + step) / (10 + step))
         expected = [keep * mean + (1 - keep) * now for mean, now in zip(expected, weights, strict=True)]
-    kept = list(load_file(tmp_path / "run" / "checkpoint" / "model.safetensors").values())
+    saved = list(load_file(tmp_path / "run" / "checkpoint" / "model.safetensors").values())
     for mean, last in zip(expected, steps[-1], strict=True):
-        near = [torch.allclose(one.double(), mean, atol=1e-5) for one in kept if one.shape == mean.shape]
-        assert any(near)
+        matches = [torch.allclose(tensor.double(), mean, atol=1e-5) for tensor in saved if tensor.shape == mean.shape]
+        assert any(matches)
         assert not torch.allclose(mean, last, atol=1e-5)  # the average and the last weights differ measurably
 
 
-def test_it_changes_what_is_scored_and_never_what_is_trained(
+def test_averaging_changes_scores_but_not_training(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:
     results, weights = {}, {}
@@ -141,7 +143,7 @@ def test_it_changes_what_is_scored_and_never_what_is_trained(
     assert not torch.equal(weights["off"]["tags.weight"], weights["some"]["tags.weight"])
 
 
-def test_what_is_tested_is_what_is_kept(
+def test_tested_weights_are_the_saved_ones(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})

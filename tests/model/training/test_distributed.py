@@ -23,7 +23,7 @@ from ssmi.pipeline.contract.progress import Silent
 Make = Callable[..., Any]
 
 WORKER = '''
-"""What each process runs: jobs from a JSON file, one after the other; what each came to goes to a file of its own."""
+"""What each process runs: the jobs of a JSON file in order; each process writes its results to its own file."""
 import json, os, signal, sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -81,7 +81,7 @@ def _assert_same_weights(run: Path, other: Path) -> None:
         torch.testing.assert_close(tensor, two[name], atol=1e-4, rtol=1e-3)
 
 
-def _by_two_processes(folder: Path, jobs: list[dict[str, Any]]) -> list[Any]:
+def _run_two_processes(folder: Path, jobs: list[dict[str, Any]]) -> list[Any]:
     """Run the jobs under torchrun and return the results of its first and second process."""
     (folder / "jobs.json").write_text(json.dumps(jobs), encoding="utf-8")
     (folder / "worker.py").write_text(WORKER, encoding="utf-8")
@@ -92,13 +92,13 @@ def _by_two_processes(folder: Path, jobs: list[dict[str, Any]]) -> list[Any]:
         env={**os.environ, "PYTHONPATH": str(root), "OMP_NUM_THREADS": "1"},
         stderr=subprocess.PIPE,
         text=True,
-    ) as launched:
+    ) as process:
         try:
-            _, said = launched.communicate(timeout=1200)
+            _, stderr = process.communicate(timeout=1200)
         except subprocess.TimeoutExpired:
-            launched.terminate()  # terminate, not kill, so that torchrun stops its processes
+            process.terminate()  # terminate, not kill, so that torchrun stops its processes
             raise
-    assert launched.returncode == 0, said
+    assert process.returncode == 0, stderr
     return [json.loads((folder / f"rank-{rank}.json").read_text()) for rank in range(2)]
 
 
@@ -113,7 +113,7 @@ def test_two_processes_train_as_one(
     small |= {"model__encoder": "none", "model__dropout": 0.3}
     # Averages and perturbations must be equal in all processes, and each process must resume them.
     more = {"train__ema": 0.8, "train__fgm": 0.5}
-    twice = make_params(train__epochs=2, train__batch_size=3, **rates, **more)
+    perturbed_params = make_params(train__epochs=2, train__batch_size=3, **rates, **more)
     random = make_params(train__epochs=2, train__batch_size=3, **small, **more)
     common = {"encoder": str(encoder_folder), "stop": None, "resume": False}
     jobs = [
@@ -121,17 +121,19 @@ def test_two_processes_train_as_one(
         {**common, "run": "whole", "params": random.model_dump(mode="json")},
         {**common, "run": "stopped", "params": random.model_dump(mode="json"), "stop": "epoch 2/2"},
         {**common, "run": "stopped", "params": random.model_dump(mode="json"), "resume": True},
-        {**common, "run": "twice", "params": twice.model_dump(mode="json")},
+        {**common, "run": "twice", "params": perturbed_params.model_dump(mode="json")},
     ]
-    first, second = _by_two_processes(tmp_path, jobs)
+    first, second = _run_two_processes(tmp_path, jobs)
 
     single = train(shards=shards, encoder=encoder_folder, run=tmp_path / "single", params=plain, reporter=Silent())
     assert _losses(tmp_path / "plain") == pytest.approx(_losses(tmp_path / "single"), abs=1e-4)
     assert single.step_losses == pytest.approx(first[0][0]["losses"], abs=1e-4)
     assert len(single.step_losses) == 8
-    also = train(shards=shards, encoder=encoder_folder, run=tmp_path / "also", params=twice, reporter=Silent())
-    assert also.step_losses == pytest.approx(first[4][0]["losses"], abs=1e-4)
-    assert also.step_losses != pytest.approx(single.step_losses, abs=1e-3)
+    perturbed = train(
+        shards=shards, encoder=encoder_folder, run=tmp_path / "also", params=perturbed_params, reporter=Silent()
+    )
+    assert perturbed.step_losses == pytest.approx(first[4][0]["losses"], abs=1e-4)
+    assert perturbed.step_losses != pytest.approx(single.step_losses, abs=1e-3)
     _assert_same_weights(tmp_path / "also", tmp_path / "twice")
     # both processes reach the same results, and only the first reports
     assert [result for result, _ in first] == [result for result, _ in second]
@@ -144,7 +146,7 @@ def test_two_processes_train_as_one(
     assert _bytes(tmp_path / "stopped") == _bytes(tmp_path / "whole")
 
 
-def test_half_a_torchrun_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_incomplete_torchrun_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("WORLD_SIZE", "2")

@@ -29,7 +29,7 @@ def network(shards: Path, encoder_folder: Path, make_params: Callable[..., Any])
     )
 
 
-def test_groups(network: Network, make_params: Callable[..., Any]) -> None:
+def test_each_group_has_its_rate_and_decay(network: Network, make_params: Callable[..., Any]) -> None:
     rates = {"train__lr_encoder": 1.0, "train__lr_new": 2.0, "train__lr_crf": 3.0, "train__lr_boundaries": 4.0}
     params = make_params(**rates, train__weight_decay=0.5).train
     settings = {
@@ -49,13 +49,13 @@ def test_groups(network: Network, make_params: Callable[..., Any]) -> None:
     assert {value for name, value in settings_of.items() if name.startswith("crf.")} == {(3.0, 0.0)}
 
 
-def test_without_a_tuned_encoder_all_of_the_fusion_is_new(network: Network, make_params: Callable[..., Any]) -> None:
+def test_fusion_uses_the_new_rate_without_a_tuned_encoder(network: Network, make_params: Callable[..., Any]) -> None:
     network.encoder = None
     rates = {group["lr"] for group in build_optimizer(network, make_params(train__lr_encoder=7.0).train).param_groups}
     assert 7.0 not in rates
 
 
-def test_what_is_not_trained_is_left_out(network: Network, make_params: Callable[..., Any]) -> None:
+def test_frozen_parameters_are_left_out(network: Network, make_params: Callable[..., Any]) -> None:
     assert network.boundary is not None
     network.boundary.requires_grad_(False)
     optimizer = build_optimizer(network, make_params().train)

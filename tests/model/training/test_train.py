@@ -1,4 +1,4 @@
-"""Whole runs on tiny shards."""
+"""Complete training runs on tiny shards."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def _digests(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("fusion", ["none", "input", "output"])
-def test_it_learns_a_handful_of_sentences_by_heart(
+def test_training_memorises_a_few_sentences(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, fusion: str
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
@@ -79,16 +79,16 @@ def test_it_learns_a_handful_of_sentences_by_heart(
     assert result.best_epoch == next(record.epoch for record in result.history if record.dev.overall.f1 == 1.0)
 
 
-@pytest.mark.parametrize(("given", "trained"), [("auto", 4), (None, 5), (2, 2)])
-def test_of_a_small_encoder_the_first_layers_are_trained(
+@pytest.mark.parametrize(("setting", "n_trained"), [("auto", 4), (None, 5), (2, 2)])
+def test_only_the_first_layers_of_a_small_encoder_are_trained(
     tmp_path: Path,
     write_shards: Make,
     sentences: list[Any],
     tiny_bert: BertModel,
     encoder_folder: Path,
     make_params: Make,
-    given: object,
-    trained: int,
+    setting: object,
+    n_trained: int,
 ) -> None:
     deep = BertModel(
         BertConfig.from_dict({**tiny_bert.config.to_dict(), "num_hidden_layers": 5}), add_pooling_layer=False
@@ -97,16 +97,16 @@ def test_of_a_small_encoder_the_first_layers_are_trained(
     shutil.copy(encoder_folder / "vocab.txt", tmp_path / "deep")
     splits = {"train": sentences, "dev": sentences, "test": []}
     folder = write_shards(tmp_path / "s", splits, statistics={"encoder_layers": 5})
-    seen = RecordingReporter()
-    _train(folder, tmp_path / "deep", tmp_path / "run", make_params(model__encoder_layers=given), seen)
+    reporter = RecordingReporter()
+    _train(folder, tmp_path / "deep", tmp_path / "run", make_params(model__encoder_layers=setting), reporter)
     (weights,) = (tmp_path / "run" / "checkpoint").rglob("*.safetensors")
     layers = {int(layer) for name in load_file(weights) for layer in re.findall(r"layer\.(\d+)\.", name)}
-    assert layers == set(range(trained))
-    told = "all 5 layers" if given is None else f"the first {trained} of 5 layers"
-    assert any(told in note for note in seen.notes)
+    assert layers == set(range(n_trained))
+    expected = "all 5 layers" if setting is None else f"the first {n_trained} of 5 layers"
+    assert any(expected in note for note in reporter.notes)
 
 
-def test_a_part_behind_a_layer_that_is_not_trained_is_refused(
+def test_part_after_an_untrained_layer_is_refused(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     splits = {"train": sentences, "dev": sentences, "test": []}
@@ -127,7 +127,7 @@ def test_more_layers_than_the_encoder_has_are_refused(
     assert not (tmp_path / "run").exists()
 
 
-def test_frozen_states_alone_can_be_learnt_from(shards: Path, tmp_path: Path, make_params: Make) -> None:
+def test_frozen_states_are_enough_to_learn(shards: Path, tmp_path: Path, make_params: Make) -> None:
     chosen = {"model__encoder": "frozen", "model__fusion": "output"}
     params = make_params(train__epochs=40, train__lr_new=3e-2, **PLAIN, **chosen)
     result = _train(shards, None, tmp_path / "run", params)
@@ -135,18 +135,18 @@ def test_frozen_states_alone_can_be_learnt_from(shards: Path, tmp_path: Path, ma
     assert not (tmp_path / "run" / "checkpoint" / "encoder").exists()
 
 
-def test_patience_ends_a_run_that_gets_no_better(
+def test_patience_ends_a_run_without_improvement(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:
-    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=12, train__lr_new=3e-3))
-    expected = whole.best_epoch + 2
+    full_run = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=12, train__lr_new=3e-3))
+    expected = full_run.best_epoch + 2
     assert expected < 12  # the run memorises these sentences early
     reporter = RecordingReporter()
     params = make_params(train__epochs=12, train__lr_new=3e-3, train__patience=2)
     result = _train(shards, encoder_folder, tmp_path / "run", params, reporter)
     assert [record.epoch for record in result.history] == list(range(1, expected + 1))
-    assert result.best_epoch == whole.best_epoch and result.test == whole.test
-    assert list(result.history) == list(whole.history)[:expected]  # the learning rates are those of the whole run
+    assert result.best_epoch == full_run.best_epoch and result.test == full_run.test
+    assert list(result.history) == list(full_run.history)[:expected]  # the learning rates are those of the full run
     assert any("train.patience" in note for note in reporter.notes)
 
 
@@ -160,11 +160,11 @@ def test_automatic_rates_are_those_of_the_table(
         params = make_params(**{f"train__{name}": rate for name, rate in rates.items()})
         _train(shards, encoder_folder, tmp_path / str(place), params, reporter)
         runs.append(_digests(tmp_path / str(place)))
-    assert runs[0] == runs[1]  # including the record of what the run was made from
+    assert runs[0] == runs[1]  # including the record of the run's inputs
     assert "encoder 0.0002" in reporter.notes[0] and "width 32" in reporter.notes[0]
 
 
-def test_bf16_learns_too(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_bf16_training_learns(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
     params = make_params(train__precision="bf16", train__epochs=15, train__lr_new=3e-3)
     result = _train(shards, encoder_folder, tmp_path / "run", params)
     assert result.dev.overall.f1 == 1.0
@@ -182,7 +182,7 @@ def finished(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Ma
     return run, _train(shards, encoder_folder, run, make_params(), reporter), reporter
 
 
-def test_what_a_run_leaves(finished: Finished, tmp_path: Path) -> None:
+def test_run_folder_holds_exactly_these_files(finished: Finished, tmp_path: Path) -> None:
     run = finished[0]
     assert sorted(_digests(run)) == [
         "checkpoint/checkpoint.json",
@@ -203,7 +203,7 @@ def test_what_a_run_leaves(finished: Finished, tmp_path: Path) -> None:
     assert all(str(tmp_path).encode() not in path.read_bytes() for path in run.rglob("*.*") if path.is_file())
 
 
-def test_a_checkpoint_says_what_it_was_made_from(finished: Finished, shards: Path) -> None:
+def test_checkpoint_records_its_inputs(finished: Finished, shards: Path) -> None:
     run, result, _ = finished
     facts = json.loads((run / "checkpoint" / "checkpoint.json").read_text())
     weights = load_file(run / "checkpoint" / "model.safetensors")
@@ -222,7 +222,7 @@ def test_a_checkpoint_says_what_it_was_made_from(finished: Finished, shards: Pat
     }
 
 
-def test_scores_are_kept_by_epoch_by_split_and_by_sentence(finished: Finished, sentences: list[Any]) -> None:
+def test_scores_are_saved_by_epoch_split_and_sentence(finished: Finished, sentences: list[Any]) -> None:
     run, result, _ = finished
     rows = list(csv.DictReader((run / "history.csv").read_text(encoding="utf-8").splitlines()))
     assert [row["epoch"] for row in rows] == ["1", "2"]
@@ -236,11 +236,11 @@ def test_scores_are_kept_by_epoch_by_split_and_by_sentence(finished: Finished, s
     assert metrics == {"dev": result.dev.to_json(), "test": result.test.to_json()}
     assert metrics["dev"]["n_sentences"] == 4 and metrics["test"]["n_sentences"] == 6
     gold = {"dev": sentences[:4], "test": sentences[4:]}
-    for split, of_split in gold.items():
+    for split, split_sentences in gold.items():
         counted = counts_file.read(run, split)
         assert counted is not None
-        assert list(counted.sentences) == [name_of(one.text, one.spans) for one in of_split]
-        assert metrics[split]["by_type"] == {label: one.to_json() for label, one in add(counted.counts).items()}
+        assert list(counted.sentences) == [name_of(sentence.text, sentence.spans) for sentence in split_sentences]
+        assert metrics[split]["by_type"] == {label: total.to_json() for label, total in add(counted.counts).items()}
 
 
 def test_progress_is_reported_in_characters(finished: Finished) -> None:
@@ -274,7 +274,7 @@ def test_two_runs_write_the_same_bytes(
     assert one["checkpoint/model.safetensors"] != other["checkpoint/model.safetensors"]
 
 
-def test_the_reports_about_a_run_go_with_it(
+def test_reports_of_a_replaced_run_are_removed(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:
     run, params = tmp_path / "run", make_params(train__epochs=1)
@@ -285,7 +285,7 @@ def test_the_reports_about_a_run_go_with_it(
     assert [path.name for path in run.glob("*.html")] == ["report-of-mine.html"]
 
 
-def test_of_equal_epochs_the_earlier_wins(
+def test_earliest_of_equal_epochs_is_kept(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:
     rates = ("train__lr_encoder", "train__lr_new", "train__lr_crf", "train__lr_boundaries")
@@ -296,7 +296,7 @@ def test_of_equal_epochs_the_earlier_wins(
     assert json.loads((tmp_path / "run" / "checkpoint" / "checkpoint.json").read_text())["best_epoch"] == 1
 
 
-def test_the_best_epoch_is_what_is_kept_and_tested(
+def test_best_epoch_is_kept_and_tested(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
@@ -312,7 +312,7 @@ def test_the_best_epoch_is_what_is_kept_and_tested(
     pytest.fail("the last epoch was always the best")
 
 
-def test_the_last_epoch_is_kept_where_it_is_to_be(
+def test_last_epoch_is_kept_if_selected(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences, "test": sentences})
@@ -353,25 +353,25 @@ def test_a_fold_is_trained_on_the_others_and_test_is_not_read(
     assert sorted(scored) == sorted(name_of(list(sentence.text), sentence.spans) for sentence in sentences)
 
 
-def test_a_fold_is_the_run_of_a_data_set_with_those_splits(
+def test_fold_run_equals_a_run_on_the_same_splits(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
-    whole = write_shards(tmp_path / "whole", {"train": sentences})
+    all_shards = write_shards(tmp_path / "whole", {"train": sentences})
     fold = Fold(2, 3)
-    of_text = {sentence.text: sentence for sentence in sentences}
+    by_text = {sentence.text: sentence for sentence in sentences}
     sides = {
-        side: [of_text["".join(text)] for text in fold_characters(open_shards(whole), side, fold)]
+        side: [by_text["".join(text)] for text in fold_characters(open_shards(all_shards), side, fold)]
         for side in ("train", "dev")
     }
     # The boundary table has the same order, so the rows of the network's embedding are the same.
-    ids = open_shards(whole).boundaries.ids.tolist()
-    cut = write_shards(tmp_path / "cut", sides, boundary_ids=ids)
+    ids = open_shards(all_shards).boundaries.ids.tolist()
+    split_shards = write_shards(tmp_path / "cut", sides, boundary_ids=ids)
     changes = {"train__test": False, "train__epochs": 2}
     by_fold = make_params(train__folds=3, train__fold=2, **changes)
-    one = _train(whole, encoder_folder, tmp_path / "one", by_fold)
-    two = _train(cut, encoder_folder, tmp_path / "two", make_params(**changes))
-    assert one.step_losses == two.step_losses
-    assert [record.dev for record in one.history] == [record.dev for record in two.history]
+    fold_result = _train(all_shards, encoder_folder, tmp_path / "one", by_fold)
+    split_result = _train(split_shards, encoder_folder, tmp_path / "two", make_params(**changes))
+    assert fold_result.step_losses == split_result.step_losses
+    assert [record.dev for record in fold_result.history] == [record.dev for record in split_result.history]
 
 
 def test_without_a_test_split_only_dev_is_reported(
@@ -383,7 +383,7 @@ def test_without_a_test_split_only_dev_is_reported(
     assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
 
 
-ANOTHER: dict[str, Any] = {
+CHANGED_VALUES: dict[str, Any] = {
     "model.encoder": "none",
     "model.encoder_layers": 1,
     "model.fusion": "output",
@@ -425,7 +425,7 @@ ANOTHER: dict[str, Any] = {
     "train.clip": 0.1,
     "train.fgm": 1.0,
 }
-IDLE = {
+TESTED_SEPARATELY = {
     *("epochs", "max_steps", "patience", "select", "folds", "fold", "test", "ema", "precision", "device", "threads"),
     *("stream", "stream_buffer"),
 }
@@ -442,7 +442,7 @@ READ_WITH: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture(scope="module")
-def usual_losses(
+def default_losses(
     tmp_path_factory: pytest.TempPathFactory,
     write_shards: Make,
     sentences: list[Any],
@@ -460,30 +460,30 @@ def usual_losses(
     }
 
 
-@pytest.mark.parametrize("name", ANOTHER)
-def test_no_parameter_is_idle(
-    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any, name: str
+@pytest.mark.parametrize("name", CHANGED_VALUES)
+def test_every_parameter_changes_the_losses(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, default_losses: Any, name: str
 ) -> None:
-    changes = {**READ_WITH.get(name, {}), "train__max_steps": 3, name.replace(".", "__"): ANOTHER[name]}
+    changes = {**READ_WITH.get(name, {}), "train__max_steps": 3, name.replace(".", "__"): CHANGED_VALUES[name]}
     losses = _train(shards, encoder_folder, tmp_path / "run", make_params(**changes)).step_losses
     assert all(map(math.isfinite, losses))
-    assert losses != usual_losses[name if name in READ_WITH else ""]
+    assert losses != default_losses[name if name in READ_WITH else ""]
 
 
-def test_every_parameter_is_among_them(
-    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, usual_losses: Any
+def test_changed_values_cover_every_parameter(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, default_losses: Any
 ) -> None:
     unchanged = _train(shards, encoder_folder, tmp_path / "run", make_params(train__max_steps=3)).step_losses
-    assert unchanged == usual_losses[""]
+    assert unchanged == default_losses[""]
     named = {f"model.{name}" for name in ModelParams.model_fields}
-    named |= {f"train.{name}" for name in TrainParams.model_fields if name not in IDLE}
-    assert set(ANOTHER) == named
+    named |= {f"train.{name}" for name in TrainParams.model_fields if name not in TESTED_SEPARATELY}
+    assert set(CHANGED_VALUES) == named
 
 
-def test_a_search_leaves_test_alone(
+def test_disabled_test_split_is_not_read(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, reseal: Make
 ) -> None:
-    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params())
+    full_run = _train(shards, encoder_folder, tmp_path / "whole", make_params())
     for path in tables.list_parts(shards, "test"):
         rows = tables.read_rows(path, schema.SHARDS)
         tables.write_rows(path, schema.SHARDS, [{**row, "tag_ids": [99] * len(row["tag_ids"])} for row in rows])
@@ -491,16 +491,14 @@ def test_a_search_leaves_test_alone(
     with pytest.raises(StaleArtifactError, match="test: tag ids outside"):
         _train(shards, encoder_folder, tmp_path / "read", make_params())
     result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__test=False))
-    assert whole.test is not None and result.test is None
-    assert result.dev.to_json() == whole.dev.to_json()
+    assert full_run.test is not None and result.test is None
+    assert result.dev.to_json() == full_run.dev.to_json()
     assert list(json.loads((tmp_path / "run" / "metrics.json").read_text())) == ["dev"]
 
 
-def test_a_run_may_stop_after_so_many_steps(
-    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
-) -> None:
-    whole = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=2, **PLAIN))
-    n_steps = len(whole.step_losses) // 2
+def test_max_steps_limits_the_run(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+    full_run = _train(shards, encoder_folder, tmp_path / "whole", make_params(train__epochs=2, **PLAIN))
+    n_steps = len(full_run.step_losses) // 2
     for max_steps, n_epochs in ((n_steps - 1, 1), (n_steps, 1), (n_steps + 1, 2), (n_steps * 9, 2)):
         params = make_params(train__epochs=2, train__max_steps=max_steps, **PLAIN)
         reporter = RecordingReporter()
@@ -509,11 +507,11 @@ def test_a_run_may_stop_after_so_many_steps(
         assert len(result.history) == n_epochs and result.test is not None
         assert all(task.total == task.done for label, task in reporter.tasks.items() if "epoch" in label)
         # the rates reach the end of their schedule within ``max_steps``
-        same = result.step_losses == whole.step_losses
+        same = result.step_losses == full_run.step_losses
         assert same == (max_steps >= 2 * n_steps)
 
 
-def test_steps_and_time_are_told(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
+def test_steps_and_timing_are_reported(shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make) -> None:
     result = _train(shards, encoder_folder, tmp_path / "run", make_params(train__batch_size=5, **PLAIN))
     first = result.step_losses[: len(result.step_losses) // 2]
     assert len(first) == 2  # ten sentences, five per batch
@@ -532,33 +530,33 @@ def test_train_and_dev_are_needed(
 
 
 @pytest.mark.parametrize(
-    ("fraction", "said"), [(0.1, "a dev file or more sentences"), (0.0, "-S prepare.dev_fraction")]
+    ("fraction", "message"), [(0.1, "a dev file or more sentences"), (0.0, "-S prepare.dev_fraction")]
 )
-def test_without_dev_the_next_step_is_one_that_helps(
+def test_missing_dev_suggests_a_fitting_next_step(
     tmp_path: Path,
     write_shards: Make,
     sentences: list[Any],
     encoder_folder: Path,
     make_params: Make,
     fraction: float,
-    said: str,
+    message: str,
 ) -> None:
     shards = write_shards(tmp_path / "s", {"train": sentences, "dev": [], "test": []})
     with pytest.raises(InputDataError) as caught:
         _train(shards, encoder_folder, tmp_path / "run", make_params(prepare__dev_fraction=fraction))
-    assert said in caught.value.next_step
+    assert message in caught.value.next_step
 
 
-def test_without_an_entity_there_is_nothing_to_learn(
+def test_training_data_without_entities_is_refused(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
-    splits = {"train": [replace(one, spans=()) for one in sentences], "dev": sentences, "test": sentences}
+    splits = {"train": [replace(sentence, spans=()) for sentence in sentences], "dev": sentences, "test": sentences}
     with pytest.raises(InputDataError, match="no train sentence holds an entity"):
         _train(write_shards(tmp_path / "s", splits), encoder_folder, tmp_path / "run", make_params())
     assert not (tmp_path / "run").exists()
 
 
-def test_a_loss_that_is_no_number_stops_the_run(
+def test_nan_loss_stops_the_run(
     shards: Path, tmp_path: Path, encoder_folder: Path, write_encoder: Make, make_params: Make
 ) -> None:
     broken = write_encoder(tmp_path / "broken")
@@ -574,7 +572,7 @@ def test_a_loss_that_is_no_number_stops_the_run(
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
 
 
-def test_wrong_combinations_are_refused_before_anything_is_written(
+def test_invalid_combinations_are_refused_before_writing(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:
     run = tmp_path / "run"
@@ -591,7 +589,7 @@ def test_wrong_combinations_are_refused_before_anything_is_written(
     assert not run.exists()
 
 
-def test_an_encoder_that_the_shards_were_not_built_with(
+def test_encoder_that_does_not_match_the_shards_is_refused(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences, "dev": sentences}, statistics={"max_window": 510})
@@ -600,43 +598,47 @@ def test_an_encoder_that_the_shards_were_not_built_with(
 
 
 @pytest.mark.parametrize("name", ["softlexicon", "softlexicon-no-encoder", "lebert", "bilstm-crf", "char-crf"])
-def test_peers_learn_a_handful_of_sentences_by_heart(
+def test_baselines_memorise_a_few_sentences(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make, name: str
 ) -> None:
     # Without context each character gets a single tag; in these sentences no character needs two.
-    own = sentences[:2] if name == "char-crf" else sentences
-    folder = write_shards(tmp_path / "s", {"train": own, "dev": own, "test": own})
+    used = sentences[:2] if name == "char-crf" else sentences
+    folder = write_shards(tmp_path / "s", {"train": used, "dev": used, "test": used})
     params = find(name).apply(make_params(train__epochs=40, train__lr_new=1e-2))
     result = _train(folder, encoder_folder, tmp_path / "run", params)
     assert result.dev.overall.f1 == 1.0 and result.test is not None and result.test.overall == result.dev.overall
 
 
-def test_words_are_counted_in_train_alone_and_kept(
+def test_words_are_counted_only_in_train_and_saved(
     tmp_path: Path, write_shards: Make, sentences: list[Any], make_params: Make
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences[:3], "dev": sentences, "test": sentences})
     params = find("softlexicon-no-encoder").apply(make_params(train__epochs=1))
     _train(folder, None, tmp_path / "run", params)
-    kept = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")
-    counts = dict(zip(kept["boundary_ids"].tolist(), kept["lexicon.counts"].tolist()[1:], strict=True))
+    weights = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    counts = dict(zip(weights["boundary_ids"].tolist(), weights["lexicon.counts"].tolist()[1:], strict=True))
     expected = dict.fromkeys(counts, 0)
     for sentence in sentences[:3]:
         for start, end, number in sentence.matches:
-            covered = [one for one in sentence.matches if one[0] <= start and end <= one[1] and one[:2] != (start, end)]
+            covered = [
+                match
+                for match in sentence.matches
+                if match[0] <= start and end <= match[1] and match[:2] != (start, end)
+            ]
             expected[number] += not covered
     assert counts == expected and sum(counts.values()) > 3
 
 
-def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
+def test_unused_matches_do_not_change_training(
     tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
     """Words found only in matches have boundaries too; these get no gradient and stay unchanged."""
-    more = [replace(one, matches=((0, 1, 33), *one.matches)) for one in sentences]
+    with_matches = [replace(sentence, matches=((0, 1, 33), *sentence.matches)) for sentence in sentences]
     runs = []
-    for kept, own in ((False, sentences), (True, more)):
-        folder = write_shards(tmp_path / f"s{kept}", {"train": own, "dev": own[:4]}, matches=kept)
-        result = _train(folder, encoder_folder, tmp_path / f"run{kept}", make_params(train__epochs=3))
-        runs.append((result, load_file(tmp_path / f"run{kept}" / "checkpoint" / "model.safetensors")))
+    for matches, rows in ((False, sentences), (True, with_matches)):
+        folder = write_shards(tmp_path / f"s{matches}", {"train": rows, "dev": rows[:4]}, matches=matches)
+        result = _train(folder, encoder_folder, tmp_path / f"run{matches}", make_params(train__epochs=3))
+        runs.append((result, load_file(tmp_path / f"run{matches}" / "checkpoint" / "model.safetensors")))
     (plain, few), (matched, many) = runs
     assert list(plain.step_losses) == list(matched.step_losses) and plain.dev == matched.dev
     assert set(many["boundary_ids"].tolist()) - set(few["boundary_ids"].tolist()) == {33}
@@ -647,14 +649,14 @@ def test_shards_with_matches_train_what_reads_none_to_the_same_bytes(
 # --- streamed -----------------------------------------------------------------------------------------------------
 
 
-def test_a_streamed_loss_is_that_of_the_same_batches_in_memory(
+def test_streamed_losses_equal_those_in_memory(
     shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make
 ) -> None:
     """Compare losses of two epochs' batches read from disk and gathered in memory, in one network without dropout."""
     params = make_params(train__stream=True, train__stream_buffer=4, train__batch_size=2)
-    trained = _train(shards, encoder_folder, tmp_path / "run", params)
+    result = _train(shards, encoder_folder, tmp_path / "run", params)
     opened = open_shards(shards)
-    network = checkpoints.load(trained.run / "checkpoint", shards=opened).network.eval()
+    network = checkpoints.load(result.run / "checkpoint", shards=opened).network.eval()
     features = required_features(params.model)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=features)
     stream = StreamedSplit.open(opened, "train", required=features, buffer=4)
@@ -668,9 +670,7 @@ def test_a_streamed_loss_is_that_of_the_same_batches_in_memory(
         assert len(losses) == 10 and losses == pytest.approx(expected, rel=1e-6)
 
 
-def test_a_streamed_run_is_as_good_and_repeats(
-    shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make
-) -> None:
+def test_streamed_run_learns_and_repeats(shards: Path, encoder_folder: Path, tmp_path: Path, make_params: Make) -> None:
     params = make_params(train__stream=True, train__stream_buffer=4, train__epochs=14)
     runs = [_train(shards, encoder_folder, tmp_path / name, params) for name in ("one", "two")]
     assert _digests(runs[0].run) == _digests(runs[1].run)
@@ -679,26 +679,26 @@ def test_a_streamed_run_is_as_good_and_repeats(
     assert runs[0].step_losses != in_memory.step_losses
 
 
-@pytest.mark.parametrize("what", ["no train sentences", "no train sentence holds an entity"])
-def test_a_streamed_run_refuses_what_a_run_in_memory_refuses(
+@pytest.mark.parametrize("message", ["no train sentences", "no train sentence holds an entity"])
+def test_streamed_and_in_memory_runs_refuse_the_same_data(
     tmp_path: Path,
     write_shards: Make,
     sentences: list[Any],
     sentence: Make,
     encoder_folder: Path,
     make_params: Make,
-    what: str,
+    message: str,
 ) -> None:
-    train_sentences = [] if what == "no train sentences" else [sentence("我们去北京")]
+    train_sentences = [] if message == "no train sentences" else [sentence("我们去北京")]
     shards = write_shards(tmp_path / "s", {"train": train_sentences, "dev": sentences})
     for stream in (False, True):
-        with pytest.raises(InputDataError, match=what):
+        with pytest.raises(InputDataError, match=message):
             _train(shards, encoder_folder, tmp_path / "run", make_params(train__stream=stream))
     with pytest.raises(ParameterError, match="folds need all sentences at once"):
         make_params(train__stream=True, train__folds=2, train__fold=1, train__test=False)
 
 
-class BuildsAgain(RecordingReporter):
+class RebuildingReporter(RecordingReporter):
     """A reporter that rebuilds the shards from other sentences when a given task starts."""
 
     def __init__(self, label: str, build: Callable[[], object]) -> None:
@@ -714,7 +714,7 @@ class BuildsAgain(RecordingReporter):
 
 
 @pytest.mark.parametrize("label", ["epoch 1/2", "test"])
-def test_a_build_during_training_changes_nothing_of_the_run(
+def test_rebuild_during_training_does_not_change_the_run(
     tmp_path: Path, write_shards: Any, sentences: list[Any], encoder_folder: Path, make_params: Any, label: str
 ) -> None:
     params = make_params(train__epochs=2, **PLAIN)
@@ -728,17 +728,19 @@ def test_a_build_during_training_changes_nothing_of_the_run(
         shutil.rmtree(shards)
         (tmp_path / "other").rename(shards)
 
-    disturbed = _train(shards, encoder_folder, tmp_path / "disturbed", params, reporter=BuildsAgain(label, build))
+    disturbed = _train(
+        shards, encoder_folder, tmp_path / "disturbed", params, reporter=RebuildingReporter(label, build)
+    )
     assert (shards / "manifest.json").read_bytes() != body
     assert disturbed.test == undisturbed.test and disturbed.history == undisturbed.history
-    one, other = (
+    expected_files, files = (
         {path.relative_to(run).as_posix(): path.read_bytes() for path in run.rglob("*") if path.is_file()}
         for run in (tmp_path / "undisturbed", tmp_path / "disturbed")
     )
-    assert one == other and one["checkpoint/shards/manifest.json"] == body
+    assert expected_files == files and expected_files["checkpoint/shards/manifest.json"] == body
 
 
-def test_shards_that_are_not_those_that_were_looked_at_are_refused(
+def test_shards_rebuilt_after_the_check_are_refused(
     tmp_path: Path, write_shards: Any, sentences: list[Any], encoder_folder: Path, make_params: Any
 ) -> None:
     shards = write_shards(tmp_path / "shards", {"train": sentences, "dev": sentences})

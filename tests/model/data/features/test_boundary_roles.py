@@ -38,17 +38,23 @@ def _words_of(ids: Ids) -> list[str]:
 
 
 @given(st.lists(st.lists(st.tuples(st.sampled_from(CHARACTERS), st.integers(0, 99)), max_size=9), max_size=9))
-def test_roles_equal_a_look_into_each_word(drawn: list[list[tuple[str, int]]]) -> None:
+def test_roles_match_the_position_in_each_word(drawn: list[list[tuple[str, int]]]) -> None:
     texts = ["".join(character for character, _ in sentence) for sentence in drawn]
-    holding = {one: [n for n, word in enumerate(WORDS) if not word or one in word] for one in CHARACTERS}
-    ids = [holding[one][number % len(holding[one])] for sentence in drawn for one, number in sentence]
+    candidates = {
+        character: [n for n, word in enumerate(WORDS) if not word or character in word] for character in CHARACTERS
+    }
+    ids = [
+        candidates[character][number % len(candidates[character])]
+        for sentence in drawn
+        for character, number in sentence
+    ]
     roles = boundary_roles(np.array(ids, dtype=np.int32), texts, words_of=_words_of, source="x")
-    expected = [_role(WORDS[number], one) for number, one in zip(ids, "".join(texts), strict=True)]
+    expected = [_role(WORDS[number], character) for number, character in zip(ids, "".join(texts), strict=True)]
     assert [BOUNDARY_ROLES[role] for role in roles.tolist()] == expected
 
 
 @pytest.mark.parametrize("character", ["x", "\0", "民"])
-def test_a_boundary_that_does_not_hold_its_character_is_refused(character: str) -> None:
+def test_boundary_without_its_character_is_refused(character: str) -> None:
     with pytest.raises(StaleArtifactError) as refused:
         boundary_roles(np.array([0, 1]), [f"人{character}"], words_of=_words_of, source="tiny/train")
     assert refused.value.message == (
@@ -56,7 +62,7 @@ def test_a_boundary_that_does_not_hold_its_character_is_refused(character: str) 
     )
 
 
-def test_roles_are_the_same_from_shards_and_on_line(
+def test_roles_are_equal_from_shards_and_online(
     tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences})
@@ -64,9 +70,9 @@ def test_roles_are_the_same_from_shards_and_on_line(
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
     words = read_words(folder / "boundaries.parquet")
     expected = [
-        _role(words[own.best[place]] if place in own.best else "", character)
-        for own in sentences
-        for place, character in enumerate(own.text)
+        _role(words[sentence.best[place]] if place in sentence.best else "", character)
+        for sentence in sentences
+        for place, character in enumerate(sentence.text)
     ]
     assert {"none", "first", "inner", "last"} <= set(expected)
     rows = [row for part in tables.list_parts(folder, "train") for row in tables.read_rows(part, schema.SHARDS)]
@@ -76,8 +82,8 @@ def test_roles_are_the_same_from_shards_and_on_line(
         required=required,
         words_of=lambda ids: [words[number] for number in ids.tolist()],
     )
-    for found in (split, online):
-        assert found.boundary_roles is not None
-        assert [BOUNDARY_ROLES[role] for role in found.boundary_roles.tolist()] == expected
+    for result in (split, online):
+        assert result.boundary_roles is not None
+        assert [BOUNDARY_ROLES[role] for role in result.boundary_roles.tolist()] == expected
     plain = read_split(opened, "train", boundaries=opened.boundaries, required=RequiredFeatures(best=True))
     assert plain.boundary_roles is None

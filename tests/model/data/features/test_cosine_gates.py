@@ -24,7 +24,7 @@ COSINES = st.lists(st.floats(-1, 1, width=32), max_size=12)
 
 
 @given(cosines=COSINES, threshold=st.floats(-1, 1))
-def test_a_gate_is_the_best_cosine_where_it_is_over_the_threshold(cosines: list[float], threshold: float) -> None:
+def test_gate_is_the_best_cosine_above_the_threshold(cosines: list[float], threshold: float) -> None:
     params = SelectionParams(threshold=threshold)
     ids = np.arange(1, len(cosines) + 1, dtype=np.int32)
     chosen = select(ids, np.array(cosines, dtype=np.float32), params=params)
@@ -33,21 +33,25 @@ def test_a_gate_is_the_best_cosine_where_it_is_over_the_threshold(cosines: list[
     assert gate == (max(best, 0.0) if cosines and best > np.float32(threshold) else 0.0)
 
 
-def test_gates_are_the_same_from_shards_and_on_line(
+def test_gates_are_equal_from_shards_and_online(
     tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]
 ) -> None:
     # The third sentence has a best boundary below the threshold, so its set is empty.
-    given = [*sentences[:2], replace(sentences[2], sets={})]
-    folder = write_shards(tmp_path / "s", {"train": given})
+    train_sentences = [*sentences[:2], replace(sentences[2], sets={})]
+    folder = write_shards(tmp_path / "s", {"train": train_sentences})
     rows = tables.read_rows(tables.part_path(folder, "train", 0), schema.SHARDS)
     opened, required = open_shards(folder), RequiredFeatures(best=True, cosine_gates=True)
     split = read_split(opened, "train", boundaries=opened.boundaries, required=required)
     online = split_of(rows, boundaries=opened.boundaries, required=required)
-    expected = [0.75 if own.best.get(place) and own.sets else 0.0 for own in given for place in range(len(own.text))]
+    expected = [
+        0.75 if sentence.best.get(place) and sentence.sets else 0.0
+        for sentence in train_sentences
+        for place in range(len(sentence.text))
+    ]
     assert set(expected) == {0.0, 0.75} and split.set_rows is None
-    for found in (split, online):
-        assert found.cosine_gates is not None and found.cosine_gates.dtype == np.float32
-        assert found.cosine_gates.tolist() == expected
+    for result in (split, online):
+        assert result.cosine_gates is not None and result.cosine_gates.dtype == np.float32
+        assert result.cosine_gates.tolist() == expected
     batch = collate(split, np.arange(3))
     assert batch.cosine_gates is not None and batch.cosine_gates[batch.mask].tolist() == expected
     assert not batch.cosine_gates[~batch.mask].any()

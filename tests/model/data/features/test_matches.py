@@ -28,17 +28,17 @@ SENTENCES = st.lists(_sentence(), min_size=1, max_size=5)
 
 
 def _flat(sentences: list[list[Match]]) -> Matches:
-    columns = np.array([match for own in sentences for match in own], dtype=np.int32).reshape(-1, 3)
+    columns = np.array([match for sentence in sentences for match in sentence], dtype=np.int32).reshape(-1, 3)
     offsets = np.cumsum([0, *map(len, sentences)])
     return Matches(offsets, *columns.T)
 
 
 @given(SENTENCES, st.data())
-def test_each_character_has_the_words_over_it_with_its_role(sentences: list[list[Match]], data: st.DataObject) -> None:
+def test_each_character_gets_its_covering_words_and_roles(sentences: list[list[Match]], data: st.DataObject) -> None:
     chosen = data.draw(st.lists(st.integers(0, len(sentences) - 1), min_size=1, max_size=6))
     rows, roles = _flat(sentences).words_of(np.array(chosen), length=LENGTH)
     assert rows.shape == roles.shape == (len(chosen), LENGTH, rows.shape[2])
-    most = 0
+    max_words = 0
     for index, sentence in enumerate(chosen):
         for place in range(LENGTH):
             words = [
@@ -46,22 +46,22 @@ def test_each_character_has_the_words_over_it_with_its_role(sentences: list[list
                 for start, end, row in sentences[sentence]
                 if start <= place < end
             ]
-            most = max(most, len(words))
-            found = [
+            max_words = max(max_words, len(words))
+            found_words = [
                 (row, ROLES[role]) for row, role in zip(rows[index, place], roles[index, place], strict=True) if row
             ]
-            assert found == words
+            assert found_words == words
             assert not rows[index, place, len(words) :].any() and not roles[index, place, len(words) :].any()
-    assert rows.shape[2] == most
+    assert rows.shape[2] == max_words
 
 
 @given(SENTENCES)
-def test_a_match_inside_a_longer_one_does_not_count(sentences: list[list[Match]]) -> None:
+def test_contained_matches_are_not_counted(sentences: list[list[Match]]) -> None:
     expected = Counter(
         row
-        for own in sentences
-        for start, end, row in own
-        if not any(s <= start and end <= e and (s, e) != (start, end) for s, e, _ in own)
+        for sentence in sentences
+        for start, end, row in sentence
+        if not any(s <= start and end <= e and (s, e) != (start, end) for s, e, _ in sentence)
     )
     counts = _flat(sentences).counts(n_rows=8)
     assert counts.dtype == np.int64
@@ -76,7 +76,7 @@ def test_the_papers_example_of_a_covered_word() -> None:
     assert counts == {"南京": 0, "南京市": 1, "市长": 1, "长江大桥": 1, "大桥": 0}
 
 
-def test_no_match_at_all() -> None:
+def test_sentences_without_matches_are_empty() -> None:
     matches = _flat([[], []])
     rows, roles = matches.words_of(np.array([1, 0]), length=3)
     assert rows.shape == roles.shape == (2, 3, 0)
@@ -97,7 +97,7 @@ def test_ranges() -> None:
 
 
 @given(SENTENCES, st.data())
-def test_sentences_keep_their_matches_when_splits_are_joined_and_taken_apart(
+def test_matches_follow_their_sentences_through_joined_and_take(
     sentences: list[list[Match]], data: st.DataObject
 ) -> None:
     cut = data.draw(st.integers(0, len(sentences)))

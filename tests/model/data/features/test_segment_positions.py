@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.parquet import schema, tables
 
 
-def test_positions_follow_from_where_segments_start(
+def test_positions_follow_the_segment_starts(
     tmp_path: Path, write_shards: Callable[..., Any], sentences: list[Any]
 ) -> None:
     folder = write_shards(tmp_path / "s", {"train": sentences})
@@ -42,7 +42,7 @@ def test_positions_follow_from_where_segments_start(
 
 
 @pytest.mark.parametrize("starts", [[], [1], [0, 900]])
-def test_segments_that_do_not_tile_their_sentence(
+def test_segments_that_do_not_tile_a_sentence_are_refused(
     tmp_path: Path,
     write_shards: Callable[..., Any],
     reseal: Callable[..., None],

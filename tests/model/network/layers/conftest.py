@@ -12,10 +12,10 @@ LENGTHS = (7, 1, 4, 2)
 
 
 @pytest.fixture
-def assert_blind_to_padding() -> Callable[..., None]:
+def assert_ignores_padding() -> Callable[..., None]:
     """Check ``layer(*inputs, mask)`` on sentences of LENGTHS, alone and in a batch, with noise of 1e3 at padding."""
 
-    def assert_blind(layer: Callable[..., Tensor], *widths: int, zero_at_padding: bool = True) -> None:
+    def check(layer: Callable[..., Tensor], *widths: int, zero_at_padding: bool = True) -> None:
         torch.manual_seed(11)
         for spare in (0, 5):
             mask = torch.arange(max(LENGTHS) + spare) < torch.tensor(LENGTHS)[:, None]
@@ -33,4 +33,4 @@ def assert_blind_to_padding() -> Callable[..., None]:
                 assert x.grad[mask].any()
                 assert not x.grad[~mask].any()
 
-    return assert_blind
+    return check

@@ -12,7 +12,7 @@ from ssmi.model.network.layers.biaffine import Biaffine
 
 
 @pytest.mark.parametrize(("left", "right"), [(3, 5), (5, 3), (4, 4)])
-def test_it_equals_its_formula(left: int, right: int) -> None:
+def test_output_equals_the_formula(left: int, right: int) -> None:
     torch.manual_seed(left)
     layer = Biaffine(left=left, right=right, outputs=2)
     for parameter in layer.parameters():
@@ -34,21 +34,21 @@ def test_it_equals_its_formula(left: int, right: int) -> None:
 
 
 @pytest.mark.parametrize(("left", "right"), [(64, 96), (96, 64)])
-def test_numbers_of_size_one_stay_so_at_the_start(left: int, right: int) -> None:
+def test_unit_scale_is_kept_at_initialisation(left: int, right: int) -> None:
     torch.manual_seed(0)
     layer = Biaffine(left=left, right=right, outputs=16)
     form = layer(torch.randn(2, 100, left), torch.randn(2, 100, right))
     assert 0.5 < form.std().item() < 2.0
 
 
-def test_everything_learns() -> None:
+def test_every_parameter_learns() -> None:
     layer = Biaffine(left=3, right=4, outputs=2)
     layer(torch.randn(1, 2, 3), torch.randn(1, 2, 4)).square().sum().backward()
     for parameter in layer.parameters():
         assert parameter.grad is not None and parameter.grad.any()
 
 
-def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+def test_padding_changes_nothing(assert_ignores_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
     layer = Biaffine(left=6, right=8, outputs=4)
-    assert_blind_to_padding(lambda x, y, mask: layer(x, y), 6, 8, zero_at_padding=False)
+    assert_ignores_padding(lambda x, y, mask: layer(x, y), 6, 8, zero_at_padding=False)

@@ -20,7 +20,7 @@ def _sigmoid(value: float) -> float:
     return 1.0 / (1.0 + math.exp(-value))
 
 
-def _one_way(lstm: nn.LSTM, sentence: list[list[float]]) -> list[list[float]]:
+def _one_direction(lstm: nn.LSTM, sentence: list[list[float]]) -> list[list[float]]:
     w: dict[str, Any] = {name: value.double().tolist() for name, value in lstm.state_dict().items()}
 
     def gate(row: int, vector: list[float], state: list[float]) -> float:
@@ -35,54 +35,54 @@ def _one_way(lstm: nn.LSTM, sentence: list[list[float]]) -> list[list[float]]:
             _sigmoid(f) * before + _sigmoid(i) * math.tanh(g)
             for i, f, g, before in zip(*gates[:3], memory, strict=True)
         ]
-        state = [_sigmoid(o) * math.tanh(own) for o, own in zip(gates[3], memory, strict=True)]
+        state = [_sigmoid(o) * math.tanh(cell) for o, cell in zip(gates[3], memory, strict=True)]
         states.append(state)
     return states
 
 
 @pytest.mark.parametrize("length", [1, 2, 8])
-def test_it_equals_its_formula(length: int) -> None:
+def test_output_equals_the_formula(length: int) -> None:
     torch.manual_seed(length)
     layer = BiLSTM(inputs=INPUTS, outputs=2 * HIDDEN, dropout=0.0)
     states = torch.randn(1, length, INPUTS)
     sentence = states[0].double().tolist()
-    one, other = layer.left_to_right, layer.right_to_left
-    assert isinstance(one, nn.LSTM) and isinstance(other, nn.LSTM)
-    onward, backward = _one_way(one, sentence), _one_way(other, sentence[::-1])[::-1]
-    expected = torch.tensor([left + right for left, right in zip(onward, backward, strict=True)])
+    forward_lstm, backward_lstm = layer.left_to_right, layer.right_to_left
+    assert isinstance(forward_lstm, nn.LSTM) and isinstance(backward_lstm, nn.LSTM)
+    forward, backward = _one_direction(forward_lstm, sentence), _one_direction(backward_lstm, sentence[::-1])[::-1]
+    expected = torch.tensor([left + right for left, right in zip(forward, backward, strict=True)])
     got = layer(states, torch.ones(1, length, dtype=torch.bool))[0]
     torch.testing.assert_close(got, expected, atol=1e-5, rtol=1e-5)
 
 
-def test_it_is_torchs_bidirectional_lstm_on_packed_sentences() -> None:
+def test_output_equals_torch_lstm_on_packed_sentences() -> None:
     torch.manual_seed(3)
     layer = BiLSTM(inputs=INPUTS, outputs=2 * HIDDEN, dropout=0.0)
-    peer = nn.LSTM(INPUTS, HIDDEN, batch_first=True, bidirectional=True)
+    reference = nn.LSTM(INPUTS, HIDDEN, batch_first=True, bidirectional=True)
     weights = dict(layer.left_to_right.state_dict())
     weights |= {f"{name}_reverse": value for name, value in layer.right_to_left.state_dict().items()}
-    peer.load_state_dict(weights)
+    reference.load_state_dict(weights)
     lengths = torch.tensor([4, 9, 1, 6])
     states = torch.randn(4, 9, INPUTS)
     packed = pack_padded_sequence(states, lengths, batch_first=True, enforce_sorted=False)
-    expected, _ = pad_packed_sequence(peer(packed)[0], batch_first=True, total_length=9)
+    expected, _ = pad_packed_sequence(reference(packed)[0], batch_first=True, total_length=9)
     torch.testing.assert_close(layer(states, torch.arange(9) < lengths[:, None]), expected, atol=1e-6, rtol=1e-6)
 
 
-def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+def test_padding_changes_nothing(assert_ignores_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
-    assert_blind_to_padding(BiLSTM(inputs=6, outputs=8, dropout=0.0), 6)
+    assert_ignores_padding(BiLSTM(inputs=6, outputs=8, dropout=0.0), 6)
 
 
-def test_it_drops_what_it_reads_in_training_alone() -> None:
+def test_input_dropout_acts_only_in_training() -> None:
     torch.manual_seed(0)
     layer = BiLSTM(inputs=400, outputs=4, dropout=0.3)
-    seen: list[torch.Tensor] = []
-    layer.left_to_right.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    inputs: list[torch.Tensor] = []
+    layer.left_to_right.register_forward_pre_hook(lambda _, args: inputs.append(args[0]))
     states, mask = torch.ones(2, 6, 400), torch.ones(2, 6, dtype=torch.bool)
     layer(states, mask)
     layer.eval()(states, mask)
-    assert (seen[0] == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
-    assert torch.equal(seen[1], states)
+    assert (inputs[0] == 0).float().mean().item() == pytest.approx(0.3, abs=0.03)
+    assert torch.equal(inputs[1], states)
 
 
 def test_an_odd_width_is_refused() -> None:
@@ -90,7 +90,7 @@ def test_an_odd_width_is_refused() -> None:
         BiLSTM(inputs=4, outputs=7, dropout=0.0)
 
 
-def test_under_bf16_autocast_a_cpu_computes_in_float32() -> None:
+def test_cpu_computes_in_float32_under_bf16_autocast() -> None:
     """Many CPUs do not support an LSTM in bfloat16 and would fail."""
     torch.manual_seed(0)
     layer = BiLSTM(inputs=6, outputs=8, dropout=0.0)

@@ -36,7 +36,7 @@ def _crf(
     return crf, labels
 
 
-def _library(crf: ConstrainedCrf) -> CRF:
+def _reference(crf: ConstrainedCrf) -> CRF:
     """A pytorch-crf layer with the same scores, FORBIDDEN included."""
     plain = CRF(crf.crf.num_tags, batch_first=True).to(crf.crf.transitions.dtype)
     plain.load_state_dict(crf.crf.state_dict())
@@ -65,7 +65,7 @@ def _gold(labels: LabelSet, lengths: Sequence[int]) -> Tensor:
     return rows
 
 
-def _learn(module: torch.nn.Module, losses: Tensor, emissions: Tensor) -> list[Tensor]:
+def _gradients(module: torch.nn.Module, losses: Tensor, emissions: Tensor) -> list[Tensor]:
     """Gradients of the weighted losses with respect to the emissions and the parameters, ordered by name."""
     weights = torch.linspace(0.5, 2.0, len(losses)).to(losses)
     parameters = [value for _, value in sorted(module.named_parameters())]
@@ -75,12 +75,12 @@ def _learn(module: torch.nn.Module, losses: Tensor, emissions: Tensor) -> list[T
 @settings(max_examples=40, deadline=None)
 @given(scheme=schemes, lengths=ragged, dtype=st.sampled_from([torch.float32, torch.float64]), seed=seeds)
 @example(scheme="BMES", lengths=[1], dtype=torch.float32, seed=0)
-def test_losses_gradients_and_paths_are_pytorch_crfs(
+def test_losses_gradients_and_paths_equal_pytorch_crf(
     scheme: TagScheme, lengths: list[int], dtype: torch.dtype, seed: int
 ) -> None:
     crf, labels = _crf(scheme, seed=seed)
     crf.to(dtype)
-    plain, mask, gold = _library(crf), _mask(lengths), _gold(labels, lengths)
+    plain, mask, gold = _reference(crf), _mask(lengths), _gold(labels, lengths)
     emissions = (3 * torch.randn(*mask.shape, len(labels.tags), dtype=dtype)).requires_grad_()
     exact = dtype == torch.float64
     tolerance = {"rtol": 1e-10, "atol": 1e-10} if exact else {"rtol": 1e-5, "atol": 2e-5}
@@ -88,8 +88,8 @@ def test_losses_gradients_and_paths_are_pytorch_crfs(
     assert losses.dtype == dtype and losses.shape == (len(lengths),)
     torch.testing.assert_close(losses, expected, **tolerance)
     if max(lengths) > 1:  # if no sentence has a transition, pytorch-crf gives transitions no gradient
-        learned, wanted = _learn(crf, losses, emissions), _learn(plain, expected, emissions)
-        torch.testing.assert_close(learned, wanted, **tolerance)
+        gradients, expected_gradients = _gradients(crf, losses, emissions), _gradients(plain, expected, emissions)
+        torch.testing.assert_close(gradients, expected_gradients, **tolerance)
     assert crf.decode(emissions, mask=mask) == plain.decode(emissions, mask=mask)
 
 
@@ -97,7 +97,7 @@ def test_losses_gradients_and_paths_are_pytorch_crfs(
 @given(n_tags=st.integers(1, 6), lengths=ragged, ties=st.sampled_from(["none", "equal", "rounded"]), seed=seeds)
 @example(n_tags=6, lengths=[12] * 5, ties="equal", seed=0)
 @example(n_tags=6, lengths=[12] * 5, ties="rounded", seed=0)
-def test_a_chain_that_forbids_nothing_is_pytorch_crfs(n_tags: int, lengths: list[int], ties: str, seed: int) -> None:
+def test_unconstrained_chain_equals_pytorch_crf(n_tags: int, lengths: list[int], ties: str, seed: int) -> None:
     """If several sequences tie for the best score, exactly or after rounding, both decoders choose the same one."""
     torch.manual_seed(seed)
     plain, mask = CRF(n_tags), _mask(lengths).T.contiguous()
@@ -118,7 +118,7 @@ def test_a_chain_that_forbids_nothing_is_pytorch_crfs(n_tags: int, lengths: list
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_gradients_are_the_slopes(scheme: TagScheme) -> None:
+def test_gradients_match_finite_differences(scheme: TagScheme) -> None:
     crf, labels = _crf(scheme, types=("A",))
     crf.double()
     lengths = [4, 1, 2]
@@ -157,7 +157,7 @@ def _plain_loss(crf: ConstrainedCrf, emissions: list[list[float]], path: list[in
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 @pytest.mark.parametrize("scale", [1.0, 30.0, 1000.0])
-def test_plain_loops_in_double_precision_agree(scheme: TagScheme, scale: float) -> None:
+def test_losses_equal_plain_loops_in_double_precision(scheme: TagScheme, scale: float) -> None:
     """At scale 1000 the best sequences score hundreds above their neighbours: exp() of a difference is 0 in float32."""
     crf, labels = _crf(scheme, types=("A", "B", "C"))
     lengths = [60, 25, 1]
@@ -171,39 +171,39 @@ def test_plain_loops_in_double_precision_agree(scheme: TagScheme, scale: float) 
     assert losses.tolist() == pytest.approx(expected, rel=1e-5, abs=1e-5)
     exact, _ = _crf(scheme, types=("A", "B", "C"))
     wide = emissions.detach().double().requires_grad_()
-    wanted = _learn(exact.double(), exact(wide, gold, mask=mask), wide)
-    for learned, gradient in zip(_learn(crf, losses, emissions), wanted, strict=True):
-        torch.testing.assert_close(learned.double(), gradient, rtol=1e-4, atol=max(1e-5, 1e-6 * scale))
+    expected_gradients = _gradients(exact.double(), exact(wide, gold, mask=mask), wide)
+    for gradient, expected_gradient in zip(_gradients(crf, losses, emissions), expected_gradients, strict=True):
+        torch.testing.assert_close(gradient.double(), expected_gradient, rtol=1e-4, atol=max(1e-5, 1e-6 * scale))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_transitions_hundreds_apart_leave_all_finite(dtype: torch.dtype) -> None:
+def test_large_transition_scores_give_finite_results(dtype: torch.dtype) -> None:
     crf, labels = _crf("BMES", spread=150.0)
     crf.to(dtype)
     lengths = [30, 7]
     mask, gold = _mask(lengths), _gold(labels, lengths)
     emissions = (150 * torch.randn(*mask.shape, len(labels.tags), dtype=dtype)).requires_grad_()
     losses = crf(emissions, gold, mask=mask)
-    gradients = _learn(crf, losses, emissions)
+    gradients = _gradients(crf, losses, emissions)
     assert all(bool(value.isfinite().all()) for value in (losses, *gradients))
     if dtype == torch.float64:
-        plain = _library(crf)
+        plain = _reference(crf)
         with torch.no_grad():
             plain.transitions.masked_fill_(~_allowed(labels), -1e6)
         torch.testing.assert_close(losses, -plain(emissions, gold, mask=mask, reduction="none"), rtol=1e-10, atol=1e-9)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_what_all_tags_of_a_character_have_in_common_changes_nothing(scheme: TagScheme) -> None:
+def test_constant_added_to_all_tags_of_a_character_changes_nothing(scheme: TagScheme) -> None:
     crf, labels = _crf(scheme)
     lengths = [120, 40]
     mask, gold = _mask(lengths), _gold(labels, lengths)
     emissions = (64 * torch.randn(*mask.shape, len(labels.tags))).round() / 64  # on a 1/64 grid: the next sum is exact
-    raised = emissions + torch.randint(-1000, 1000, (*mask.shape, 1))
-    torch.testing.assert_close(crf(raised, gold, mask=mask), crf(emissions, gold, mask=mask), rtol=1e-5, atol=1e-5)
+    shifted = emissions + torch.randint(-1000, 1000, (*mask.shape, 1))
+    torch.testing.assert_close(crf(shifted, gold, mask=mask), crf(emissions, gold, mask=mask), rtol=1e-5, atol=1e-5)
 
 
-def test_a_sequence_that_looks_hopeless_half_way_is_not_lost() -> None:
+def test_low_scoring_prefix_of_the_best_sequence_is_kept() -> None:
     crf, labels = _crf("BMES", types=("A", "B"))
     ids = labels.tag_ids()
     path = [ids["B-A"], ids["M-A"], ids["E-A"]]
@@ -242,28 +242,32 @@ def test_decoded_sequences_are_always_well_formed(
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_what_parameters_hold_for_forbidden_transitions_is_irrelevant(scheme: TagScheme) -> None:
+def test_values_of_forbidden_transitions_are_ignored(scheme: TagScheme) -> None:
     crf, labels = _crf(scheme)
     lengths = [9, 4, 1]
     mask, gold = _mask(lengths), _gold(labels, lengths)
     emissions = torch.randn(*mask.shape, len(labels.tags), requires_grad=True)
-    asked = [[Span(0, 1, "A"), Span(2, 5, "B")], [Span(1, 4, "A")], []]
+    requested = [[Span(0, 1, "A"), Span(2, 5, "B")], [Span(1, 4, "A")], []]
 
     def results() -> tuple[list[Tensor], list[list[int]], list[list[float]]]:
         losses = crf(emissions, gold, mask=mask)
-        learned = [losses.detach(), *_learn(crf, losses, emissions)]
-        return learned, crf.decode(emissions, mask=mask), crf.span_probabilities(emissions, mask=mask, spans=asked)
+        gradients = [losses.detach(), *_gradients(crf, losses, emissions)]
+        return (
+            gradients,
+            crf.decode(emissions, mask=mask),
+            crf.span_probabilities(emissions, mask=mask, spans=requested),
+        )
 
     before = results()
     state = crf.state_dict()
     assert sorted(state) == ["crf.end_transitions", "crf.start_transitions", "crf.transitions"]
     crf.load_state_dict({name: value.masked_fill(value == FORBIDDEN, 100.0) for name, value in state.items()})
-    held = {name: value.clone() for name, value in crf.state_dict().items()}
+    stored = {name: value.clone() for name, value in crf.state_dict().items()}
     after = results()
     assert all(map(torch.equal, before[0], after[0]))
     assert before[1:] == after[1:]
     # the stored values are not overwritten either
-    assert all(torch.equal(held[name], value) for name, value in crf.state_dict().items())
+    assert all(torch.equal(stored[name], value) for name, value in crf.state_dict().items())
     crf(emissions, gold, mask=mask).sum().backward()
     for parameter in crf.parameters():
         assert parameter.grad is not None
@@ -273,7 +277,7 @@ def test_what_parameters_hold_for_forbidden_transitions_is_irrelevant(scheme: Ta
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_a_new_crf_is_pytorch_crf_with_what_is_forbidden_out_of_reach(scheme: TagScheme) -> None:
+def test_new_crf_equals_pytorch_crf_except_forbidden_transitions(scheme: TagScheme) -> None:
     labels = LabelSet.of(("A", "B"), scheme=scheme)
     torch.manual_seed(5)
     plain = CRF(len(labels.tags))
@@ -288,7 +292,7 @@ def test_a_new_crf_is_pytorch_crf_with_what_is_forbidden_out_of_reach(scheme: Ta
     ]
 
 
-def test_batches_without_neighbours_still_give_every_parameter_a_gradient() -> None:
+def test_single_characters_give_every_parameter_a_gradient() -> None:
     """Without the gradient, training on several processes would wait for it."""
     crf, labels = _crf("BMES")
     crf(torch.randn(2, 1, len(labels.tags)), torch.zeros(2, 1, dtype=torch.long), mask=_mask([1, 1])).sum().backward()
@@ -314,24 +318,24 @@ def test_padding_never_changes_a_score(junk: float, scheme: TagScheme, length: i
     assert crf.span_probabilities(wide, mask=wide_mask, spans=spans) == crf.span_probabilities(
         emissions, mask=mask, spans=spans
     )
-    gradient, *others = _learn(crf, wide_loss, wide)
-    expected, *wanted = _learn(crf, loss, emissions)
+    gradient, *others = _gradients(crf, wide_loss, wide)
+    expected, *expected_others = _gradients(crf, loss, emissions)
     assert not gradient[:, length:].any()
-    torch.testing.assert_close([gradient[:, :length], *others], [expected, *wanted])
+    torch.testing.assert_close([gradient[:, :length], *others], [expected, *expected_others])
 
 
 @settings(max_examples=20, deadline=None)
 @given(scheme=schemes, lengths=ragged, seed=seeds)
-def test_a_sentence_scores_in_a_batch_as_alone(scheme: TagScheme, lengths: list[int], seed: int) -> None:
+def test_sentence_scores_equally_alone_and_in_a_batch(scheme: TagScheme, lengths: list[int], seed: int) -> None:
     crf, labels = _crf(scheme, seed=seed)
     mask, gold = _mask(lengths), _gold(labels, lengths)
     emissions = torch.randn(*mask.shape, len(labels.tags))
     losses, paths = crf(emissions, gold, mask=mask), crf.decode(emissions, mask=mask)
     for row, length in enumerate(lengths):
-        one = emissions[row : row + 1, :length]
-        alone = crf(one, gold[row : row + 1, :length], mask=_mask([length]))
+        row_emissions = emissions[row : row + 1, :length]
+        alone = crf(row_emissions, gold[row : row + 1, :length], mask=_mask([length]))
         torch.testing.assert_close(alone, losses[row : row + 1], rtol=1e-5, atol=1e-5)
-        assert crf.decode(one, mask=_mask([length])) == [paths[row]]
+        assert crf.decode(row_emissions, mask=_mask([length])) == [paths[row]]
 
 
 @settings(max_examples=25, deadline=None)
@@ -344,33 +348,37 @@ def test_a_sentence_scores_in_a_batch_as_alone(scheme: TagScheme, lengths: list[
 )
 @example(scheme="BIO", lengths=[4, 2], types=("A", "B"), scale=1.0, seed=0)
 @example(scheme="BMES", lengths=[4, 1], types=("A",), scale=8.0, seed=0)
-def test_a_spans_probability_is_the_share_of_the_sequences_that_hold_it(
+def test_span_probability_is_the_share_of_sequences_with_the_span(
     scheme: TagScheme, lengths: list[int], types: tuple[str, ...], scale: float, seed: int
 ) -> None:
     crf, labels = _crf(scheme, types=types, seed=seed)
     mask = _mask(lengths)
     emissions = scale * torch.randn(*mask.shape, len(labels.tags))
-    asked = [
+    requested = [
         [Span(first, last, kind) for first, last in itertools.combinations(range(length + 1), 2) for kind in types]
         for length in lengths
     ]
-    probabilities = crf.span_probabilities(emissions, mask=mask, spans=asked)
+    probabilities = crf.span_probabilities(emissions, mask=mask, spans=requested)
     for row, length in enumerate(lengths):
-        held = dict.fromkeys(asked[row], 0.0)
+        expected = dict.fromkeys(requested[row], 0.0)
         paths = [
             path for path in itertools.product(range(len(labels.tags)), repeat=length) if _well_formed(labels, path)
         ]
-        one = emissions[row : row + 1, :length].expand(len(paths), -1, -1)
-        shares = (-crf(one, torch.tensor(paths), mask=torch.ones(len(paths), length, dtype=torch.bool))).exp().tolist()
+        row_emissions = emissions[row : row + 1, :length].expand(len(paths), -1, -1)
+        shares = (
+            (-crf(row_emissions, torch.tensor(paths), mask=torch.ones(len(paths), length, dtype=torch.bool)))
+            .exp()
+            .tolist()
+        )
         for path, share in zip(paths, shares, strict=True):
             for span in strict_spans([labels.tags[tag] for tag in path], scheme=scheme)[0]:
-                held[span] += share
-        assert probabilities[row] == pytest.approx([held[span] for span in asked[row]], rel=1e-3, abs=1e-5)
+                expected[span] += share
+        assert probabilities[row] == pytest.approx([expected[span] for span in requested[row]], rel=1e-3, abs=1e-5)
         assert all(0.0 <= value <= 1.0 for value in probabilities[row])
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
-def test_sure_spans_are_as_good_as_certain_even_in_long_sentences(scheme: TagScheme) -> None:
+def test_confident_spans_have_probability_near_one_in_long_sentences(scheme: TagScheme) -> None:
     crf, labels = _crf(scheme)
     mask = _mask([400, 150])
     emissions = 1000 * (2 * torch.rand(*mask.shape, len(labels.tags)) - 1)
@@ -378,12 +386,13 @@ def test_sure_spans_are_as_good_as_certain_even_in_long_sentences(scheme: TagSch
         strict_spans([labels.tags[tag] for tag in path], scheme=scheme)[0] for path in crf.decode(emissions, mask=mask)
     ]
     assert min(map(len, spans)) > 10
-    sure = [value for row in crf.span_probabilities(emissions, mask=mask, spans=spans) for value in row]
-    assert sum(value > 0.999 for value in sure) > 0.8 * len(sure)  # near ties between neighbouring sequences are rare
-    assert all(0.0 <= value <= 1.0 for value in sure)
+    probabilities = [value for row in crf.span_probabilities(emissions, mask=mask, spans=spans) for value in row]
+    # near ties between neighbouring sequences are rare
+    assert sum(value > 0.999 for value in probabilities) > 0.8 * len(probabilities)
+    assert all(0.0 <= value <= 1.0 for value in probabilities)
 
 
-def test_no_spans_no_probabilities_and_wrong_ones_are_refused() -> None:
+def test_empty_span_lists_give_none_and_invalid_spans_are_refused() -> None:
     crf, labels = _crf("BMES")
     mask = _mask([5, 3])
     emissions = torch.randn(*mask.shape, len(labels.tags))
@@ -400,12 +409,12 @@ def test_scores_are_float32_even_under_autocast() -> None:
     emissions = torch.randn(1, 5, len(labels.tags), requires_grad=True)
     gold, mask, spans = torch.zeros(1, 5, dtype=torch.long), _mask([5]), [[Span(1, 3, "A")]]
     plain = crf(emissions, gold, mask=mask)
-    gradients = _learn(crf, plain, emissions)
+    gradients = _gradients(crf, plain, emissions)
     probabilities = crf.span_probabilities(emissions, mask=mask, spans=spans)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         mixed = crf(emissions, gold, mask=mask)
         assert torch.equal(mixed, plain)
-        assert all(map(torch.equal, gradients, _learn(crf, mixed, emissions)))
+        assert all(map(torch.equal, gradients, _gradients(crf, mixed, emissions)))
         assert crf.span_probabilities(emissions, mask=mask, spans=spans) == probabilities
     assert crf(emissions.bfloat16(), gold, mask=mask).dtype == torch.float32
 
@@ -430,7 +439,7 @@ def test_masks_with_holes_are_refused(mask: Tensor) -> None:
         crf.span_probabilities(emissions, mask=mask, spans=[[] for _ in mask])
 
 
-def test_emissions_of_another_shape_are_refused() -> None:
+def test_emissions_of_the_wrong_shape_are_refused() -> None:
     crf, labels = _crf("BMES")
     with pytest.raises(ValueError, match="emissions"):
         crf.decode(torch.randn(1, 3, len(labels.tags)), mask=_mask([4]))

@@ -10,7 +10,7 @@ import torch
 from ssmi.model.network.layers.feed_forward import FeedForward
 
 
-def test_it_equals_its_formula() -> None:
+def test_output_equals_the_formula() -> None:
     torch.manual_seed(0)
     layer = FeedForward(inputs=5, outputs=3)
     states = torch.randn(2, 4, 5)
@@ -25,7 +25,7 @@ def test_it_equals_its_formula() -> None:
                 assert abs(got[row, place, unit].item() - expected) < 1e-5
 
 
-def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+def test_padding_changes_nothing(assert_ignores_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
     layer = FeedForward(inputs=6, outputs=4)
-    assert_blind_to_padding(lambda x, mask: layer(x), 6, zero_at_padding=False)
+    assert_ignores_padding(lambda x, mask: layer(x), 6, zero_at_padding=False)

@@ -40,8 +40,8 @@ class Chain:
     def paths(self, sentence: int) -> Tensor:
         """Every allowed tag sequence of a sentence. Shape: (n_paths, length)."""
         n_tags = len(self.allowed)
-        every = torch.tensor(list(itertools.product(range(n_tags), repeat=self.lengths[sentence])))
-        return every[self.allowed[every[:, :-1], every[:, 1:]].all(1)]
+        all_paths = torch.tensor(list(itertools.product(range(n_tags), repeat=self.lengths[sentence])))
+        return all_paths[self.allowed[all_paths[:, :-1], all_paths[:, 1:]].all(1)]
 
     def scores(self, sentence: int) -> Tensor:
         """The score of each path in ``paths``, summed term by term."""
@@ -74,7 +74,7 @@ def chains(draw: st.DrawFn, *, max_length: int = 5) -> Chain:
 
 @settings(max_examples=60, deadline=None)
 @given(chain=chains())
-def test_the_log_sum_and_its_gradients_are_those_of_the_list(chain: Chain) -> None:
+def test_log_partition_and_gradients_equal_enumeration(chain: Chain) -> None:
     inputs = [chain.emissions, *chain.transitions]
     for tensor in inputs:
         tensor.requires_grad_()
@@ -83,18 +83,18 @@ def test_the_log_sum_and_its_gradients_are_those_of_the_list(chain: Chain) -> No
     expected = torch.stack([chain.scores(sentence).logsumexp(0) for sentence in range(len(chain.lengths))])
     torch.testing.assert_close(partition, expected, **EXACT)
     weights = torch.linspace(-1.0, 2.0, len(expected), dtype=torch.float64)
-    for one, other in zip(
+    for gradient, expected_gradient in zip(
         torch.autograd.grad((weights * partition).sum(), inputs, allow_unused=True),
         torch.autograd.grad((weights * expected).sum(), inputs, allow_unused=True, materialize_grads=True),
         strict=True,
     ):
-        assert one is not None
-        torch.testing.assert_close(one, other, **EXACT)
+        assert gradient is not None
+        torch.testing.assert_close(gradient, expected_gradient, **EXACT)
 
 
 @settings(max_examples=40, deadline=None)
 @given(chain=chains(max_length=4))
-def test_marginals_are_shares_of_the_list(chain: Chain) -> None:
+def test_marginals_equal_enumeration(chain: Chain) -> None:
     posterior = Posterior.of(chain.emissions, chain.mask, chain.transitions, Predecessors(chain.allowed))
     n_tags = len(chain.allowed)
     for sentence, length in enumerate(chain.lengths):
@@ -105,21 +105,21 @@ def test_marginals_are_shares_of_the_list(chain: Chain) -> None:
             if not step:
                 continue
             for left, right in chain.allowed.nonzero().tolist():
-                ends_so = paths[:, step] == right
-                if float(shares[ends_so].sum()) < 1e-6:
+                has_tag = paths[:, step] == right
+                if float(shares[has_tag].sum()) < 1e-6:
                     continue  # given an event of negligible probability, the predecessor is undetermined
                 before = posterior.before(
                     torch.tensor(left), torch.tensor(right), step=torch.tensor(step), sentence=torch.tensor(sentence)
                 )
-                both = shares[ends_so & (paths[:, step - 1] == left)].sum()
-                torch.testing.assert_close(before, both / shares[ends_so].sum(), rtol=1e-6, atol=1e-6)
+                both = shares[has_tag & (paths[:, step - 1] == left)].sum()
+                torch.testing.assert_close(before, both / shares[has_tag].sum(), rtol=1e-6, atol=1e-6)
         for step in range(length, len(chain.mask)):  # padding repeats the marginals of the last character
             assert torch.equal(posterior.marginals[step, sentence], posterior.marginals[length - 1, sentence])
 
 
 @settings(max_examples=40, deadline=None)
 @given(chain=chains())
-def test_a_sequence_scores_what_its_terms_add_up_to(chain: Chain) -> None:
+def test_path_score_is_the_sum_of_its_terms(chain: Chain) -> None:
     for sentence, length in enumerate(chain.lengths):
         paths = chain.paths(sentence)
         chosen = torch.randint(len(paths), (3,), generator=torch.Generator().manual_seed(0))
@@ -133,18 +133,18 @@ def test_a_sequence_scores_what_its_terms_add_up_to(chain: Chain) -> None:
 
 @settings(max_examples=60, deadline=None)
 @given(chain=chains())
-def test_no_sequence_of_the_list_is_better_than_the_best(chain: Chain) -> None:
+def test_best_path_has_the_highest_score(chain: Chain) -> None:
     """As in the CRF, ``best_path`` receives forbidden transitions as scores of -inf."""
     between = chain.transitions.between.masked_fill(~chain.allowed, -torch.inf)
     paths = best_path(chain.emissions, chain.mask, chain.transitions._replace(between=between))
     for sentence, length in enumerate(chain.lengths):
         path = paths[:length, sentence].tolist()
-        (index,) = [number for number, one in enumerate(chain.paths(sentence).tolist()) if one == path]
+        (index,) = [number for number, candidate in enumerate(chain.paths(sentence).tolist()) if candidate == path]
         scores = chain.scores(sentence)
         assert float(scores[index]) == pytest.approx(float(scores.max()), rel=1e-12)
 
 
-def test_pytorch_agrees_with_the_gradients_written_out() -> None:
+def test_gradients_match_finite_differences() -> None:
     """Check by finite differences, at scores of ordinary size."""
     torch.manual_seed(2)
     allowed = torch.tensor([[True, True, False], [True, False, True], [False, True, True]])

@@ -11,12 +11,12 @@ from torch import nn
 from ssmi.model.network.layers.norm import EPSILON, AdaptiveNorm
 
 
-def test_it_starts_as_plain_layer_normalisation() -> None:
+def test_layer_starts_as_plain_layer_normalisation() -> None:
     states = 3.0 * torch.randn(2, 4, 16) + 5.0
     torch.testing.assert_close(AdaptiveNorm(width=16)(states), nn.LayerNorm(16)(states))
 
 
-def test_it_equals_its_formula() -> None:
+def test_output_equals_the_formula() -> None:
     torch.manual_seed(0)
     layer = AdaptiveNorm(width=5)
     for parameter in layer.parameters():
@@ -34,7 +34,7 @@ def test_it_equals_its_formula() -> None:
             assert abs(got[place, unit].item() - (scale * (h[unit] - mean) / deviation + shift)) < 1e-5
 
 
-def test_it_learns_from_the_first_step_and_constant_states_harm_nothing() -> None:
+def test_gradients_are_finite_and_nonzero_from_the_first_step() -> None:
     torch.manual_seed(0)
     layer = AdaptiveNorm(width=4)
     states = torch.cat((torch.randn(3, 4), torch.zeros(1, 4))).requires_grad_()
@@ -44,7 +44,7 @@ def test_it_learns_from_the_first_step_and_constant_states_harm_nothing() -> Non
         assert tensor.grad.isfinite().all() and tensor.grad.any()
 
 
-def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+def test_padding_changes_nothing(assert_ignores_padding: Callable[..., None]) -> None:
     torch.manual_seed(0)
     layer = AdaptiveNorm(width=6)
-    assert_blind_to_padding(lambda x, mask: layer(x), 6, zero_at_padding=False)
+    assert_ignores_padding(lambda x, mask: layer(x), 6, zero_at_padding=False)

@@ -7,7 +7,7 @@ import torch
 from ssmi.model.network.layers.pooling import masked_mean
 
 
-def test_it_is_the_mean_of_the_characters_whatever_stands_at_padding() -> None:
+def test_mean_ignores_padding() -> None:
     torch.manual_seed(0)
     states = torch.randn(3, 6, 4)
     mask = torch.arange(6) < torch.tensor([[6], [2], [1]])

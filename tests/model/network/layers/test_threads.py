@@ -8,7 +8,7 @@ import torch
 from ssmi.model.network.layers.threads import one_thread
 
 
-def test_one_thread_and_then_as_many_as_before() -> None:
+def test_thread_count_is_one_inside_and_restored_after() -> None:
     before = torch.get_num_threads()
     try:
         torch.set_num_threads(2)

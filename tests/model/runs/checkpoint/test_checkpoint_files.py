@@ -25,13 +25,13 @@ FILES = (
 )
 
 
-def test_these_are_its_files(saved_once: tuple[Path, Path], contents: Make) -> None:
+def test_checkpoint_has_exactly_these_files(saved_once: tuple[Path, Path], contents: Make) -> None:
     assert set(contents(saved_once[0])) == {*FILES, "files.json"}
     assert set(json.loads((saved_once[0] / "files.json").read_text())) == set(FILES)
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_one_byte_more_or_a_file_less(saved: Path, name: str) -> None:
+def test_changed_or_missing_file_is_refused(saved: Path, name: str) -> None:
     """Trailing white space is refused although it leaves the meaning of most files unchanged."""
     path = saved / name
     before = digest_file(path)
@@ -47,13 +47,13 @@ def test_one_byte_more_or_a_file_less(saved: Path, name: str) -> None:
     assert kind is MissingResourceError or f"{path} is missing, {before[:12]} was saved" in missing.value.message
 
 
-def test_a_file_that_does_not_belong_to_it(saved: Path) -> None:
+def test_unexpected_file_is_refused(saved: Path) -> None:
     (saved / "encoder" / "added.json").write_text("{}", encoding="utf-8")
     with pytest.raises(StaleArtifactError, match=r"encoder/added\.json is [0-9a-f]{12}, no such file was saved"):
         checkpoints.load_alone(saved)
 
 
-def test_without_its_list_of_files(saved: Path) -> None:
+def test_missing_or_invalid_list_of_files_is_refused(saved: Path) -> None:
     (saved / "files.json").unlink()
     for read in (checkpoints.load_alone, checkpoint_files.digest):
         with pytest.raises(StaleArtifactError, match=r"files\.json: damaged"):
@@ -63,7 +63,7 @@ def test_without_its_list_of_files(saved: Path) -> None:
         checkpoints.load_alone(saved)
 
 
-def test_metadata_names_every_key_that_is_wrong(saved: Path) -> None:
+def test_every_invalid_metadata_key_is_reported(saved: Path) -> None:
     path = saved / "checkpoint.json"
     body = json.loads(path.read_text(encoding="utf-8"))
     del body["shards"], body[SEAL]
@@ -74,7 +74,7 @@ def test_metadata_names_every_key_that_is_wrong(saved: Path) -> None:
     assert set(CheckpointMetadata.model_fields) >= set(body)
 
 
-def test_parameters_that_this_version_does_not_know(saved: Path) -> None:
+def test_unknown_parameters_are_refused(saved: Path) -> None:
     path = saved / "params.json"
     body = json.loads(path.read_text(encoding="utf-8"))
     body["model"]["gru_layers"] = 2

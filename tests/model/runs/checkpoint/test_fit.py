@@ -19,7 +19,7 @@ FEATURES = {name: Params().section(name) for name in FeatureParameters.model_fie
 Make = Callable[..., Any]
 
 
-def test_the_shards_of_training_and_others_of_their_kind(
+def test_training_shards_and_compatible_shards_are_accepted(
     saved_once: tuple[Path, Path], tmp_path: Path, write_shards: Make, sentences: list[Any]
 ) -> None:
     folder, shards = saved_once
@@ -29,7 +29,7 @@ def test_the_shards_of_training_and_others_of_their_kind(
     check_fit(folder, open_shards(other))
 
 
-def test_every_difference_is_named_at_once(
+def test_all_differences_are_reported_at_once(
     saved_once: tuple[Path, Path], tmp_path: Path, write_shards: Make, sentences: list[Any]
 ) -> None:
     digests = {"vocabulary_digest": "v" * 64, "encoder_digest": "e" * 64}
@@ -49,7 +49,7 @@ def test_every_difference_is_named_at_once(
 @pytest.mark.parametrize(
     ("section", "key", "value"), [("segment", "user_dict", "words.txt"), ("selection", "choice", "random")]
 )
-def test_features_of_other_parameters(
+def test_features_of_other_parameters_are_refused(
     saved_once: tuple[Path, Path],
     tmp_path: Path,
     write_shards: Make,
@@ -58,8 +58,8 @@ def test_features_of_other_parameters(
     key: str,
     value: str,
 ) -> None:
-    made_with = {**FEATURES, section: {**FEATURES[section], key: value}}
-    other = write_shards(tmp_path / "other", {"test": sentences}, statistics={"feature_parameters": made_with})
+    feature_parameters = {**FEATURES, section: {**FEATURES[section], key: value}}
+    other = write_shards(tmp_path / "other", {"test": sentences}, statistics={"feature_parameters": feature_parameters})
     with pytest.raises(StaleArtifactError) as refused:
         check_fit(saved_once[0], open_shards(other))
     assert (
@@ -68,6 +68,6 @@ def test_features_of_other_parameters(
     )
 
 
-def test_without_a_checkpoint(tmp_path: Path, shards: Path) -> None:
+def test_missing_checkpoint_is_refused(tmp_path: Path, shards: Path) -> None:
     with pytest.raises(MissingResourceError, match="no checkpoint"):
         check_fit(tmp_path / "checkpoint", open_shards(shards))

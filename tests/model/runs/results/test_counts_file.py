@@ -27,7 +27,7 @@ sentences = st.lists(
 
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(rows=sentences)
-def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[str, EntityCounts]]]) -> None:
+def test_counts_are_read_back_unchanged(tmp_path: Path, rows: list[tuple[str, dict[str, EntityCounts]]]) -> None:
     counted = SentenceCounts([name for name, _ in rows], [counts for _, counts in rows])
     path = path_of(tmp_path, "dev")
     path.parent.mkdir(exist_ok=True)
@@ -38,14 +38,14 @@ def test_what_is_written_comes_back(tmp_path: Path, rows: list[tuple[str, dict[s
     assert path.read_bytes() == written  # whatever the order of the types
 
 
-def test_a_name_for_each_count_or_nothing_is_written(tmp_path: Path) -> None:
+def test_unequal_numbers_of_names_and_counts_are_not_written(tmp_path: Path) -> None:
     path = tmp_path / "dev.parquet"
     with pytest.raises(ValueError):
         write(path, SentenceCounts(["a", "b"], [{}]))
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_that_kept_none_and_one_that_kept_something_else(tmp_path: Path) -> None:
+def test_missing_counts_give_none_and_other_tables_are_refused(tmp_path: Path) -> None:
     assert read(tmp_path, "dev") is None
     path = path_of(tmp_path, "dev")
     path.parent.mkdir()

@@ -20,19 +20,19 @@ counts = st.tuples(st.integers(0, 99), st.integers(0, 99)).flatmap(
 )
 by_name = st.dictionaries(st.sampled_from(["人名", "LOC", "ORG.NAM"]), counts)
 scores = st.builds(Scores, counts, by_name, by_name, counts, st.integers(0, 9), st.integers(0, 9))
-SOME = Scores(EntityCounts(4, 2, 1), {"PER": EntityCounts(4, 2, 1)}, {}, EntityCounts(4, 2, 2), 3, 7)
+SCORES = Scores(EntityCounts(4, 2, 1), {"PER": EntityCounts(4, 2, 1)}, {}, EntityCounts(4, 2, 2), 3, 7)
 
 
 @given(by_split=st.dictionaries(st.sampled_from(["dev", "test"]), scores))
-def test_scores_come_back(tmp_path_factory: pytest.TempPathFactory, by_split: dict[str, Scores]) -> None:
+def test_scores_are_read_back_unchanged(tmp_path_factory: pytest.TempPathFactory, by_split: dict[str, Scores]) -> None:
     run = tmp_path_factory.mktemp("run")
     metrics_file.write(run, RunMetrics(by_split))
     assert metrics_file.read(run) == RunMetrics(by_split)
 
 
-def test_the_files_of_a_run(tmp_path: Path) -> None:
-    metrics_file.write(tmp_path, RunMetrics({"test": SOME}))
-    body = {"test": SOME.to_json()}
+def test_metrics_and_headline_are_written(tmp_path: Path) -> None:
+    metrics_file.write(tmp_path, RunMetrics({"test": SCORES}))
+    body = {"test": SCORES.to_json()}
     assert (tmp_path / "metrics.json").read_bytes() == (json.dumps(body, indent=1) + "\n").encode()
     assert (tmp_path / "headline.json").read_text() == (
         '{\n "test": {\n  "precision": 0.5,\n  "recall": 0.25,\n  "f1": 0.3333333333333333\n }\n}\n'
@@ -40,11 +40,11 @@ def test_the_files_of_a_run(tmp_path: Path) -> None:
 
 
 def _with(**changes: Any) -> bytes:
-    return json.dumps({"dev": {**SOME.to_json(), **changes}}).encode()
+    return json.dumps({"dev": {**SCORES.to_json(), **changes}}).encode()
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b'{"dev": {"f1": 0.', "Expecting|delimiter|Unterminated"),
         (b"\xff\xfe", "decode"),
@@ -57,15 +57,15 @@ def _with(**changes: Any) -> bytes:
         (_with(kappa=1), r"dev\.kappa: Extra"),
     ],
 )
-def test_what_is_no_scores_is_refused(tmp_path: Path, content: bytes, said: str) -> None:
+def test_invalid_scores_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "metrics.json").write_bytes(content)
     result_files.write(tmp_path, metrics=content)
-    with pytest.raises(StaleArtifactError, match=said) as caught:
+    with pytest.raises(StaleArtifactError, match=message) as caught:
         metrics_file.read(tmp_path)
     assert str(tmp_path / "metrics.json") in caught.value.message
     assert str(tmp_path) in caught.value.next_step
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(StaleArtifactError, match="No such file"):
         metrics_file.read(tmp_path)

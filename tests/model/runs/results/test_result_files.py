@@ -21,30 +21,30 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_file_is_held_to_it(run: Path) -> None:
+def test_changed_result_files_are_refused(run: Path) -> None:
     assert list(result_files.read(run)) == ["counts/dev.parquet", "headline.json", "history.csv", "metrics.json"]
     for name in result_files.read(run):
         path = run / name
-        whole = path.read_bytes()
+        original = path.read_bytes()
         result_files.check(run, path)
-        path.write_bytes(whole + b"!")
+        path.write_bytes(original + b"!")
         with pytest.raises(StaleArtifactError, match="changed since it was written") as refused:
             result_files.check(run, path)
         assert str(path) in refused.value.message and "train again" in refused.value.next_step
-        path.write_bytes(whole)
+        path.write_bytes(original)
 
 
-def test_every_changed_byte_of_an_entry_is_found(run: Path) -> None:
+def test_every_changed_byte_of_an_entry_is_detected(run: Path) -> None:
     path = run / "files.json"
-    whole = path.read_bytes()
-    start = whole.index(b"metrics.json")
-    for place in range(start, whole.rindex(b'"')):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 2]) + whole[place + 1 :])
+    original = path.read_bytes()
+    start = original.index(b"metrics.json")
+    for place in range(start, original.rindex(b'"')):
+        path.write_bytes(original[:place] + bytes([original[place] ^ 2]) + original[place + 1 :])
         with pytest.raises(StaleArtifactError):
             result_files.check(run, run / "metrics.json")
 
 
-def test_a_finished_run_without_one_is_refused_and_an_unfinished_one_has_none(run: Path) -> None:
+def test_list_of_files_is_required_only_for_finished_runs(run: Path) -> None:
     (run / "files.json").unlink()
     with pytest.raises(StaleArtifactError, match="no list of this run's files"):
         result_files.check(run, run / "history.csv")

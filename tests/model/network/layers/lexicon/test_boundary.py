@@ -7,7 +7,7 @@ import torch
 from ssmi.model.network.layers.lexicon.boundary import BoundaryEmbedding
 
 
-def test_row_zero_is_no_boundary_and_learns_nothing() -> None:
+def test_row_zero_is_zero_and_not_trained() -> None:
     layer = BoundaryEmbedding(torch.ones(3, 4), trainable=True)
     rows = torch.tensor([[0, 1, 3]])
     (vectors,) = layer([rows])
@@ -22,7 +22,7 @@ def test_a_frozen_table_has_no_gradient() -> None:
     assert not any(parameter.requires_grad for parameter in layer.parameters())
 
 
-def test_rows_that_are_put_behind_the_table_leave_the_others_alone() -> None:
+def test_added_rows_leave_the_table_unchanged() -> None:
     layer = BoundaryEmbedding(torch.ones(3, 4), trainable=True).eval()
     with torch.inference_mode():
         for start, value in ((4, 2.0), (5, 3.0), (5000, 4.0), (4, 5.0)):

@@ -11,7 +11,7 @@ from ssmi.model.network.layers.lexicon.boundary_adapter import BoundaryAdapter
 
 
 @pytest.mark.parametrize("bf16", [False, True])
-def test_it_starts_by_adding_nothing_and_learns_at_once(bf16: bool) -> None:
+def test_adapter_starts_at_zero_and_learns_from_the_first_step(bf16: bool) -> None:
     torch.manual_seed(0)
     adapter = BoundaryAdapter(width=8, boundary_width=3, n_segment_positions=5, n_boundary_roles=5)
     boundaries, positions, roles = torch.randn(2, 7, 3), torch.randint(5, (2, 7)), torch.randint(5, (2, 7))
@@ -30,7 +30,7 @@ def test_it_starts_by_adding_nothing_and_learns_at_once(bf16: bool) -> None:
 
 @pytest.mark.parametrize("n_positions", [0, 5])
 @pytest.mark.parametrize("n_roles", [0, 5])
-def test_it_equals_its_formula(n_positions: int, n_roles: int) -> None:
+def test_output_equals_the_formula(n_positions: int, n_roles: int) -> None:
     torch.manual_seed(0)
     adapter = BoundaryAdapter(width=4, boundary_width=3, n_segment_positions=n_positions, n_boundary_roles=n_roles)
     for parameter in adapter.parameters():
@@ -41,7 +41,10 @@ def test_it_equals_its_formula(n_positions: int, n_roles: int) -> None:
     for row in range(2):
         for place in range(5):
             vector = boundaries[row, place].double().tolist()
-            joined = [sum(a * b for a, b in zip(own, vector, strict=True)) for own in weight["boundaries.weight"]]
+            joined = [
+                sum(a * b for a, b in zip(unit_weights, vector, strict=True))
+                for unit_weights in weight["boundaries.weight"]
+            ]
             for unit in range(4):
                 if n_positions:
                     joined[unit] += weight["segment_positions.weight"][int(positions[row, place])][unit]
@@ -55,7 +58,7 @@ def test_it_equals_its_formula(n_positions: int, n_roles: int) -> None:
                 assert abs(got[row, place, unit].item() - expected) < 1e-4
 
 
-def test_without_positions_no_boundary_adds_the_same_everywhere() -> None:
+def test_missing_boundaries_add_the_same_bias_everywhere() -> None:
     torch.manual_seed(0)
     adapter = BoundaryAdapter(width=4, boundary_width=3)
     torch.nn.init.normal_(adapter.norm.weight)

@@ -19,7 +19,7 @@ def test_fusion_starts_exactly_from_the_characters(bf16: bool) -> None:
 
 @pytest.mark.parametrize("n_segment_positions", [0, 5])
 @pytest.mark.parametrize("n_roles", [0, 5])
-def test_it_equals_its_formula(n_segment_positions: int, n_roles: int) -> None:
+def test_output_equals_the_formula(n_segment_positions: int, n_roles: int) -> None:
     torch.manual_seed(0)
     fusion = Fusion(width=4, boundary_width=3, n_segment_positions=n_segment_positions, n_boundary_roles=n_roles)
     for parameter in fusion.parameters():

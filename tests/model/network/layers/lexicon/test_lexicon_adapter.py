@@ -21,7 +21,7 @@ def _adapter(dropout: float = 0.0) -> LexiconAdapter:
     return layer
 
 
-def _given(n_words: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
+def _inputs(n_words: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
     torch.manual_seed(n_words)
     states, words = torch.randn(2, 5, WIDTH), torch.randn(6, BOUNDARY)
     index = torch.randint(0, 6, (2, 5, n_words))
@@ -31,23 +31,27 @@ def _given(n_words: int = 3) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, 
 
 
 def _map(weights: list[list[float]], bias: list[float], vector: list[float]) -> list[float]:
-    return [own + sum(a * b for a, b in zip(row, vector, strict=True)) for row, own in zip(weights, bias, strict=True)]
+    return [
+        offset + sum(a * b for a, b in zip(row, vector, strict=True)) for row, offset in zip(weights, bias, strict=True)
+    ]
 
 
 @pytest.mark.parametrize("n_words", [1, 3, 6])
-def test_it_equals_its_formula(n_words: int) -> None:
+def test_output_equals_the_formula(n_words: int) -> None:
     layer = _adapter()
-    states, words, index, mask = _given(n_words)
+    states, words, index, mask = _inputs(n_words)
     got = layer(states, words, index, mask)
     w: dict[str, Any] = {name: value.double().tolist() for name, value in layer.state_dict().items()}
     for row in range(2):
         for place in range(5):
             h = states[row, place].double().tolist()
             values, scores = [], []
-            for own, there in zip(index[row, place].tolist(), mask[row, place].tolist(), strict=True):
-                if not there:
+            for word_row, is_word in zip(index[row, place].tolist(), mask[row, place].tolist(), strict=True):
+                if not is_word:
                     continue
-                inner = [math.tanh(x) for x in _map(w["first.weight"], w["first.bias"], words[own].double().tolist())]
+                inner = [
+                    math.tanh(x) for x in _map(w["first.weight"], w["first.bias"], words[word_row].double().tolist())
+                ]
                 value = _map(w["second.weight"], w["second.bias"], inner)
                 values.append(value)
                 scores.append(sum(h[a] * w["attention"][a][b] * value[b] for a in range(WIDTH) for b in range(WIDTH)))
@@ -67,9 +71,9 @@ def test_it_equals_its_formula(n_words: int) -> None:
             )
 
 
-def test_what_is_masked_and_wider_padding_change_nothing() -> None:
+def test_masked_words_and_padding_change_nothing() -> None:
     layer = _adapter()
-    states, words, index, mask = _given()
+    states, words, index, mask = _inputs()
     before = layer(states, words, index, mask)
     torch.testing.assert_close(layer(states, words, index.where(mask, 5), mask), before)
     wider = torch.cat((index, torch.zeros_like(index)), -1), torch.cat((mask, torch.zeros_like(mask)), -1)
@@ -79,38 +83,38 @@ def test_what_is_masked_and_wider_padding_change_nothing() -> None:
     torch.testing.assert_close(before[0, 2], layer.norm(states)[0, 2])
 
 
-def test_every_part_learns_and_no_gradient_is_lost_where_there_are_no_words() -> None:
+def test_gradients_reach_every_parameter_and_characters_without_words() -> None:
     layer = _adapter()
-    states, words, index, mask = _given()
-    for own in (states, words):
-        own.requires_grad_()
+    states, words, index, mask = _inputs()
+    for tensor in (states, words):
+        tensor.requires_grad_()
     (layer(states, words, index, mask) * torch.randn(2, 5, WIDTH)).sum().backward()
     assert all(parameter.grad is not None and parameter.grad.any() for parameter in layer.parameters())
     assert states.grad is not None and words.grad is not None
     assert states.grad.isfinite().all() and states.grad[0, 2].any() and words.grad.isfinite().all()
 
 
-def test_a_new_adapter_hardly_moves_normalised_states() -> None:
+def test_new_adapter_hardly_changes_normalised_states() -> None:
     torch.manual_seed(0)
     layer = LexiconAdapter(width=64, boundary_width=20, dropout=0.0)
     states = torch.nn.functional.layer_norm(torch.randn(2, 5, 64), (64,))
     words = torch.nn.functional.normalize(torch.randn(6, 20), dim=-1)
-    moved = layer(states, words, torch.randint(0, 6, (2, 5, 3)), torch.ones(2, 5, 3, dtype=torch.bool)) - states
-    assert 0 < moved.square().mean().sqrt().item() < 0.2
+    change = layer(states, words, torch.randint(0, 6, (2, 5, 3)), torch.ones(2, 5, 3, dtype=torch.bool)) - states
+    assert 0 < change.square().mean().sqrt().item() < 0.2
 
 
-def test_dropout_acts_in_training_alone() -> None:
+def test_dropout_acts_only_in_training() -> None:
     layer = _adapter(0.5)
-    given = _given()
-    assert not torch.equal(layer(*given), layer(*given))
+    inputs = _inputs()
+    assert not torch.equal(layer(*inputs), layer(*inputs))
     layer.eval()
-    assert torch.equal(layer(*given), layer(*given))
+    assert torch.equal(layer(*inputs), layer(*inputs))
 
 
-def test_it_runs_under_bf16_autocast() -> None:
+def test_bf16_autocast_is_supported() -> None:
     torch.manual_seed(0)
     layer = LexiconAdapter(width=WIDTH, boundary_width=BOUNDARY, dropout=0.0)
-    states, words, index, mask = _given()
+    states, words, index, mask = _inputs()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         rough = layer(states, words, index, mask)
     torch.testing.assert_close(rough.float(), layer(states, words, index, mask), atol=0.05, rtol=0.05)

@@ -50,7 +50,7 @@ def _case(seed: int = 5) -> tuple[MutualInformationScorer, Case]:
     return layer, Case(3 * torch.randn(2, SENTENCE), vectors(mask), mask, vectors(negative_mask), negative_mask)
 
 
-def _f(layer: MutualInformationScorer, sentence: list[float], boundary: list[float]) -> float:
+def _bounded_score(layer: MutualInformationScorer, sentence: list[float], boundary: list[float]) -> float:
     weight = layer.weight.double().tolist()
     form = sum(sentence[i] * weight[i][j] * boundary[j] for i in range(SENTENCE) for j in range(BOUNDARY))
     return 1.0 / (1.0 + math.exp(-form))
@@ -62,8 +62,8 @@ def _by_hand(layer: MutualInformationScorer, case: Case, row: int, kind: GlobalL
     for place in range(case.sets.shape[1]):
         members = case.sets[row, place][case.mask[row, place]].double().tolist()
         negatives = case.negatives[row, place][case.negative_mask[row, place]].double().tolist()
-        scores = [_f(layer, sentence, member) for member in members]
-        rivals = [_f(layer, sentence, negative) for negative in negatives]
+        scores = [_bounded_score(layer, sentence, member) for member in members]
+        rivals = [_bounded_score(layer, sentence, negative) for negative in negatives]
         shares = [math.exp(score) / sum(map(math.exp, scores)) for score in scores]
         means.append([sum(s * m[unit] for s, m in zip(shares, members, strict=True)) for unit in range(BOUNDARY)])
         if not members or not negatives:
@@ -93,12 +93,12 @@ def test_padding_changes_nothing(kind: GlobalLoss) -> None:
     means, losses = case.outputs(layer, kind)
     for row, length in enumerate((6, 3)):
         alone = Case(case.sentences[row : row + 1], *(part[row : row + 1, :length] for part in case[1:]))
-        own_means, own_loss = alone.outputs(layer, kind)
-        torch.testing.assert_close(means[row, :length], own_means[0], atol=1e-6, rtol=1e-6)
-        torch.testing.assert_close(losses[row], own_loss[0], atol=1e-6, rtol=1e-6)
+        expected_means, expected_loss = alone.outputs(layer, kind)
+        torch.testing.assert_close(means[row, :length], expected_means[0], atol=1e-6, rtol=1e-6)
+        torch.testing.assert_close(losses[row], expected_loss[0], atol=1e-6, rtol=1e-6)
 
 
-def test_an_empty_set_gives_exactly_zero_and_one_member_gives_itself() -> None:
+def test_empty_set_gives_zero_and_one_member_gives_itself() -> None:
     layer, case = _case()
     means, _ = case.outputs(layer, "paper")
     sizes = case.mask.sum(-1)
@@ -108,7 +108,7 @@ def test_an_empty_set_gives_exactly_zero_and_one_member_gives_itself() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("hidden", ["sets", "negatives", "both"])
-def test_nothing_to_compare_costs_nothing_and_harms_nothing(kind: GlobalLoss, hidden: str) -> None:
+def test_empty_sets_or_negatives_give_zero_loss_and_finite_gradients(kind: GlobalLoss, hidden: str) -> None:
     layer, case = _case()
     if hidden != "negatives":
         case = case._replace(mask=torch.zeros_like(case.mask))
@@ -123,7 +123,7 @@ def test_nothing_to_compare_costs_nothing_and_harms_nothing(kind: GlobalLoss, hi
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_only_what_counts_has_a_gradient_and_descent_separates(kind: GlobalLoss) -> None:
+def test_only_compared_entries_get_gradients_and_a_step_separates_scores(kind: GlobalLoss) -> None:
     layer, case = _case()
     leaves = [case.sets.requires_grad_(), case.negatives.requires_grad_()]
     case.outputs(layer, kind)[1].sum().backward()
@@ -170,8 +170,8 @@ class BatchCase(NamedTuple):
 
     @property
     def sets(self) -> Tensor:
-        found = self.table[self.rows]
-        return torch.where(self.rows[..., None] > 0, found, torch.full_like(found, 50.0))
+        vectors = self.table[self.rows]
+        return torch.where(self.rows[..., None] > 0, vectors, torch.full_like(vectors, 50.0))
 
     def losses(self, layer: MutualInformationScorer) -> Tensor:
         sets = self.sets
@@ -192,7 +192,7 @@ def _batch_case() -> tuple[MutualInformationScorer, BatchCase]:
     return layer, BatchCase(3 * torch.randn(4, SENTENCE), torch.tensor(rows), table)
 
 
-def _form(layer: MutualInformationScorer, sentence: list[float], boundary: list[float]) -> float:
+def _bilinear_form(layer: MutualInformationScorer, sentence: list[float], boundary: list[float]) -> float:
     weight = layer.weight.double().tolist()
     return sum(sentence[i] * weight[i][j] * boundary[j] for i in range(SENTENCE) for j in range(BOUNDARY))
 
@@ -200,22 +200,22 @@ def _form(layer: MutualInformationScorer, sentence: list[float], boundary: list[
 def test_the_loss_over_a_batch_equals_its_formula() -> None:
     layer, case = _batch_case()
     vectors, rows = case.table.double().tolist(), case.rows.tolist()
-    members = [[[row for row in own if row] for own in sentence] for sentence in rows]
+    members = [[[row for row in group if row] for group in sentence] for sentence in rows]
     got = case.losses(layer)
     for number, sentence in enumerate(case.sentences.double().tolist()):
-        own = {row for one in members[number] for row in one}
-        others = [row for other in members for one in other for row in one if other is not members[number]]
-        rivals = [math.exp(_form(layer, sentence, vectors[row])) for row in others if row not in own]
+        own_rows = {row for group in members[number] for row in group}
+        others = [row for other in members for group in other for row in group if other is not members[number]]
+        rivals = [math.exp(_bilinear_form(layer, sentence, vectors[row])) for row in others if row not in own_rows]
         losses = []
-        for one in filter(None, members[number]):
-            scores = [_form(layer, sentence, vectors[row]) for row in one]
+        for group in filter(None, members[number]):
+            scores = [_bilinear_form(layer, sentence, vectors[row]) for row in group]
             losses.append(sum(math.log(math.exp(score) + sum(rivals)) - score for score in scores) / len(scores))
         expected = sum(losses) / len(losses) if losses else 0.0
         assert got[number].item() == pytest.approx(expected, abs=1e-5)
     assert got[0] > 0.1 and got[2] == 0.0
 
 
-def test_a_batch_of_one_sentence_has_no_rivals_and_costs_nothing() -> None:
+def test_batch_of_one_sentence_has_zero_loss() -> None:
     layer, case = _batch_case()
     alone = case._replace(sentences=case.sentences[:1], rows=case.rows[:1])
     losses = alone.losses(layer)
@@ -226,14 +226,14 @@ def test_a_batch_of_one_sentence_has_no_rivals_and_costs_nothing() -> None:
 
 def test_large_scores_neither_overflow_nor_lose_their_gradient() -> None:
     layer, case = _batch_case()
-    far = case._replace(sentences=1e3 * case.sentences.requires_grad_())
-    losses = far.losses(layer)
+    scaled = case._replace(sentences=1e3 * case.sentences.requires_grad_())
+    losses = scaled.losses(layer)
     assert losses.isfinite().all() and losses[0] > 10
     losses.sum().backward()
     assert case.sentences.grad is not None and case.sentences.grad.isfinite().all() and case.sentences.grad[0].any()
 
 
-def test_unbounded_scores_weigh_a_set_by_their_own_softmax() -> None:
+def test_unbounded_scores_weight_a_set_by_their_softmax() -> None:
     layer, case = _case()
     layer.bounded = False
     forms = layer(case.sentences, case.sets)
@@ -241,7 +241,7 @@ def test_unbounded_scores_weigh_a_set_by_their_own_softmax() -> None:
     for row, sentence in enumerate(case.sentences.double().tolist()):
         for place in range(case.sets.shape[1]):
             members = case.sets[row, place][case.mask[row, place]].double().tolist()
-            shares = [math.exp(_form(layer, sentence, member)) for member in members]
+            shares = [math.exp(_bilinear_form(layer, sentence, member)) for member in members]
             for unit in range(BOUNDARY):
                 expected = sum(s * m[unit] for s, m in zip(shares, members, strict=True)) / (sum(shares) or 1.0)
                 assert means[row, place, unit].item() == pytest.approx(expected, abs=1e-5)

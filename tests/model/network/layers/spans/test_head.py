@@ -48,7 +48,7 @@ GOLD = [[Span(0, 2, "A"), Span(2, 3, "B"), Span(3, 6, "A")], [Span(0, 1, "B")], 
 
 @pytest.mark.parametrize(("smoothing", "distance"), [(0.0, 1), (0.1, 1), (0.3, 2)])
 @pytest.mark.parametrize("longest", [3, 9])
-def test_the_loss_is_that_of_plain_loops(smoothing: float, distance: int, longest: int) -> None:
+def test_loss_equals_plain_loops(smoothing: float, distance: int, longest: int) -> None:
     torch.manual_seed(longest)
     head = _head(longest, smoothing=smoothing, distance=distance)
     scores = head.scores(3 * torch.randn(len(LENGTHS), max(LENGTHS), 3, dtype=torch.float64))
@@ -56,31 +56,31 @@ def test_the_loss_is_that_of_plain_loops(smoothing: float, distance: int, longes
     assert got.shape == (len(LENGTHS),)
     for row, (length, spans) in enumerate(zip(LENGTHS, GOLD, strict=True)):
         expected = 0.0
-        there = [(i, j) for i in range(length) for j in range(i, min(i + longest, length))]
-        for i, j in there:
+        cells = [(i, j) for i in range(length) for j in range(i, min(i + longest, length))]
+        for i, j in cells:
             target = dict.fromkeys(TYPES, 0.0)
             for span in spans:
-                away = abs(i - span.start) + abs(j - span.end + 1)
-                if away == 0:
+                offset = abs(i - span.start) + abs(j - span.end + 1)
+                if offset == 0:
                     target[span.label] += 1.0
                 for d in range(1, distance + 1):
                     share = smoothing / distance / (4 * d)
-                    if away == d:
+                    if offset == d:
                         target[span.label] += share
-                    if away == 0:
+                    if offset == 0:
                         target[span.label] -= share * sum(
-                            abs(a - span.start) + abs(b - span.end + 1) == d for a, b in there
+                            abs(a - span.start) + abs(b - span.end + 1) == d for a, b in cells
                         )
-            chances = _softmax(scores[row, i, j - i].tolist())
+            probabilities = _softmax(scores[row, i, j - i].tolist())
             none = 1.0 - sum(target.values())
-            expected -= none * math.log(chances[0])
+            expected -= none * math.log(probabilities[0])
             expected -= math.fsum(
-                target[label] * math.log(chances[index]) for index, label in enumerate(TYPES, start=1)
+                target[label] * math.log(probabilities[index]) for index, label in enumerate(TYPES, start=1)
             )
         assert got[row].item() == pytest.approx(expected, rel=1e-9)
 
 
-def test_without_smoothing_it_is_the_cross_entropy_to_one_type_a_span() -> None:
+def test_loss_without_smoothing_is_cross_entropy() -> None:
     torch.manual_seed(1)
     head = _head(smoothing=0.0)
     scores = torch.randn(1, 3, 3, 3, dtype=torch.float64)
@@ -93,12 +93,12 @@ def test_without_smoothing_it_is_the_cross_entropy_to_one_type_a_span() -> None:
     torch.testing.assert_close(head(scores, ids, mask=mask), expected[None])
 
 
-def test_gradients_are_the_slopes_and_none_come_from_beyond_a_sentence() -> None:
+def test_gradients_match_finite_differences_and_are_zero_at_padding() -> None:
     torch.manual_seed(2)
     head = _head()
     scores = torch.randn(len(LENGTHS), 6, 4, 3, dtype=torch.float64, requires_grad=True)
     ids, mask = _ids(GOLD), _mask()
-    assert torch.autograd.gradcheck(lambda given: head(given, ids, mask=mask), (scores,))
+    assert torch.autograd.gradcheck(lambda values: head(values, ids, mask=mask), (scores,))
     head(scores, ids, mask=mask).sum().backward()
     ends = torch.arange(6)[:, None] + torch.arange(4)
     within = ends < mask.sum(1)[:, None, None]
@@ -107,24 +107,28 @@ def test_gradients_are_the_slopes_and_none_come_from_beyond_a_sentence() -> None
 
 def _plain_decode(scores: Tensor, length: int) -> list[tuple[float, Span]]:
     """From the list of all spans, repeatedly take the most probable one that overlaps no span already taken."""
-    left = []
+    candidates = []
     for first in range(length):
         for size in range(min(scores.shape[1], length - first)):
-            chances = _softmax(scores[first, size].tolist())
-            kind = max(range(len(chances)), key=chances.__getitem__)
+            probabilities = _softmax(scores[first, size].tolist())
+            kind = max(range(len(probabilities)), key=probabilities.__getitem__)
             if kind:
-                left.append((chances[kind], Span(first, first + size + 1, TYPES[kind - 1])))
+                candidates.append((probabilities[kind], Span(first, first + size + 1, TYPES[kind - 1])))
     taken: list[tuple[float, Span]] = []
-    while left:
-        best = max(left, key=lambda one: one[0])
+    while candidates:
+        best = max(candidates, key=lambda candidate: candidate[0])
         taken.append(best)
-        left = [one for one in left if one[1].end <= best[1].start or one[1].start >= best[1].end]
-    return sorted(taken, key=lambda one: one[1])
+        candidates = [
+            candidate
+            for candidate in candidates
+            if candidate[1].end <= best[1].start or candidate[1].start >= best[1].end
+        ]
+    return sorted(taken, key=lambda candidate: candidate[1])
 
 
 @settings(max_examples=60)
 @given(st.integers(0, 10_000), st.lists(st.integers(1, 7), min_size=1, max_size=4), st.integers(1, 9))
-def test_the_decoder_finds_what_a_search_over_all_spans_finds(seed: int, sizes: list[int], longest: int) -> None:
+def test_decoder_equals_a_full_search(seed: int, sizes: list[int], longest: int) -> None:
     torch.manual_seed(seed)
     lengths = tuple(sizes)
     head, mask = _head(longest), _mask(lengths)
@@ -134,12 +138,12 @@ def test_the_decoder_finds_what_a_search_over_all_spans_finds(seed: int, sizes: 
     assert decoded == [[span for _, span in sentence] for sentence in expected]
     for spans in decoded:
         assert all(left.end <= right.start for left, right in pairwise(spans))
-    probable = head.span_probabilities(scores, mask=mask, spans=decoded)
-    for got, sentence in zip(probable, expected, strict=True):
-        assert got == pytest.approx([chance for chance, _ in sentence])
+    probabilities = head.span_probabilities(scores, mask=mask, spans=decoded)
+    for got, sentence in zip(probabilities, expected, strict=True):
+        assert got == pytest.approx([probability for probability, _ in sentence])
 
 
-def test_sure_spans_are_told_apart() -> None:
+def test_nearly_certain_spans_are_distinguished() -> None:
     """In float32 both probabilities would round to 1, and the first span would be taken."""
     scores = torch.zeros(1, 3, 3, 3)
     scores[..., 0] = 9.0
@@ -151,23 +155,23 @@ def test_sure_spans_are_told_apart() -> None:
     assert _head().decode(scores, mask=_mask((3,))) == [[Span(0, 2, "A")]]
 
 
-def test_probabilities_of_any_spans() -> None:
+def test_probabilities_of_arbitrary_spans() -> None:
     torch.manual_seed(3)
     head, mask = _head(longest=2), _mask()
     scores = torch.randn(3, 6, 2, 3, dtype=torch.float64)
-    asked = [[Span(0, 2, "A"), Span(0, 2, "B"), Span(1, 3, "A"), Span(0, 3, "A")], [], [Span(3, 4, "B")]]
-    got = head.span_probabilities(scores, mask=mask, spans=asked)
-    chances = scores.softmax(-1)
-    assert got[0] == pytest.approx([*chances[0, 0, 1, 1:].tolist(), chances[0, 1, 1, 1].item(), 0.0])
-    assert got[0][3] == 0.0, "longer than any of training"
-    assert got[1:] == [[], [pytest.approx(chances[2, 3, 0, 2].item())]]
+    requested = [[Span(0, 2, "A"), Span(0, 2, "B"), Span(1, 3, "A"), Span(0, 3, "A")], [], [Span(3, 4, "B")]]
+    got = head.span_probabilities(scores, mask=mask, spans=requested)
+    probabilities = scores.softmax(-1)
+    assert got[0] == pytest.approx([*probabilities[0, 0, 1, 1:].tolist(), probabilities[0, 1, 1, 1].item(), 0.0])
+    assert got[0][3] == 0.0, "longer than any span in training"
+    assert got[1:] == [[], [pytest.approx(probabilities[2, 3, 0, 2].item())]]
     assert head.span_probabilities(scores, mask=mask, spans=[[], [], []]) == [[], [], []]
-    for wrong in (Span(0, 2, "C"), Span(3, 5, "A"), Span(2, 2, "A"), Span(-1, 1, "A")):
+    for invalid in (Span(0, 2, "C"), Span(3, 5, "A"), Span(2, 2, "A"), Span(-1, 1, "A")):
         with pytest.raises(ValueError, match="in a sentence of 4 characters"):
-            head.span_probabilities(scores, mask=mask, spans=[[], [], [wrong]])
+            head.span_probabilities(scores, mask=mask, spans=[[], [], [invalid]])
 
 
-def test_it_learns_its_gold_by_heart() -> None:
+def test_head_memorises_its_training_data() -> None:
     torch.manual_seed(4)
     head = _head(longest=3, distance=1).float()
     states = torch.randn(3, 6, 3)

@@ -23,7 +23,7 @@ def _scorer(longest: int = LONGEST) -> SpanScorer:
     return scorer
 
 
-def _end(weights: dict[str, Any], name: str, state: list[float]) -> list[float]:
+def _endpoint(weights: dict[str, Any], name: str, state: list[float]) -> list[float]:
     """GELU(W h + b)."""
     summed = [
         math.fsum([bias, *(weight * value for weight, value in zip(row, state, strict=True))])
@@ -32,13 +32,13 @@ def _end(weights: dict[str, Any], name: str, state: list[float]) -> list[float]:
     return [0.5 * x * (1.0 + math.erf(x / math.sqrt(2.0))) for x in summed]
 
 
-def _dot(one: list[float], other: list[float]) -> float:
-    return math.fsum(a * b for a, b in zip(one, other, strict=True))
+def _dot(left: list[float], right: list[float]) -> float:
+    return math.fsum(a * b for a, b in zip(left, right, strict=True))
 
 
-def _plain(weights: dict[str, Any], states: list[list[float]], first: int, last: int, kind: int) -> float:
+def _plain_score(weights: dict[str, Any], states: list[list[float]], first: int, last: int, kind: int) -> float:
     """Compute r_ijt, the score of one span and type."""
-    s, e = _end(weights, "first", states[first]), _end(weights, "last", states[last])
+    s, e = _endpoint(weights, "first", states[first]), _endpoint(weights, "last", states[last])
     form = math.fsum(s[a] * weights["bilinear"][kind][a][b] * e[b] for a in range(WIDTH) for b in range(WIDTH))
     linear = _dot(weights["of_first.weight"][kind], s) + _dot(weights["of_last.weight"][kind], e)
     length = _dot(weights["of_length.weight"][kind], weights["lengths.weight"][last - first])
@@ -47,7 +47,7 @@ def _plain(weights: dict[str, Any], states: list[list[float]], first: int, last:
 
 @pytest.mark.parametrize("block", [2, 3, 64])
 @pytest.mark.parametrize(("length", "longest"), [(1, 3), (2, 3), (5, 1), (7, 3), (4, 9)])
-def test_it_equals_its_formula(length: int, longest: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_equals_the_formula(length: int, longest: int, block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scorers, "_BLOCK", block)
     scorer = _scorer(longest)
     weights: dict[str, Any] = {name: value.tolist() for name, value in scorer.state_dict().items()}
@@ -57,32 +57,32 @@ def test_it_equals_its_formula(length: int, longest: int, block: int, monkeypatc
     for row in range(2):
         for first in range(length):
             for last in range(first, min(first + longest, length)):
-                expected = [_plain(weights, states[row].tolist(), first, last, kind) for kind in range(TYPES + 1)]
+                expected = [_plain_score(weights, states[row].tolist(), first, last, kind) for kind in range(TYPES + 1)]
                 assert got[row, first, last - first].tolist() == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
-def test_gradients_are_the_slopes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_gradients_match_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scorers, "_BLOCK", 2)
     scorer = _scorer()
     names = [name for name, _ in scorer.named_parameters()]
     states = torch.randn(1, 5, INPUTS, dtype=torch.float64, requires_grad=True)
 
     def scores(states: torch.Tensor, *values: torch.Tensor) -> torch.Tensor:
-        given = dict(zip(names, values, strict=True))
-        result: torch.Tensor = torch.func.functional_call(scorer, given, (states,))
+        parameters = dict(zip(names, values, strict=True))
+        result: torch.Tensor = torch.func.functional_call(scorer, parameters, (states,))
         return result
 
     assert torch.autograd.gradcheck(scores, (states, *scorer.parameters()))
 
 
-def test_numbers_of_size_one_stay_so_at_the_start() -> None:
+def test_unit_scale_is_kept_at_initialisation() -> None:
     torch.manual_seed(0)
     scorer = SpanScorer(inputs=64, width=150, n_types=4, longest=5, dropout=0.0)
     form = scorer._form(torch.randn(2, 50, 150), torch.randn(2, 54, 150), 5)
     assert 0.5 < form.std().item() < 2.0
 
 
-def test_everything_learns_and_what_is_dropped_is_dropped() -> None:
+def test_every_parameter_learns_and_dropout_is_applied() -> None:
     scorer = _scorer().train()
     states = torch.randn(2, 6, INPUTS, dtype=torch.float64)
     scores = scorer(states)
@@ -92,10 +92,10 @@ def test_everything_learns_and_what_is_dropped_is_dropped() -> None:
         assert parameter.grad is not None and parameter.grad.any()
 
 
-def test_padding_changes_nothing(assert_blind_to_padding: Callable[..., None]) -> None:
+def test_padding_changes_nothing(assert_ignores_padding: Callable[..., None]) -> None:
     """Compares only spans within their sentence; scores of longer spans have no meaning."""
     scorer = _scorer(longest=1).float()
-    assert_blind_to_padding(lambda states, mask: scorer(states).squeeze(2), INPUTS, zero_at_padding=False)
+    assert_ignores_padding(lambda states, mask: scorer(states).squeeze(2), INPUTS, zero_at_padding=False)
     longer = _scorer().float()
     states = torch.randn(1, 4, INPUTS)
     padded = torch.cat((states, 1e3 * torch.randn(1, 3, INPUTS)), dim=1)

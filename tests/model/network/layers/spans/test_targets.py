@@ -26,12 +26,12 @@ def sentences(draw: st.DrawFn) -> tuple[int, list[Span]]:
     return n_characters, [Span(start, end, kind) for start, end, kind in pairs if kind is not None]
 
 
-def _batch(given_sentences: list[tuple[int, list[Span]]], scheme: TagScheme) -> tuple[torch.Tensor, torch.Tensor]:
+def _batch(batch: list[tuple[int, list[Span]]], scheme: TagScheme) -> tuple[torch.Tensor, torch.Tensor]:
     """Tag ids, with noise at padding, and the mask."""
     labels = LabelSet.of(TYPES, scheme=scheme)
-    longest = max(n_characters for n_characters, _ in given_sentences)
-    ids, mask = torch.randint(0, len(labels.tags), (len(given_sentences), longest)), []
-    for row, (n_characters, spans) in enumerate(given_sentences):
+    longest = max(n_characters for n_characters, _ in batch)
+    ids, mask = torch.randint(0, len(labels.tags), (len(batch), longest)), []
+    for row, (n_characters, spans) in enumerate(batch):
         tags = spans_to_tags(spans, n_characters=n_characters, scheme=scheme)
         ids[row, :n_characters] = torch.tensor([labels.tag_ids()[tag] for tag in tags])
         mask.append([place < n_characters for place in range(longest)])
@@ -44,7 +44,7 @@ def _spans(index: SpanIndex) -> list[tuple[int, Span]]:
 
 
 @given(st.lists(sentences(), min_size=1, max_size=4), st.sampled_from(SCHEMES))
-def test_the_spans_are_those_of_the_tags(batch: list[tuple[int, list[Span]]], scheme: TagScheme) -> None:
+def test_gold_spans_equal_those_of_the_tags(batch: list[tuple[int, list[Span]]], scheme: TagScheme) -> None:
     gold = GoldSpans(LabelSet.of(TYPES, scheme=scheme))
     expected = [(row, span) for row, (_, spans) in enumerate(batch) for span in spans]
     assert _spans(gold(*_batch(batch, scheme))) == expected
@@ -53,11 +53,11 @@ def test_the_spans_are_those_of_the_tags(batch: list[tuple[int, list[Span]]], sc
         assert repair_spans(spans_to_tags(spans, n_characters=n_characters, scheme=labels.scheme)) == spans
 
 
-def test_what_it_knows_of_tags_is_not_kept_with_the_weights() -> None:
+def test_tag_tables_are_not_saved_with_the_weights() -> None:
     assert GoldSpans(LabelSet.of(TYPES, scheme="BMES")).state_dict() == {}
 
 
-def _plain(
+def _plain_targets(
     n_characters: int, spans: list[Span], *, longest: int, smoothing: float, distance: int
 ) -> dict[tuple[int, int, str], float]:
     """Map (first, last, type) to its target probability, by looping over all spans."""
@@ -66,14 +66,14 @@ def _plain(
         first, last = span.start, span.end - 1
         if last - first >= longest:
             continue
-        kept = 1.0
+        remaining = 1.0
         for i in range(n_characters):
             for j in range(i, min(i + longest, n_characters)):
-                away = abs(i - first) + abs(j - last)
-                if 1 <= away <= distance:
-                    shares[i, j, span.label] += smoothing / distance / (4 * away)
-                    kept -= smoothing / distance / (4 * away)
-        shares[first, last, span.label] += kept
+                offset = abs(i - first) + abs(j - last)
+                if 1 <= offset <= distance:
+                    shares[i, j, span.label] += smoothing / distance / (4 * offset)
+                    remaining -= smoothing / distance / (4 * offset)
+        shares[first, last, span.label] += remaining
     return shares
 
 
@@ -83,7 +83,7 @@ def _plain(
     st.sampled_from([0.0, 0.1, 0.3, 0.99]),
     st.integers(1, 4),
 )
-def test_boundary_smoothing_is_that_of_plain_loops(
+def test_boundary_smoothing_equals_plain_loops(
     batch: list[tuple[int, list[Span]]], longest: int, smoothing: float, distance: int
 ) -> None:
     ids, mask = _batch(batch, "BMES")
@@ -99,7 +99,7 @@ def test_boundary_smoothing_is_that_of_plain_loops(
     assert targets.min() > -1e-12 and targets.max() < 1 + 1e-12, "also where entities touch"
     assert not targets[~within][:, NO_ENTITY + 1 :].any(), "nothing beyond a sentence"
     for row, (n_characters, spans) in enumerate(batch):
-        expected = _plain(n_characters, spans, longest=longest, smoothing=smoothing, distance=distance)
+        expected = _plain_targets(n_characters, spans, longest=longest, smoothing=smoothing, distance=distance)
         short = [span for span in spans if span.end - span.start <= longest]
         # The mass of each entity is 1, however it is spread.
         assert targets[row, ..., NO_ENTITY + 1 :].sum().item() == pytest.approx(len(short))
@@ -109,8 +109,8 @@ def test_boundary_smoothing_is_that_of_plain_loops(
                 assert got == pytest.approx([expected[first, first + size, kind] for kind in TYPES], abs=1e-12)
 
 
-def test_the_figures_of_one_entity() -> None:
-    """D = 1 gives an entity's four neighbours ε / 4 each, D = 2 has ε / 8 and ε / 16."""
+def test_smoothing_of_one_entity_has_the_expected_values() -> None:
+    """D = 1 gives each of an entity's four neighbours ε / 4; D = 2 gives ε / 8 and ε / 16."""
     within = torch.ones(1, 12, 6, dtype=torch.bool) & (torch.arange(12)[:, None] + torch.arange(6) < 12)
     gold = SpanIndex(*(torch.tensor([value]) for value in (0, 4, 6, 1)))
     one, two = (
