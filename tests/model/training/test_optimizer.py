@@ -79,5 +79,5 @@ def test_the_rate_rises_then_falls_and_is_never_zero(total: int, warmup: float) 
     assert rates[: peak + 1] == sorted(rates[: peak + 1])
     assert rates[peak:] == sorted(rates[peak:], reverse=True)
     falls = [left - right for left, right in zip(rates[peak:], rates[peak + 1 :], strict=False)]
-    assert falls == pytest.approx([falls[0]] * len(falls)) if falls else True
+    assert falls == pytest.approx(falls[:1] * len(falls))
     assert schedule.get_last_lr() == [0.0]

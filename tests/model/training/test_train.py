@@ -46,10 +46,10 @@ from ssmi.pipeline.contract.storage.digests import SEAL, digest_json
 from tests.reporters import RecordingReporter
 
 Make = Callable[..., Any]
-PLAIN = dict.fromkeys(
-    (f"model__{part}" for part in ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")), False
-)
-PLAIN = {**PLAIN, "model__gmi": "none"}
+PLAIN = {
+    **{f"model__{part}": False for part in ("can", "lmi", "mlp1", "gru", "layer_norm", "mlp2", "biaffine")},
+    "model__gmi": "none",
+}
 """A network of encoder, boundaries and CRF only."""
 
 
