@@ -10,7 +10,7 @@ from ssmi.pipeline.features.text.blanks import visible_sentences
 from ssmi.pipeline.readers import read_sentences
 
 
-def test_dev_that_is_cut_from_train_is_written_like_a_file_of_its_own(project: Any) -> None:
+def test_a_dev_split_cut_from_train_is_written_like_a_separate_file(project: Any) -> None:
     project.raw("dev").unlink()
     sentences = list(visible_sentences(*read_sentences(project.raw("train"))))
     outcome = project.ssmi(
