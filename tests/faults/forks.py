@@ -36,7 +36,7 @@ with Client({address!r}) as other:
     other.send((os.getcwd(), sys.argv[1:]))
     sys.exit(other.recv())
 """
-"""``ssmi-cli`` for a ``dvc``: has the command run in a fork too, and exits with its code."""
+"""``ssmi-cli`` for a ``dvc``: requests a fork that runs the command, and exits with its code."""
 
 Program = Callable[[Path, Sequence[str]], None]
 
@@ -58,7 +58,7 @@ def dvc(folder: Path, arguments: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Command:
-    """A command in a project's folder, killed at its ``nth`` operation there; 0 lets it live."""
+    """A command in a project's folder, killed at its ``nth`` operation there; 0 for not at all."""
 
     program: Program
     arguments: Sequence[str]
@@ -84,7 +84,7 @@ class Forks:
     _running: list[tuple[Command, BaseProcess]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Start to serve the commands that a ``dvc`` asks for."""
+        """Start to serve the commands that a ``dvc`` requests."""
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__, *_IMPORTED])
         self._counter = self._context.Value("q", 0)
@@ -127,7 +127,7 @@ def _code_of(process: BaseProcess) -> int:
     process.join(_SECONDS)
     if process.exitcode is None:
         process.kill()
-        raise TimeoutError(f"a command was at work for over {_SECONDS:.0f} seconds")
+        raise TimeoutError(f"a command ran for over {_SECONDS:.0f} seconds")
     return process.exitcode
 
 
@@ -147,8 +147,8 @@ def _live(command: Command, counter: Any, killing: Sequence[int], path_prefix: s
             return
         counter.value += 1
         if counter.value == command.nth:
-            for one in (*killing, process):
-                os.kill(one, signal.SIGKILL)
+            for pid in (*killing, process):
+                os.kill(pid, signal.SIGKILL)
 
     sys.addaudithook(kill_at_nth)
     command.program(command.folder, command.arguments)

@@ -14,7 +14,7 @@ _PIECES = (
 )  # fmt: skip
 
 
-def broken(body: bytes, rng: random.Random) -> bytes:
+def mutated(body: bytes, rng: random.Random) -> bytes:
     """A copy with one to eight changes."""
     changed = bytearray(body)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
