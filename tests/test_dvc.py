@@ -267,7 +267,7 @@ def _contents(project: Any) -> dict[str, bytes]:
 
 
 def test_the_documented_command_restores_the_demo_after_an_experiment(repository_copy: Any, repository: Path) -> None:
-    """The committed dvc.lock is from another processor and git has no user name; the commands are those of the page."""
+    """The committed dvc.lock is from another processor and git has no user name; the commands are from the guide."""
     project = repository_copy
     _commit_lock_of_another_processor(project)
     _git(project, "config", "--unset", "user.name")

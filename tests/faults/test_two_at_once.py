@@ -26,7 +26,7 @@ def _wait_for(process: subprocess.Popen[str], text: str) -> str:
 
 @pytest.fixture
 def building(project: Any) -> Iterator[FileLock]:
-    """Make it seem that another build of the project is running; yields its lock."""
+    """Simulate another running build of the project; yields its lock."""
     locks = project.root / ".ssmi" / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / "features.lock")

@@ -1,4 +1,4 @@
-"""Broken copies of good files: bits, bytes, numbers and stretches are changed, removed or doubled."""
+"""Mutated copies of good files: bits, bytes, numbers and ranges are changed, removed or doubled."""
 
 from __future__ import annotations
 

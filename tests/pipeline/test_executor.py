@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import MAX_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
 from tests.dask_scheduler import address_in
 
-# Several parts and every kind of work on them, including the encoder over sentences.
+# Several parts and every kind of task, including encoding sentences.
 BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
 BUILD = (*BUILD, "-S", "embed.context=sentence")
 

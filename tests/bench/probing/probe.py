@@ -20,7 +20,7 @@ from ssmi.model import hardware
 from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, Difference, System, compare
 from tests.bench.probing.linear_tagger import FoldTagger, Indices
-from tests.bench.probing.readings import Matrix, Readings, read_readings, reading_of, same_sentences
+from tests.bench.probing.readings import Matrix, Readings, have_same_sentences, read_readings, reading_of
 
 ROOT = Path(__file__).resolve().parents[3]
 SHRINKAGES = (0.003, 0.03, 0.1)
@@ -144,7 +144,7 @@ def main() -> None:
         projects = {name: read_readings(folder, options.dataset) for name, folder in folders.items()}
         first = projects[""]
         for name, other in projects.items():
-            if not same_sentences(first, other):
+            if not have_same_sentences(first, other):
                 parser.error(f"{name}: other sentences or tags of {options.dataset} than in {options.project}")
         print(
             f"{options.dataset}: {len(first.split):,} sentences, {len(first.split.token_ids):,} characters", flush=True

@@ -105,7 +105,7 @@ def encoding(project: Path, words: Sequence[str]) -> float:
     encoder = find_encoder(encoder_params.name, revision=encoder_params.revision, root=project, reporter=Silent())
     states = open_encoder(encoder.path, encoder.digest).states
     chunk = sorted(words, key=len)
-    isolated_vectors(chunk[:8], states)  # loads what the encoder needs
+    isolated_vectors(chunk[:8], states)  # one-time loading of the encoder
     start = time.process_time()
     isolated_vectors(chunk, states)
     return (time.process_time() - start) / len(chunk)

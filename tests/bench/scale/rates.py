@@ -70,7 +70,7 @@ def sleep_on_dask(folder: Path, *, n_tasks: int, seconds: float, n_workers: int)
         Client(address) as client,
     ):
         client.wait_for_workers(n_workers)
-        for n in (4 * n_workers, n_tasks):  # the first pass loads what is loaded once
+        for n in (4 * n_workers, n_tasks):  # the first pass includes one-time loading
             start = time.monotonic()
             tasks = [Sleep(seconds)] * n
             for _ in executor.map(Work(sleep, tasks, [1] * n, "sleep", "tasks"), Silent()):
@@ -144,7 +144,7 @@ def _dask(folder: Path, n: int) -> tuple[float, float, float]:
         with open_executor(scheduler=address) as executor:
             tasks = tasks_in(folder, n)
             run = lambda part_of_tasks: list(executor.map(_work(part_of_tasks), Silent()))  # noqa: E731
-            run(tasks[:20])  # loads what is loaded once
+            run(tasks[:20])  # one-time loading
             idle = _cpu_when_idle(scheduler)
             before, start, wall_start = _cpu_of(scheduler), time.process_time(), time.monotonic()
             run(tasks)

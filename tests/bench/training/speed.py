@@ -127,7 +127,7 @@ def product_shares(side: Side, n_steps: int) -> list[float]:
         start = time.thread_time()
         side.train_on(batch)
         seconds = time.thread_time() - start
-        products.append(seconds_of_products(side.network, batch))  # before and after, since other load comes and goes
+        products.append(seconds_of_products(side.network, batch))  # before and after, since other load varies
         shares.append(statistics.mean(products) / seconds)
     torch.set_num_threads(before)
     return shares

@@ -1,4 +1,4 @@
-"""Arguments of the command line with a syntax of their own."""
+"""Command-line arguments that are parsed by this program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The program's own file formats, as they may come from somebody else's project or run."""
+"""The program's own file formats, as they may come from another user's project or run."""
 
 from __future__ import annotations
 

@@ -48,7 +48,7 @@ def test_unusable_user_dictionaries_are_refused(tmp_path: Path) -> None:
 
 
 def test_jieba_prints_nothing_and_neither_reads_nor_writes_a_cache(tmp_path: Path) -> None:
-    """A cache planted where jieba keeps its own, with a dictionary that would not cut the text, is not read."""
+    """A cache at jieba's usual paths, with a dictionary that would not cut the text, is not read."""
     temporary, home = tmp_path / "shared", tmp_path / "home"
     places = [temporary / "jieba.cache", home / "jieba.cache", home / "ssmi" / "jieba" / "jieba.cache"]
     planted = marshal.dumps(({"来到北京": 1_000_000}, 1_000_000))

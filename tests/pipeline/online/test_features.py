@@ -366,12 +366,17 @@ def _write_words(path: Path) -> None:
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str, type[SsmiError], str]] = {
-    "another encoder": (_append, "encoder/vocab.txt", StaleArtifactError, "encoder .*encoder is"),
-    "no encoder": (_remove, "encoder", MissingResourceError, "lacks config.json"),
-    "a changed matrix": (_append, "artifacts/vocab/vectors.npy", StaleArtifactError, "npy is .* its manifest says"),
-    "a lost map": (_remove, "artifacts/embed/tiny/alignment.safetensors", StaleArtifactError, "alignment.* is missing"),
-    "nothing counted": (_remove, "artifacts/pmi/tiny", MissingResourceError, "tiny: not built"),
-    "a needless user dictionary": (
+    "changed encoder": (_append, "encoder/vocab.txt", StaleArtifactError, "encoder .*encoder is"),
+    "missing encoder": (_remove, "encoder", MissingResourceError, "lacks config.json"),
+    "changed matrix": (_append, "artifacts/vocab/vectors.npy", StaleArtifactError, "npy is .* its manifest says"),
+    "missing alignment": (
+        _remove,
+        "artifacts/embed/tiny/alignment.safetensors",
+        StaleArtifactError,
+        "alignment.* is missing",
+    ),
+    "missing PMI counts": (_remove, "artifacts/pmi/tiny", MissingResourceError, "tiny: not built"),
+    "unneeded user dictionary": (
         _write_words,
         "words.txt",
         StaleArtifactError,

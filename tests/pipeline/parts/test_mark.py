@@ -1,4 +1,4 @@
-"""A part's mark: written last, and valid only for the same task and while the part's files are unchanged."""
+"""The mark of a part is written last, and valid only for the same task and while the part's files are unchanged."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_workers_with_separate_folders_give_the_serial_bytes(
 
 
 class InterruptedWorkers(Serial):
-    """Workers that are stopped after ``n`` parts, run in this process but exchanging files through the storage."""
+    """Workers in this process that exchange files through the storage and are interrupted after ``n`` parts."""
 
     is_local = False
 

@@ -85,7 +85,7 @@ def test_missing_drivers_are_reported_in_one_line(url: str, error: type[Exceptio
 
 @pytest.mark.parametrize("scheme", sorted(PACKAGES.keys() - {"http", "https"}))
 def test_the_package_of_a_missing_driver_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This also holds where the package is installed: an entry of None in ``sys.modules`` prevents its import."""
+    """This also applies if the package is installed: an entry of None in ``sys.modules`` prevents its import."""
     monkeypatch.setitem(sys.modules, PACKAGES[scheme], None)
     with pytest.raises(MissingResourceError) as caught:
         open_folder(f"{scheme}://host/folder", what="--storage")
@@ -156,7 +156,7 @@ def test_missing_storage_is_not_treated_as_empty(url: str) -> None:
 
 
 def test_failing_to_list_a_folder_is_an_error(tmp_path: Path) -> None:
-    """Also for nested folders; a name too long for the file system stands for any of its failures."""
+    """Also for nested folders; a name too long for the file system represents any of its failures."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_bytes(b"1")
     assert RemoteFolder(tmp_path.as_uri()).sizes() == {"a/b/c": 1}

@@ -22,7 +22,7 @@ MakeStage = Callable[[str], Path]
 
 @pytest.fixture
 def make_stage(tmp_path: Path) -> MakeStage:
-    """A function that makes a finished folder whose files hold a given text."""
+    """A function that makes a finished folder whose files contain a given text."""
 
     def make_stage(text: str) -> Path:
         folder = tmp_path / f"made-{text}"

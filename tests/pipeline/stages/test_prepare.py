@@ -33,5 +33,5 @@ def test_a_dev_split_cut_from_train_is_written_like_a_separate_file(project: Any
     assert len(lines["dev"]) <= round(len(sentences) * 0.3)
     assert lines["train"] == sorted(lines["train"]) and lines["dev"] == sorted(lines["dev"])
     assert sorted(lines["train"] + lines["dev"]) == [sentence.line for sentence in sentences]
-    # Temporary files are gone.
+    # Temporary files were removed.
     assert {path.name for path in folder.iterdir()} == {"train", "dev", "test", "manifest.json"}

@@ -112,7 +112,7 @@ def test_text_is_read_as_it_was_written(words, width, header, line_end, data, tm
     (tmp_path / "v.txt").write_bytes("".join(line + line_end for line in lines).encode())
     table = read_vectors(tmp_path / "v.txt")
     expected = ["".join(word) for word in words]
-    # a byte order mark before the very first word of a headless file cannot be told from one that belongs to it
+    # a byte order mark before the first word of a headless file cannot be distinguished from one that belongs to it
     if not header:
         expected[0] = expected[0].removeprefix("\ufeff")
     if expected[0]:

@@ -48,7 +48,7 @@ def first(machine: Machine) -> ssmi.Project:
 def test_other_texts_of_the_same_name_are_refused_without_force(
     first: ssmi.Project, machine: Machine, place: str
 ) -> None:
-    """This holds even for an equal path, which on another machine is another place."""
+    """This also applies to an equal path, which on another machine is a different folder."""
     before, second = _stored(first), machine("two")
     _write(second, place, "陈思远任公司董事长。\n")
     for build in (
@@ -112,7 +112,7 @@ def test_local_features_are_not_replaced_by_those_of_another_corpus(
     assert "laws: the features here are those of the corpus texts/laws, and those in file:" in refused.value.message
     assert refused.value.message.endswith("of the corpus data/laws") and prepared.read_bytes() == before
     assert "remove artifacts/prepare/laws to take what the storage holds" in refused.value.next_step
-    # A corpus fetched from the storage and since built anew is still the same corpus.
+    # A corpus fetched from the storage and built again is still the same corpus.
     (second.root / "artifacts").rename(tmp_path / "artifacts")
     second.fetch_features("laws")
     _write(first, "data/laws", "王小明在北京。\n")
