@@ -43,7 +43,7 @@ TAGGING = (
 Gold = tuple[tuple[str, ...], tuple[Span, ...]]
 
 
-# A busy machine is slow, which says nothing about the code under test.
+# Time limits of examples would fail on a busy machine.
 settings.register_profile("any-machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any-machine")
 
@@ -234,7 +234,7 @@ def built_once(pristine_project: Project, tmp_path_factory: pytest.TempPathFacto
 
 @pytest.fixture
 def project(built_once: Project, tmp_path: Path) -> Project:
-    """A built project for one test; nothing in it depends on the place it was copied from."""
+    """A built project for one test; nothing in it depends on the original folder."""
     return _copy(built_once, tmp_path)
 
 
@@ -269,7 +269,7 @@ def _copy(project: Project, parent: Path) -> Project:
 
 
 def _choose_sentences() -> dict[str, list[Gold]]:
-    """Return 60, 12 and 12 sentences: from the embedded sample, and of kinds that it lacks."""
+    """Return 60, 12 and 12 sentences: from the embedded sample, and special cases that it lacks."""
     chosen = {split: _short(split, count) for split, count in (("train", 54), ("dev", 11), ("test", 11))}
     return {
         "train": [*chosen["train"], *_awkward(), _longer_than_any_window(chosen["train"])],
@@ -318,14 +318,14 @@ def _as_bmes(sentences: Iterable[Gold]) -> str:
 
 
 def _write_vectors(path: Path, texts: Sequence[str]) -> None:
-    """Write word2vec text: two of three words of the texts, words they lack, and rows that a vocabulary drops."""
+    """Write word2vec text: two of three words of the texts, other words, and rows that a vocabulary drops."""
     import rjieba
 
     engine = rjieba.Jieba()
     cut = dict.fromkeys(word for text in texts for word in engine.cut(text, True) if len(word) > 1 and word.strip())
     words = [word for index, word in enumerate(cut) if index % 3][:280]
     words += ["𠮷野", "疫苗", "野家吃", "长江大桥", "南京市", "熊猫", "测试集", "这个词有整整十一个汉字", "单"]
-    # Some characters need more candidates than a set and the negatives take.
+    # Some characters need more candidates than a set and its negatives together.
     words += [left + right for left in "公司董事" for right in "大中国人学会业长年生于任"] + ["公司", "董事长"]
     rows = [f"{word} {' '.join(f'{value:.5f}' for value in _vector(word))}" for word in dict.fromkeys(words)]
     rows += [rows[0], "零向量 " + " ".join(["0"] * DIMENSIONS)]
@@ -333,7 +333,7 @@ def _write_vectors(path: Path, texts: Sequence[str]) -> None:
 
 
 def _vector(word: str) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """A separate direction for each word, except that words beginning with 公 or 董 are close together."""
+    """Return a random direction per word; words beginning with 公 or 董 are close together."""
     seed = int.from_bytes(hashlib.blake2b(word.encode(), digest_size=8).digest(), "big")
     direction = np.random.default_rng(seed).normal(size=DIMENSIONS)
     return direction + 2 if word[0] in "公董" else direction
@@ -481,7 +481,7 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
 
     def call(file: Path, hash_: str = "", *arguments: str) -> str:
         options = ["--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}", *root]
-        done = subprocess.run(
+        completed = subprocess.run(
             [
                 browser,
                 *options,
@@ -493,7 +493,7 @@ def browse(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
             timeout=1200,
             check=False,
         )
-        assert done.returncode == 0, done.stderr.decode(errors="replace")
-        return done.stdout.decode("utf-8")
+        assert completed.returncode == 0, completed.stderr.decode(errors="replace")
+        return completed.stdout.decode("utf-8")
 
     return call

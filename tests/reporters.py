@@ -1,4 +1,4 @@
-"""A reporter for tests of what users are told."""
+"""A reporter for tests of messages and progress."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssmi.pipeline.contract.progress import Advance, Silent
 
 @dataclass
 class RecordedTask:
-    """A task as far as it came."""
+    """The progress of a task."""
 
     total: int
     unit: str
@@ -20,7 +20,7 @@ class RecordedTask:
 
 @dataclass
 class RecordingReporter(Silent):
-    """A reporter that records its notes and, by label, its tasks; tasks with the same label are added up."""
+    """A reporter that records notes and, by label, tasks; tasks with the same label are added up."""
 
     notes: list[str] = field(default_factory=list)
     tasks: dict[str, RecordedTask] = field(default_factory=dict)

@@ -7,14 +7,14 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("pipeline", "model", "ssmi", "cli")
+FOLDERS = ("pipeline", "model", "ssmi", "cli")
 
 
 def _modules() -> list[Path]:
     """Return the files with code, relative to the repository; the links in ``ssmi`` lead to files already listed."""
-    files = (path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py")))
-    real = (path.relative_to(ROOT) for path in files if path.resolve() == path)
-    return [path for path in real if path.name != "__init__.py" or _defines_something(path)]
+    files = (path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py")))
+    without_links = (path.relative_to(ROOT) for path in files if path.resolve() == path)
+    return [path for path in without_links if path.name != "__init__.py" or _defines_something(path)]
 
 
 def _defines_something(path: Path) -> bool:
@@ -33,18 +33,20 @@ def _covered_by() -> dict[str, list[str]]:
     return {module: tests for table in tables.values() for module, tests in table.items()}
 
 
-def test_every_module_has_its_tests() -> None:
-    listed = _covered_by()
+def test_every_module_has_tests() -> None:
+    covered = _covered_by()
     modules = _modules()
     assert len(modules) > 150
-    missing = [str(path) for path in modules if not (ROOT / _test_of(path)).is_file() and str(path) not in listed]
-    assert not missing, f"no test file of their name, and not in tests/covered_by.toml: {missing}"
+    missing = [str(path) for path in modules if not (ROOT / _test_of(path)).is_file() and str(path) not in covered]
+    assert not missing, f"modules without a test file that tests/covered_by.toml does not list: {missing}"
 
 
-def test_the_list_holds_nothing_else() -> None:
+def test_covered_by_lists_only_modules_without_a_test_file() -> None:
     modules = {str(path): path for path in _modules()}
     for module, tests in _covered_by().items():
-        assert module in modules, f"{module}: in tests/covered_by.toml, but there is no such module"
-        assert not (ROOT / _test_of(modules[module])).is_file(), f"{module}: has a test file of its own by now"
+        assert module in modules, f"{module}: listed in tests/covered_by.toml, but does not exist"
+        assert not (ROOT / _test_of(modules[module])).is_file(), (
+            f"{module}: listed in tests/covered_by.toml, but has a test file"
+        )
         assert tests, module
         assert not [test for test in tests if not (ROOT / test).is_file()], f"{module}: {tests}"

@@ -30,7 +30,7 @@ def stages(repository: Path) -> dict[str, dict[str, Any]]:
 # --- dvc.yaml and the program ---------------------------------------------------------------------------------------
 
 
-def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: Path) -> None:
+def test_stage_names_agree_everywhere(stages: dict[str, dict[str, Any]], repository: Path) -> None:
     assert set(features.commands) == {"build", "run", *STAGE_NAMES}
     assert list(stages) == [*STAGE_NAMES, "train"]
     files = {path.stem for path in (repository / "pipeline" / "stages").glob("*.py")}
@@ -42,7 +42,7 @@ def test_one_name_in_five_places(stages: dict[str, dict[str, Any]], repository: 
         assert name in get_stage(name).sections
 
 
-def test_the_guide_says_what_dvc_yaml_says(stages: dict[str, dict[str, Any]], repository: Path) -> None:
+def test_the_guide_describes_stages_as_dvc_yaml_does(stages: dict[str, dict[str, Any]], repository: Path) -> None:
     table = re.findall(
         r"^\| `(\w+)` \| (.*?) \| .* \|$", (repository / "docs" / "guides" / "features.md").read_text("utf-8"), re.M
     )
@@ -58,9 +58,9 @@ def test_every_section_of_params_yaml_is_read_by_a_stage(stages: dict[str, dict[
 
 
 def _run(project: Any, *command: str) -> str:
-    done = subprocess.run(command, cwd=project.root, env=project.environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    completed = subprocess.run(command, cwd=project.root, env=project.environment, capture_output=True, text=True)
+    assert completed.returncode == 0, completed.stdout + completed.stderr
+    return completed.stdout
 
 
 def _dvc(project: Any, *arguments: str) -> str:
@@ -102,22 +102,22 @@ def _up_to_date(status: str) -> bool:
     return "up to date" in status
 
 
-def test_dvc_repro_builds_what_features_build_builds(reproduced: Any, built_once: Any) -> None:
+def test_dvc_repro_and_features_build_give_the_same_files(reproduced: Any, built_once: Any) -> None:
     features = {name: digest for name, digest in reproduced.artifacts().items() if not name.startswith("train")}
     assert {name: digest for name, digest in features.items() if name != ".gitignore"} == built_once.artifacts()
     assert (reproduced.root / "artifacts" / "train" / "tiny" / "metrics.json").is_file()
     assert reproduced.build().built == set()
 
 
-def test_a_second_repro_finds_nothing_to_do(reproduced: Any) -> None:
-    said = _dvc(reproduced, "repro")
-    assert _up_to_date(said)
-    assert not re.search(r"Running stage", said)
+def test_a_second_repro_does_nothing(reproduced: Any) -> None:
+    output = _dvc(reproduced, "repro")
+    assert _up_to_date(output)
+    assert not re.search(r"Running stage", output)
     assert _git(reproduced, "status", "--porcelain") == ""
 
 
-def test_another_version_of_a_stage_is_seen_and_its_raw_files_too(of_my_own: Any) -> None:
-    project = of_my_own
+def test_dvc_detects_another_stage_version_and_changed_raw_files(repository_copy: Any) -> None:
+    project = repository_copy
     assert _up_to_date(_dvc(project, "status"))
     path = project.root / "dvc.yaml"
     written = path.read_text(encoding="utf-8")
@@ -135,7 +135,7 @@ def test_another_version_of_a_stage_is_seen_and_its_raw_files_too(of_my_own: Any
     assert "prepare@tiny" in _dvc(project, "status")
 
 
-def test_features_build_tells_dvc(reproduced: Any) -> None:
+def test_features_build_records_its_outputs_in_dvc(reproduced: Any) -> None:
     reproduced.set("selection", threshold=0.3)
     assert not _up_to_date(_dvc(reproduced, "status", *FEATURES))
     outcome = reproduced.build()
@@ -147,7 +147,7 @@ def test_features_build_tells_dvc(reproduced: Any) -> None:
     assert not _up_to_date(_dvc(reproduced, "status", *FEATURES))
 
 
-HOLDING_DVC = """
+HOLD_DVC_LOCK = """
 import sys
 from dvc.repo import Repo
 with Repo(".").lock:
@@ -156,10 +156,10 @@ with Repo(".").lock:
 """
 
 
-def test_features_build_beside_a_running_dvc_is_done_and_says_what_is_not_recorded(of_my_own: Any) -> None:
-    project = of_my_own
+def test_features_build_reports_what_a_running_dvc_keeps_it_from_recording(repository_copy: Any) -> None:
+    project = repository_copy
     running = subprocess.Popen(
-        [sys.executable, "-W", "ignore", "-c", HOLDING_DVC],
+        [sys.executable, "-W", "ignore", "-c", HOLD_DVC_LOCK],
         cwd=project.root,
         env=dict(project.environment),
         stdin=subprocess.PIPE,
@@ -176,42 +176,42 @@ def test_features_build_beside_a_running_dvc_is_done_and_says_what_is_not_record
     assert project.build().stderr == ""
 
 
-def test_two_builds_that_find_all_current_both_end_well(of_my_own: Any) -> None:
-    project = of_my_own
-    both = [project.start("features", "build") for _ in range(2)]
-    for process in both:
+def test_two_concurrent_builds_of_current_features_succeed(repository_copy: Any) -> None:
+    project = repository_copy
+    processes = [project.start("features", "build") for _ in range(2)]
+    for process in processes:
         with process:
-            _, said = process.communicate(timeout=1200)
+            _, stderr = process.communicate(timeout=1200)
         assert process.returncode == 0
-        assert [line for line in said.splitlines() if not line.startswith("waiting: ")] == []
+        assert [line for line in stderr.splitlines() if not line.startswith("waiting: ")] == []
     assert _up_to_date(_dvc(project, "status"))
 
 
 @pytest.mark.heavy
-def test_two_repros_end_in_what_one_builds(of_my_own: Any) -> None:
+def test_two_concurrent_repros_give_the_result_of_one(repository_copy: Any) -> None:
     """DVC refuses the second, or lets it run the remaining stages; the result is the same as after one."""
-    project = of_my_own
+    project = repository_copy
     project.set("selection", threshold=0.4)
     command = [sys.executable, "-m", "dvc", "repro"]
-    both = [
+    processes = [
         subprocess.Popen(
             command, cwd=project.root, env=dict(project.environment), stdout=subprocess.PIPE, stderr=subprocess.STDOUT
         )
         for _ in range(2)
     ]
-    for process in both:
+    for process in processes:
         process.communicate(timeout=1200)
-    assert 0 in {process.returncode for process in both}
+    assert 0 in {process.returncode for process in processes}
     _dvc(project, "repro")
-    together = project.artifacts()
+    after_two = project.artifacts()
     assert project.build("--force").built == set(STAGE_NAMES)
     assert {name: digest for name, digest in project.artifacts().items() if not name.startswith("train")} == {
-        name: digest for name, digest in together.items() if not name.startswith("train")
+        name: digest for name, digest in after_two.items() if not name.startswith("train")
     }
 
 
-def test_train_tells_dvc(of_my_own: Any) -> None:
-    project = of_my_own
+def test_train_records_its_outputs_in_dvc(repository_copy: Any) -> None:
+    project = repository_copy
     project.set("train", seed=7)
     assert "train@tiny" in _dvc(project, "status")
     outcome = project.ssmi("train", "-S", "train.seed=8")
@@ -229,15 +229,15 @@ def test_train_tells_dvc(of_my_own: Any) -> None:
 def test_an_experiment_runs_and_is_listed(reproduced: Any) -> None:
     _git(reproduced, "checkout", "--quiet", ".")
     _dvc(reproduced, "checkout", "--force", "--quiet")
-    said = _dvc(reproduced, "exp", "run", "-S", "selection.threshold=0.6", "--name", "higher")
-    ran = re.findall(r"Running stage '(\w+)", said)
-    assert ran == ["selection", "shards", "train"]
-    shown = _dvc(reproduced, "exp", "show", "--csv")
-    assert "higher" in shown and "selection.threshold" in shown and "dev.f1" in shown
+    output = _dvc(reproduced, "exp", "run", "-S", "selection.threshold=0.6", "--name", "higher")
+    stages = re.findall(r"Running stage '(\w+)", output)
+    assert stages == ["selection", "shards", "train"]
+    documented = _dvc(reproduced, "exp", "show", "--csv")
+    assert "higher" in documented and "selection.threshold" in documented and "dev.f1" in documented
 
 
 @pytest.fixture
-def of_my_own(reproduced: Any, copy_project: Any, tmp_path: Path) -> Any:
+def repository_copy(reproduced: Any, copy_project: Any, tmp_path: Path) -> Any:
     """A writable copy of the repository, as committed."""
     project = copy_project(reproduced, tmp_path)
     _git(project, "checkout", "--quiet", ".")
@@ -250,7 +250,7 @@ def _lock(project: Any) -> dict[str, Any]:
     return lock
 
 
-def _commit_what_another_processor_built(project: Any) -> None:
+def _commit_lock_of_another_processor(project: Any) -> None:
     """Change the digests of all outputs that depend on floats, as in a dvc.lock from another processor."""
     text = (project.root / "dvc.lock").read_text(encoding="utf-8")
     for name in ("embed", "selection", "shards", "train"):
@@ -266,10 +266,10 @@ def _contents(project: Any) -> dict[str, bytes]:
     return {path.relative_to(project.root).as_posix(): path.read_bytes() for path in files}
 
 
-def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_own: Any, repository: Path) -> None:
-    """The committed dvc.lock is from another processor and git has no user name; the commands are those of the page."""
-    project = of_my_own
-    _commit_what_another_processor_built(project)
+def test_the_documented_command_restores_the_demo_after_an_experiment(repository_copy: Any, repository: Path) -> None:
+    """The committed dvc.lock is from another processor and git has no user name; the commands are from the guide."""
+    project = repository_copy
+    _commit_lock_of_another_processor(project)
     _git(project, "config", "--unset", "user.name")
     _git(project, "config", "--unset", "user.email")
     home = project.root.parent / "home"
@@ -277,10 +277,10 @@ def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_o
     project = dataclasses.replace(project, environment={**project.environment, "HOME": str(home)})
     outcome = project.process("demo")
     assert outcome.code == 0, outcome.stderr
-    (back,) = re.findall(r"^  (dvc exp apply demo && dvc repro) ", outcome.stdout, re.M)
-    page = (repository / "docs" / "guides" / "dvc.md").read_text(encoding="utf-8")
-    shown = "".join(re.findall(r"^```sh$(.*?)^```$", page, re.M | re.S))
-    assert back in shown and "checkout" not in shown
+    (restore_command,) = re.findall(r"^  (dvc exp apply demo && dvc repro) ", outcome.stdout, re.M)
+    guide = (repository / "docs" / "guides" / "dvc.md").read_text(encoding="utf-8")
+    documented = "".join(re.findall(r"^```sh$(.*?)^```$", guide, re.M | re.S))
+    assert restore_command in documented and "checkout" not in documented
     before, params, lock = _contents(project), (project.root / "params.yaml").read_bytes(), _lock(project)
     assert _git(project, "status", "--porcelain").split() == ["M", "dvc.lock"]
 
@@ -289,38 +289,38 @@ def test_the_way_back_from_an_experiment_brings_back_what_the_demo_built(of_my_o
     _dvc(project, "exp", "run", "-S", "selection.threshold=0.6")
     changed = _contents(project)
     assert changed.keys() == before.keys() and changed != before
-    _run(project, "sh", "-ec", back)
+    _run(project, "sh", "-ec", restore_command)
     assert _contents(project) == before
     assert ((project.root / "params.yaml").read_bytes(), _lock(project)) == (params, lock)
     assert _up_to_date(_dvc(project, "status"))
 
 
-def test_a_name_with_a_blank_is_one_word_to_dvc(of_my_own: Any) -> None:
-    project = of_my_own
+def test_names_with_blanks_are_quoted_for_dvc(repository_copy: Any) -> None:
+    project = repository_copy
     (project.root / "data" / "tiny").rename(project.root / "data" / "my data")
     _set_datasets(project, "my data", "数据 2")
-    said = _dvc(project, "repro", "segment@my data")
-    assert re.search(r"> ssmi-cli features prepare --stage-version \d+ --dataset 'my data'", said)
+    output = _dvc(project, "repro", "segment@my data")
+    assert re.search(r"> ssmi-cli features prepare --stage-version \d+ --dataset 'my data'", output)
     assert (project.root / "artifacts" / "segment" / "my data" / "manifest.json").is_file()
     outcome = project.build("--dataset", "my data")
     assert {"embed", "selection", "pmi", "shards"} <= outcome.built
     assert _up_to_date(_dvc(project, "status", *(f"{name}@my data" for name in STAGE_NAMES[1:])))
-    listed = _dvc(project, "stage", "list")
-    assert "train@my data" in listed and "train@数据 2" in listed
+    stage_list = _dvc(project, "stage", "list")
+    assert "train@my data" in stage_list and "train@数据 2" in stage_list
 
 
-def test_no_name_runs_a_command(of_my_own: Any) -> None:
+def test_names_cannot_inject_shell_commands(repository_copy: Any) -> None:
     """DVC reads params.yaml before this program can refuse its contents."""
-    project = of_my_own
+    project = repository_copy
     _set_datasets(project, "x; touch here", 'x"; touch here; "', "x'; touch here; '", "$(touch here)", "x\ntouch here")
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "dvc", "repro", "--keep-going"],
         cwd=project.root,
         env=project.environment,
         capture_output=True,
         text=True,
     )
-    assert done.returncode != 0 and "not a plain name" in done.stderr
+    assert completed.returncode != 0 and "not a plain name" in completed.stderr
     assert list(project.root.rglob("here*")) == []
 
 

@@ -20,8 +20,8 @@ REPO = Path(__file__).resolve().parent.parent
 GOLDEN = Path(__file__).parent / "golden" / "sample-losses.json"
 STEPS = 30
 # All layers, regardless of the default, so that the upper ones are checked too.
-WHOLE = "model.encoder_layers=null"
-OVERRIDES = (WHOLE, "train.threads=1", "train.device=cpu", "train.precision=fp32", f"train.max_steps={STEPS}")
+ALL_LAYERS = "model.encoder_layers=null"
+OVERRIDES = (ALL_LAYERS, "train.threads=1", "train.device=cpu", "train.precision=fp32", f"train.max_steps={STEPS}")
 
 pytestmark = [pytest.mark.assets, pytest.mark.timeout(3600)]
 
@@ -57,20 +57,20 @@ def losses(project: Path, run: str) -> list[float]:
     return list(result.step_losses)
 
 
-def test_losses_are_golden_and_the_same_run_to_run(project: Path, request: pytest.FixtureRequest) -> None:
-    now = losses(project, "first")
-    assert len(now) == STEPS
-    assert GOLDEN.is_file(), "no golden losses: git holds them"
+def test_losses_equal_the_golden_ones_and_are_reproducible(project: Path, request: pytest.FixtureRequest) -> None:
+    current_losses = losses(project, "first")
+    assert len(current_losses) == STEPS
+    assert GOLDEN.is_file(), "golden losses are missing: restore them from git"
     golden = json.loads(GOLDEN.read_text(encoding="utf-8"))
-    # Other processors add in another order.
-    unchanged = now == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
+    # Other processors sum floats in another order.
+    equal = current_losses == pytest.approx(golden["losses"], rel=1e-3, abs=1e-3)
     if request.config.getoption("--write-golden"):
-        assert unchanged or golden["revision"] < REVISION, (
-            "other losses: raise REVISION in model/runs/revision.py first"
+        assert equal or golden["revision"] < REVISION, (
+            "losses have changed: raise REVISION in model/runs/revision.py first"
         )
-        body = {"revision": REVISION, "losses": now}
+        body = {"revision": REVISION, "losses": current_losses}
         GOLDEN.write_text(json.dumps(body, indent=1) + "\n", encoding="utf-8")
     else:
-        assert unchanged, "other losses: a mistake, or a change of the method (see CONTRIBUTING.md, golden losses)"
+        assert equal, "losses have changed: a mistake, or a change of the method (see CONTRIBUTING.md, golden losses)"
         assert golden["revision"] == REVISION, "REVISION was raised: make golden"
-    assert losses(project, "second") == now
+    assert losses(project, "second") == current_losses

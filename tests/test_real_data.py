@@ -31,8 +31,10 @@ def project(tmp_path: Path) -> Path:
 
 
 def run(project: Path, *arguments: str) -> str:
-    done = subprocess.run([*CLI, "--project", str(project), *arguments], stdout=subprocess.PIPE, text=True, check=True)
-    return done.stdout
+    completed = subprocess.run(
+        [*CLI, "--project", str(project), *arguments], stdout=subprocess.PIPE, text=True, check=True
+    )
+    return completed.stdout
 
 
 def report(project: Path, stage: str, dataset: str) -> dict:
@@ -44,7 +46,7 @@ def digests(folder: Path) -> dict[str, str]:
     return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
 
 
-def test_resume_has_the_same_bytes_from_workers_as_from_one_process(project: Path) -> None:
+def test_workers_and_one_process_give_the_same_bytes_for_resume(project: Path) -> None:
     run(project, "features", "build", "--dataset", "resume")
     serial = digests(project / "artifacts")
     shutil.rmtree(project / "artifacts")
@@ -56,7 +58,7 @@ def test_resume_has_the_same_bytes_from_workers_as_from_one_process(project: Pat
 @pytest.mark.parametrize(
     ("dataset", "sentences", "test_entities"), [("resume", 4761, 1630), ("weibo", 1890, 418), ("msra", 50729, 6181)]
 )
-def test_every_sentence_and_entity_arrives(project: Path, dataset: str, sentences: int, test_entities: int) -> None:
+def test_no_sentence_or_entity_is_lost(project: Path, dataset: str, sentences: int, test_entities: int) -> None:
     run(project, "features", "build", "--dataset", dataset)
     assert report(project, "shards", dataset)["rows_out"] == sentences
     answer = run(

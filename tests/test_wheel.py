@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-ROOMS = ("pipeline", "model", "cli")
+FOLDERS = ("pipeline", "model", "cli")
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ class Installed:
     def run(self, *command: str | Path, cwd: Path) -> str:
         """Run a command of the environment (``python`` or ``ssmi-cli`` ...) that must succeed; returns its stdout."""
         program, *arguments = map(str, command)
-        done = subprocess.run(
+        completed = subprocess.run(
             [str(self.python.parent / program), *arguments],
             cwd=cwd, env=dict(self.environment), capture_output=True, text=True,
         )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
-        return done.stdout
+        assert completed.returncode == 0, completed.stdout + completed.stderr
+        return completed.stdout
 
 
 def _build(source: Path, folder: Path) -> Path:
@@ -71,8 +71,8 @@ def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest
          "--ignore-installed", "--disable-pip-version-check", str(wheel)],
         check=True, capture_output=True, text=True,
     )  # fmt: skip
-    kept = {name: value for name, value in environment.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
-    return Installed(python, {**kept, "PATH": str(bin_folder) + os.pathsep + kept["PATH"]})
+    inherited = {name: value for name, value in environment.items() if name not in ("PYTHONPATH", "VIRTUAL_ENV")}
+    return Installed(python, {**inherited, "PATH": str(bin_folder) + os.pathsep + inherited["PATH"]})
 
 
 # --- contents -------------------------------------------------------------------------------------------------------
@@ -80,7 +80,7 @@ def installed(wheel: Path, environment: dict[str, str], tmp_path_factory: pytest
 
 def _sources(repository: Path) -> set[str]:
     """Return the package's files in the source tree, by path in the wheel; bytecode is left out."""
-    folders = {"ssmi": repository / "ssmi", **{f"ssmi/{room}": repository / room for room in ROOMS}}
+    folders = {"ssmi": repository / "ssmi", **{f"ssmi/{folder}": repository / folder for folder in FOLDERS}}
     modules = set()
     for name, folder in folders.items():
         for path in folder.rglob("*"):
@@ -89,12 +89,12 @@ def _sources(repository: Path) -> set[str]:
     return modules
 
 
-def test_the_wheel_carries_one_package_and_all_of_it(wheel: Path, repository: Path) -> None:
+def test_the_wheel_contains_the_complete_package_and_nothing_else(wheel: Path, repository: Path) -> None:
     names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     assert names == _sources(repository)
     assert {name.partition("/")[0] for name in names} == {"ssmi"}
-    endings = {Path(name).suffix for name in names}
-    assert {".py", ".sql", ".html", ".css", ".js", ".txt", ".md"} <= endings and "ssmi/py.typed" in names
+    suffixes = {Path(name).suffix for name in names}
+    assert {".py", ".sql", ".html", ".css", ".js", ".txt", ".md"} <= suffixes and "ssmi/py.typed" in names
     assert not [name for name in names if "test" in Path(name).parts[1:-1] or Path(name).name.startswith("test_")]
 
 
@@ -105,16 +105,16 @@ def test_the_source_archive_gives_the_same_wheel(wheel: Path, repository: Path, 
     with tarfile.open(archive) as opened:
         assert not [member.name for member in opened.getmembers() if member.issym() or "/tests/" in member.name]
         opened.extractall(tmp_path, filter="data")
-    again = _build(tmp_path / archive.name.removesuffix(".tar.gz"), tmp_path / "again")
-    first, second = zipfile.ZipFile(wheel), zipfile.ZipFile(again)
+    rebuilt = _build(tmp_path / archive.name.removesuffix(".tar.gz"), tmp_path / "again")
+    first, second = zipfile.ZipFile(wheel), zipfile.ZipFile(rebuilt)
     assert {name: first.read(name) for name in first.namelist()} == {n: second.read(n) for n in second.namelist()}
 
 
-# --- use ------------------------------------------------------------------------------------------------------------
+# --- usage ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def new_project(installed: Installed, pristine_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A project created by ``init`` from the tiny data, with vectors and encoder inside."""
     folder = tmp_path_factory.mktemp("elsewhere")
     data = [pristine_project.raw(split) for split in ("train", "dev", "test")]
@@ -130,49 +130,47 @@ def made_elsewhere(installed: Installed, pristine_project: Any, tmp_path_factory
 
 
 @pytest.fixture(scope="session")
-def trained_elsewhere(installed: Installed, made_elsewhere: Path) -> Path:
+def trained_project(installed: Installed, new_project: Path) -> Path:
     """The project with features and a run, built by separate commands."""
-    installed.run("ssmi-cli", "features", "build", cwd=made_elsewhere)
-    installed.run("ssmi-cli", "train", cwd=made_elsewhere)
-    return made_elsewhere
+    installed.run("ssmi-cli", "features", "build", cwd=new_project)
+    installed.run("ssmi-cli", "train", cwd=new_project)
+    return new_project
 
 
-def test_the_wheels_own_copy_is_imported(installed: Installed, repository: Path, tmp_path: Path) -> None:
+def test_modules_are_imported_from_the_wheel(installed: Installed, repository: Path, tmp_path: Path) -> None:
     code = "import ssmi, ssmi.pipeline, ssmi.cli.main as m; print(ssmi.__file__, ssmi.pipeline.__file__, m.__file__)"
     for place in installed.run("python", "-c", code, cwd=tmp_path).split():
         assert installed.python.parents[1] in Path(place).parents
         assert repository not in Path(place).resolve().parents
 
 
-def test_a_project_of_ones_own_works_from_init_to_predict(
-    installed: Installed, trained_elsewhere: Path, built_once: Any
-) -> None:
+def test_a_new_project_works_from_init_to_predict(installed: Installed, trained_project: Path, built_once: Any) -> None:
     """Its features equal those that the repository's code builds from the same data."""
-    (trained_elsewhere / "texts.txt").write_text("王小明在北京大学。\n", encoding="utf-8")
-    said = installed.run("ssmi-cli", "predict", "--run", "artifacts/train/own", "texts.txt", cwd=trained_elsewhere)
-    assert '"text": "王小明在北京大学。"' in said
+    (trained_project / "texts.txt").write_text("王小明在北京大学。\n", encoding="utf-8")
+    output = installed.run("ssmi-cli", "predict", "--run", "artifacts/train/own", "texts.txt", cwd=trained_project)
+    assert '"text": "王小明在北京大学。"' in output
     for name in ("boundaries.parquet", "train/part-00000.parquet"):
-        shard = trained_elsewhere / "artifacts" / "shards" / "own" / name
+        shard = trained_project / "artifacts" / "shards" / "own" / name
         assert shard.read_bytes() == (built_once.root / "artifacts" / "shards" / "tiny" / name).read_bytes()
 
 
-def test_dvc_knows_what_was_built_and_runs_what_changed(installed: Installed, trained_elsewhere: Path) -> None:
-    before = installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
+def test_dvc_repro_does_not_repeat_features_build(installed: Installed, trained_project: Path) -> None:
+    before = installed.run("python", "-m", "dvc", "repro", cwd=trained_project)
     assert "features" not in before  # `features build` has reported them to DVC
-    assert "up to date" in installed.run("python", "-m", "dvc", "repro", cwd=trained_elsewhere)
+    assert "up to date" in installed.run("python", "-m", "dvc", "repro", cwd=trained_project)
 
 
-def test_names_of_the_users_own_do_not_get_in_the_way(installed: Installed, trained_elsewhere: Path) -> None:
-    beside = trained_elsewhere / "script"
-    (beside / "pipeline").mkdir(parents=True)
+def test_user_modules_do_not_shadow_the_package(installed: Installed, trained_project: Path) -> None:
+    folder = trained_project / "script"
+    (folder / "pipeline").mkdir(parents=True)
     for name in ("model.py", "cli.py", "pipeline/__init__.py"):
-        (beside / name).write_text("raise SystemExit('the wrong file')\n", encoding="utf-8")
-    (beside / "tag.py").write_text(
+        (folder / name).write_text("raise SystemExit('the wrong file')\n", encoding="utf-8")
+    (folder / "tag.py").write_text(
         "import ssmi\n"
         "tagger = ssmi.open_run('../artifacts/train/own')\n"
         "print(type(tagger('王小明在北京大学。')).__name__)\n",
         encoding="utf-8",
     )
-    assert installed.run("python", "tag.py", cwd=beside) == "list\n"
-    assert "Usage: ssmi-cli" in installed.run("ssmi-cli", "--help", cwd=beside)
-    assert "Usage: " in installed.run("python", "-m", "ssmi.cli.main", "--help", cwd=beside)
+    assert installed.run("python", "tag.py", cwd=folder) == "list\n"
+    assert "Usage: ssmi-cli" in installed.run("ssmi-cli", "--help", cwd=folder)
+    assert "Usage: " in installed.run("python", "-m", "ssmi.cli.main", "--help", cwd=folder)

@@ -70,12 +70,12 @@ class Command:
 
     """
 
-    where: str
+    location: str
     words: tuple[str, ...]
     runs: bool
 
     def __str__(self) -> str:
-        return f"{self.where}: {shlex.join(self.words)}"
+        return f"{self.location}: {shlex.join(self.words)}"
 
 
 def blocks(language: str) -> Iterator[Block]:
@@ -93,7 +93,7 @@ def commands() -> Iterator[Command]:
     """Yield every command of every ``sh`` block."""
     for block in blocks("sh"):
         for number, line in enumerate(block.code.splitlines()):
-            yield from _split(line, where=f"{block.page}:{block.line + number}", runs=block.reason is None)
+            yield from _split(line, location=f"{block.page}:{block.line + number}", runs=block.reason is None)
 
 
 def mentions() -> Iterator[Command]:
@@ -101,12 +101,12 @@ def mentions() -> Iterator[Command]:
     for page in PAGES:
         for number, line in enumerate(page.read_text(encoding="utf-8").splitlines(), start=1):
             for match in _INLINE.finditer(line):
-                for command in _split(match[1], where=f"{page.relative_to(REPOSITORY)}:{number}", runs=False):
+                for command in _split(match[1], location=f"{page.relative_to(REPOSITORY)}:{number}", runs=False):
                     if not command.words[1].startswith("--") and not any(map(str.isupper, command.words[1:3])):
                         yield command
 
 
-def _split(line: str, *, where: str, runs: bool) -> Iterator[Command]:
+def _split(line: str, *, location: str, runs: bool) -> Iterator[Command]:
     lexer = shlex.shlex(line, posix=True, punctuation_chars="|&;")
     lexer.whitespace_split = True
     words: list[str] = []
@@ -114,19 +114,19 @@ def _split(line: str, *, where: str, runs: bool) -> Iterator[Command]:
         if word not in _SEPARATORS:
             words.append(word)
         elif words:
-            yield Command(where, tuple(words), runs)
+            yield Command(location, tuple(words), runs)
             words = []
 
 
 # --- substitutions --------------------------------------------------------------------------------------------------
 
 COMMANDS = sorted({(one.words, one.runs): one for one in commands()}.values(), key=str)
-OURS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
-OTHERS = {"make", "pip", "source", "cd", "cat", "echo", "zcat", "dvc", "dask", "torchrun", "eval"}
-OTHERS |= {"export", "grep", "helm", "kubectl", "sbatch"}
-MARKED = OTHERS - {"cd", "cat", "echo", "zcat"}
+SSMI_COMMANDS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
+OTHER_PROGRAMS = {"make", "pip", "source", "cd", "cat", "echo", "zcat", "dvc", "dask", "torchrun", "eval"}
+OTHER_PROGRAMS |= {"export", "grep", "helm", "kubectl", "sbatch"}
+NOT_RUN = OTHER_PROGRAMS - {"cd", "cat", "echo", "zcat"}
 """Programs whose blocks must be marked as not run."""
-LONG = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}
+LONG_RUNNING = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}
 """Verbs that build or train; other tests run them, with parameters and data that exist."""
 DATASETS = re.compile(r"^(sample|resume|weibo|msra|later|NAME)$")
 RUN = re.compile(r"^artifacts/(train|ablate)/(sample|resume|weibo|DATASET)\b.*$")
@@ -139,11 +139,11 @@ def _parse(words: tuple[str, ...]) -> list[click.Context]:
     contexts = [cli.make_context("ssmi-cli", list(words[1:]))]
     while isinstance(command, click.Group):
         context = contexts[-1]
-        rest = [*context._protected_args, *context.args]
-        name, inner, rest = command.resolve_command(context, rest)
-        assert inner is not None and name is not None
-        command = inner
-        contexts.append(command.make_context(name, rest, parent=context))
+        arguments = [*context._protected_args, *context.args]
+        name, subcommand, arguments = command.resolve_command(context, arguments)
+        assert subcommand is not None and name is not None
+        command = subcommand
+        contexts.append(command.make_context(name, arguments, parent=context))
     return contexts
 
 
@@ -177,10 +177,10 @@ def _write_files(folder: Path) -> None:
 # --- parsing --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", [*OURS, *mentions()], ids=str)
-def test_the_command_line_takes_it(command: Command, files: Path) -> None:
+@pytest.mark.parametrize("command", [*SSMI_COMMANDS, *mentions()], ids=str)
+def test_the_command_line_is_valid(command: Command, files: Path) -> None:
     try:
-        given = _parse(command.words)[-1].params
+        params = _parse(command.words)[-1].params
     except click.exceptions.Exit:
         return  # --help
     except click.MissingParameter as error:
@@ -188,26 +188,26 @@ def test_the_command_line_takes_it(command: Command, files: Path) -> None:
         return
     except click.UsageError as error:
         pytest.fail(f"{command}: {error.format_message()}", pytrace=False)
-    parameters.load(REPOSITORY / "params.yaml", overrides=given.get("overrides") or ())
-    names = {*(given.get("only") or ()), given.get("config")} - {None}
+    parameters.load(REPOSITORY / "params.yaml", overrides=params.get("overrides") or ())
+    names = {*(params.get("only") or ()), params.get("config")} - {None}
     assert names <= set(CONFIGURATIONS)
 
 
-@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in OURS], ids=str)
-def test_other_programs_are_known_and_marked_where_they_cannot_run(command: Command) -> None:
+@pytest.mark.parametrize("command", [one for one in COMMANDS if one not in SSMI_COMMANDS], ids=str)
+def test_other_programs_are_known_and_marked_as_not_run(command: Command) -> None:
     program, *arguments = command.words
     if "=" in program:  # a variable is set before the program
         program, *arguments = arguments
-    assert program in OTHERS
-    assert not (command.runs and program in MARKED), "mark the block: <!-- not run: why -->"
+    assert program in OTHER_PROGRAMS
+    assert not (command.runs and program in NOT_RUN), "mark the block: <!-- not run: why -->"
     if program == "make":
         targets = re.findall(r"^([\w-]+):", (REPOSITORY / "Makefile").read_text(encoding="utf-8"), re.M)
         assert arguments[0] in targets
     if program == "dvc":
         from dvc.cli import parse_args
 
-        given = parse_args(arguments)
-        parameters.load(REPOSITORY / "params.yaml", overrides=getattr(given, "set_param", None) or ())
+        namespace = parse_args(arguments)
+        parameters.load(REPOSITORY / "params.yaml", overrides=getattr(namespace, "set_param", None) or ())
 
 
 # --- running --------------------------------------------------------------------------------------------------------
@@ -229,41 +229,43 @@ def _on_the_tiny_project(words: tuple[str, ...]) -> list[str]:
     return list(words[1:])
 
 
-RUN_HERE = [one for one in OURS if one.runs and (_verb(one.words) not in LONG or "--list" in one.words)]
+RUNNABLE = [
+    one for one in SSMI_COMMANDS if one.runs and (_verb(one.words) not in LONG_RUNNING or "--list" in one.words)
+]
 
 
 @pytest.mark.parametrize(
-    "command", [one for one in RUN_HERE if "init" not in one.words and "-S" not in one.words], ids=str
+    "command", [one for one in RUNNABLE if "init" not in one.words and "-S" not in one.words], ids=str
 )
-def test_the_command_line_runs(command: Command, documented: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_succeeds(command: Command, documented: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(documented.root)
     shutil.rmtree(documented.root / "tagger", ignore_errors=True)
     words = _on_the_tiny_project(command.words)
     if words[-1] == "-":
-        piped = '[{"text": "陈思远任经理。"}]' if "json" in words else TEXT
-        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(piped.encode())))
+        stdin = '[{"text": "陈思远任经理。"}]' if "json" in words else TEXT
+        monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
     outcome = documented.ssmi(*words)
     assert outcome.code == 0, outcome.stderr
 
 
-@pytest.mark.parametrize("command", [one for one in RUN_HERE if "init" in one.words], ids=str)
-def test_a_new_project_of_the_documentation(
+@pytest.mark.parametrize("command", [one for one in RUNNABLE if "init" in one.words], ids=str)
+def test_commands_that_create_projects_succeed(
     command: Command, files: Path, documented: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    working = files / "working"  # a command may create a project next to the working folder
-    working.mkdir()
-    _write_files(working)
-    monkeypatch.chdir(working)
+    working_folder = files / "working"  # a command may create a project next to the working folder
+    working_folder.mkdir()
+    _write_files(working_folder)
+    monkeypatch.chdir(working_folder)
     outcome = documented.ssmi(*command.words[1:])
     assert outcome.code == 0, outcome.stderr
-    assert (working / command.words[2] / "params.yaml").is_file()
+    assert (working_folder / command.words[2] / "params.yaml").is_file()
 
 
 # --- Python -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("page", sorted({block.page for block in blocks("python")}))
-def test_the_python_of_a_page_runs(page: str, documented: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_python_code_of_a_page_runs(page: str, documented: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     import ssmi
 
     monkeypatch.chdir(documented.root)

@@ -15,11 +15,11 @@ _COMMENT = re.compile(r"\s*#.*$", re.M)
 
 
 @pytest.mark.parametrize("name", READMES)
-def test_at_most_150_lines(name: str) -> None:
+def test_readmes_have_at_most_150_lines(name: str) -> None:
     assert len((REPOSITORY / name).read_text(encoding="utf-8").splitlines()) <= 150
 
 
-def test_both_languages_hold_the_same_code_and_figures() -> None:
+def test_both_languages_have_the_same_code_and_figures() -> None:
     def code(name: str) -> list[str]:
         text = (REPOSITORY / name).read_text(encoding="utf-8")
         return [_COMMENT.sub("", block) for block in re.findall(r"^```\w+\n(.*?)^```$", text, re.M | re.S)]
@@ -32,7 +32,7 @@ def test_both_languages_hold_the_same_code_and_figures() -> None:
     assert figures(english) == figures(chinese)
 
 
-def test_figures_are_those_of_the_results() -> None:
+def test_figures_occur_in_the_results() -> None:
     results = (REPOSITORY / "docs" / "results" / "index.md").read_text(encoding="utf-8")
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     (section,) = re.findall(r"^## Results$.*?(?=^## )", readme, re.M | re.S)
@@ -44,13 +44,13 @@ def test_figures_are_those_of_the_results() -> None:
 
 
 @pytest.mark.parametrize("name", [*READMES, "CONTRIBUTING.md"])
-def test_links_lead_somewhere(name: str) -> None:
+def test_linked_files_exist(name: str) -> None:
     text = (REPOSITORY / name).read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#]+)\)", text):
         assert (REPOSITORY / target).is_file(), target
 
 
-def test_the_citation_is_that_of_the_readme() -> None:
+def test_the_citation_agrees_with_the_readme() -> None:
     citation = YAML(typ="safe").load((REPOSITORY / "CITATION.cff").read_text(encoding="utf-8"))
     paper = citation["preferred-citation"]
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8").replace("{", "").replace("}", "")

@@ -12,18 +12,18 @@ import pytest
 
 
 def _run(script: Path, *arguments: str, project: Any) -> str:
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, str(script), *arguments],
         cwd=project.root,
         env=project.environment,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    assert completed.returncode == 0, completed.stderr
+    return completed.stdout
 
 
-def test_train_and_score(project: Any, repository: Path) -> None:
+def test_the_training_example_runs(project: Any, repository: Path) -> None:
     output = _run(repository / "examples" / "train_and_score.py", ".", project=project)
     assert "shards     current" in output
     assert "weights in artifacts/train/tiny" in output
@@ -31,7 +31,7 @@ def test_train_and_score(project: Any, repository: Path) -> None:
     assert (project.root / "artifacts" / "train" / "tiny" / "metrics.json").is_file()
 
 
-def test_count_entities(tagging_project: Any, repository: Path, tmp_path: Path) -> None:
+def test_the_counting_example_runs(tagging_project: Any, repository: Path, tmp_path: Path) -> None:
     texts = tmp_path / "texts.txt"
     characters = [line.split(" ")[0] for line in tagging_project.raw("train").read_text("utf-8").split("\n")]
     texts.write_text("".join(character or "\n" for character in characters), encoding="utf-8")
@@ -42,14 +42,14 @@ def test_count_entities(tagging_project: Any, repository: Path, tmp_path: Path) 
     assert counts == sorted(counts, reverse=True)
 
 
-def test_count_entities_without_arguments_says_how_it_is_called(repository: Path, environment: dict[str, str]) -> None:
+def test_the_counting_example_prints_its_usage(repository: Path, environment: dict[str, str]) -> None:
     script = repository / "examples" / "count_entities.py"
-    done = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
-    assert done.returncode == 1
-    assert done.stderr == "usage: python examples/count_entities.py RUN FILE\n"
+    completed = subprocess.run([sys.executable, str(script)], env=environment, capture_output=True, text=True)
+    assert completed.returncode == 1
+    assert completed.stderr == "usage: python examples/count_entities.py RUN FILE\n"
 
 
-def test_the_notebook_runs_from_top_to_bottom(
+def test_the_notebook_runs(
     tagging_project: Any, repository: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SSMI_PROJECT", str(tagging_project.root))
@@ -65,6 +65,6 @@ def test_the_notebook_runs_from_top_to_bottom(
     assert "on dev, of" in capsys.readouterr().out
 
 
-def test_the_notebook_holds_no_output(repository: Path) -> None:
+def test_the_notebook_contains_no_output(repository: Path) -> None:
     notebook = json.loads((repository / "examples" / "features.ipynb").read_text(encoding="utf-8"))
     assert all(not cell.get("outputs") and not cell.get("execution_count") for cell in notebook["cells"])

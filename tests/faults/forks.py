@@ -36,7 +36,7 @@ with Client({address!r}) as other:
     other.send((os.getcwd(), sys.argv[1:]))
     sys.exit(other.recv())
 """
-"""``ssmi-cli`` for a ``dvc``: has the command run in a fork too, and exits with its code."""
+"""``ssmi-cli`` for a ``dvc``: requests a fork that runs the command, and exits with its code."""
 
 Program = Callable[[Path, Sequence[str]], None]
 
@@ -58,7 +58,7 @@ def dvc(folder: Path, arguments: Sequence[str]) -> None:
 
 @dataclass(frozen=True)
 class Command:
-    """A command in a project's folder, killed at its ``nth`` operation there; 0 lets it live."""
+    """A command in a project's folder, killed at its ``nth`` operation there; 0 for not at all."""
 
     program: Program
     arguments: Sequence[str]
@@ -84,7 +84,7 @@ class Forks:
     _running: list[tuple[Command, BaseProcess]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Start to serve the commands that a ``dvc`` asks for."""
+        """Start to serve the commands that a ``dvc`` requests."""
         self._context = multiprocessing.get_context("forkserver")
         self._context.set_forkserver_preload([__name__, *_IMPORTED])
         self._counter = self._context.Value("q", 0)
@@ -104,8 +104,10 @@ class Forks:
         return Finished(_code_of(process), self._counter.value, output.read_text(encoding="utf-8", errors="replace"))
 
     def _start(self, command: Command, output: Path, *, killing: Sequence[int] = ()) -> BaseProcess:
-        first = f"{self.home / 'programs'}{os.pathsep}"
-        process = self._context.Process(target=_live, args=(command, self._counter, tuple(killing), first, output))
+        path_prefix = f"{self.home / 'programs'}{os.pathsep}"
+        process = self._context.Process(
+            target=_live, args=(command, self._counter, tuple(killing), path_prefix, output)
+        )
         process.start()
         return process
 
@@ -114,8 +116,8 @@ class Forks:
         while True:
             with suppress(EOFError, OSError), self._listener.accept() as connection:  # the client may be killed
                 folder, arguments = connection.recv()
-                asked, process = self._running[0]
-                command = Command(ssmi_cli, arguments, Path(folder), asked.environment, asked.nth)
+                current, process = self._running[0]
+                command = Command(ssmi_cli, arguments, Path(folder), current.environment, current.nth)
                 assert process.pid is not None
                 stage = self._start(command, self.home / "output of stages", killing=[process.pid])
                 connection.send(_code_of(stage))
@@ -125,30 +127,30 @@ def _code_of(process: BaseProcess) -> int:
     process.join(_SECONDS)
     if process.exitcode is None:
         process.kill()
-        raise TimeoutError(f"a command was at work for over {_SECONDS:.0f} seconds")
+        raise TimeoutError(f"a command ran for over {_SECONDS:.0f} seconds")
     return process.exitcode
 
 
-def _live(command: Command, counter: Any, killing: Sequence[int], first_on_path: str, output: Path) -> None:
+def _live(command: Command, counter: Any, killing: Sequence[int], path_prefix: str, output: Path) -> None:
     """Run one command in a fork, from start to end."""
     os.chdir(command.folder)
     os.environ.clear()
-    os.environ.update({**command.environment, "PATH": first_on_path + command.environment["PATH"]})
+    os.environ.update({**command.environment, "PATH": path_prefix + command.environment["PATH"]})
     descriptor = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
     os.dup2(descriptor, 2)
     sys.stdout, sys.stderr = os.fdopen(1, "w", closefd=False), os.fdopen(2, "w", buffering=1, closefd=False)
     process, folder = os.getpid(), str(command.folder)
 
-    def die(event: str, details: tuple[Any, ...]) -> None:
+    def kill_at_nth(event: str, details: tuple[Any, ...]) -> None:
         if os.getpid() != process or not _is_counted(event, details, folder):
             return
         counter.value += 1
         if counter.value == command.nth:
-            for one in (*killing, process):
-                os.kill(one, signal.SIGKILL)
+            for pid in (*killing, process):
+                os.kill(pid, signal.SIGKILL)
 
-    sys.addaudithook(die)
+    sys.addaudithook(kill_at_nth)
     command.program(command.folder, command.arguments)
 
 

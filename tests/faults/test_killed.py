@@ -41,12 +41,12 @@ def fetch(folder: Path, arguments: Sequence[str]) -> None:
         )
         for split, body in SPLITS.items()
     )
-    listed = Asset("listed", "dataset", "a set", "here", "MIT", "bring it", files=files)
-    find_dataset("listed", root=folder, reporter=Silent(), registry={"listed": listed})
+    asset = Asset("listed", "dataset", "a set", "here", "MIT", "bring it", files=files)
+    find_dataset("listed", root=folder, reporter=Silent(), registry={"listed": asset})
 
 
 @dataclass(frozen=True)
-class Kind:
+class Case:
     """A command to kill, and the project to run it in."""
 
     arguments: tuple[str, ...]
@@ -54,24 +54,24 @@ class Kind:
     project: str = "small"
 
 
-COMMANDS: dict[str, Kind] = {
+COMMANDS: dict[str, Case] = {
     **{
-        stage: Kind(("features", stage))
+        stage: Case(("features", stage))
         for stage in ("vocab", "prepare", "segment", "embed", "selection", "pmi", "shards")
     },
-    "build": Kind(("features", "build", "--force")),
-    "build of a corpus": Kind(("features", "build", "--corpus", "news", "--force"), project="trained"),
-    "train": Kind(("train", *EPOCHS)),
-    "ablate": Kind(("ablate", "--only", "no-bert", "--seeds", "1", *EPOCHS)),
-    "ablate over folds": Kind(("ablate", "--only", "no-bert", "--seeds", "1", "--folds", "2", *EPOCHS)),
-    "predict": Kind(("predict", "news/text.txt", "--out", "out.jsonl"), project="trained"),
-    "predict of a corpus": Kind(("predict", "--shards", "news"), project="trained"),
-    "export": Kind(("export", "--out", "pack"), project="trained"),
-    "report": Kind(("report", "--split", "dev", "--out", "page.html"), project="trained"),
-    "convert": Kind(("data", "convert", "data/tiny/train.bmes", "converted.jsonl", "--format", "jsonl")),
-    "fetch": Kind((), fetch, project="empty"),
-    "dvc write": Kind(("dvc", "write")),
-    "dvc repro": Kind(("repro",), dvc, project="reproduced"),
+    "build": Case(("features", "build", "--force")),
+    "build of a corpus": Case(("features", "build", "--corpus", "news", "--force"), project="trained"),
+    "train": Case(("train", *EPOCHS)),
+    "ablate": Case(("ablate", "--only", "no-bert", "--seeds", "1", *EPOCHS)),
+    "ablate over folds": Case(("ablate", "--only", "no-bert", "--seeds", "1", "--folds", "2", *EPOCHS)),
+    "predict": Case(("predict", "news/text.txt", "--out", "out.jsonl"), project="trained"),
+    "predict of a corpus": Case(("predict", "--shards", "news"), project="trained"),
+    "export": Case(("export", "--out", "pack"), project="trained"),
+    "report": Case(("report", "--split", "dev", "--out", "page.html"), project="trained"),
+    "convert": Case(("data", "convert", "data/tiny/train.bmes", "converted.jsonl", "--format", "jsonl")),
+    "fetch": Case((), fetch, project="empty"),
+    "dvc write": Case(("dvc", "write")),
+    "dvc repro": Case(("repro",), dvc, project="reproduced"),
 }
 
 
@@ -83,7 +83,7 @@ class Kills:
     """
 
     n: int
-    left: int
+    n_leftovers: int
 
 
 def contents(root: Path) -> dict[str, str]:
@@ -95,7 +95,7 @@ def contents(root: Path) -> dict[str, str]:
     }
 
 
-def rests(root: Path) -> list[str]:
+def half_written_files(root: Path) -> list[str]:
     """Half-written files anywhere below a folder, recognised by their names."""
     return sorted(str(path.relative_to(root)) for path in root.rglob(".*") if ".ssmi." in path.name)
 
@@ -146,8 +146,8 @@ def reproduced(
         shutil.copyfile(repository / name, project.root / name)
     (project.root / ".dvc" / "config.local").write_text("[core]\n    no_scm = true\n", encoding="utf-8")
     write_pipeline(project.root)
-    ended = forks.run(Command(dvc, ("repro", "--quiet"), project.root, project.environment))
-    assert ended.code == 0, ended.output
+    finished = forks.run(Command(dvc, ("repro", "--quiet"), project.root, project.environment))
+    assert finished.code == 0, finished.output
     project.set("shards", matches=True)
     return project
 
@@ -190,46 +190,50 @@ Kill = Callable[[str, int], Kills]
 def kill(forks: Forks, copy_project: Any, address: str, tmp_path: Path, request: pytest.FixtureRequest) -> Kill:
     """Kill a command ``n`` times, each time in a separate project and at another operation, and run it again."""
 
-    def command_in(name: str, place: str) -> Command:
-        kind = COMMANDS[name]
-        (tmp_path / place).mkdir()
-        project = copy_project(request.getfixturevalue(kind.project), tmp_path / place)
-        kept = {key: value for key, value in project.environment.items() if key not in ("http_proxy", "HTTP_PROXY")}
-        if kind.program is not fetch:
-            return Command(kind.program, kind.arguments, project.root, kept)
-        return Command(fetch, (address,), project.root, {**kept, "SSMI_CACHE": str(project.root / "cache")})
+    def command_in(name: str, subfolder: str) -> Command:
+        case = COMMANDS[name]
+        (tmp_path / subfolder).mkdir()
+        project = copy_project(request.getfixturevalue(case.project), tmp_path / subfolder)
+        environment = {
+            key: value for key, value in project.environment.items() if key not in ("http_proxy", "HTTP_PROXY")
+        }
+        if case.program is not fetch:
+            return Command(case.program, case.arguments, project.root, environment)
+        return Command(fetch, (address,), project.root, {**environment, "SSMI_CACHE": str(project.root / "cache")})
 
     def kill(name: str, n: int) -> Kills:
-        whole = command_in(name, "whole")
-        ended = forks.run(whole)
-        assert ended.code == 0, ended.output
-        wanted, left = contents(whole.folder), 0
-        places = sorted(random.Random(name).sample(range(1, ended.n_operations + 1), min(n, ended.n_operations)))
-        for nth in places:
+        uninterrupted = command_in(name, "whole")
+        finished = forks.run(uninterrupted)
+        assert finished.code == 0, finished.output
+        expected, n_leftovers = contents(uninterrupted.folder), 0
+        killed_operations = sorted(
+            random.Random(name).sample(range(1, finished.n_operations + 1), min(n, finished.n_operations))
+        )
+        for nth in killed_operations:
             command = command_in(name, str(nth))
             assert forks.run(replace(command, nth=nth)).code == -signal.SIGKILL
-            left += bool(rests(command.folder))
-            again = forks.run(command)
+            n_leftovers += bool(half_written_files(command.folder))
+            second_run = forks.run(command)
             # A pack that was already complete is not overwritten.
-            there = name == "export" and again.code == 2 and "already exists" in again.output
-            assert again.code == 0 or there, (nth, again.output)
-            assert (nth, contents(command.folder)) == (nth, wanted)
-            assert rests(command.folder) == []
+            already_exists = name == "export" and second_run.code == 2 and "already exists" in second_run.output
+            assert second_run.code == 0 or already_exists, (nth, second_run.output)
+            assert (nth, contents(command.folder)) == (nth, expected)
+            assert half_written_files(command.folder) == []
             assert list(command.folder.glob(".ssmi/scratch/stages/*/*")) == []
             shutil.rmtree(command.folder)
-        return Kills(len(places), left)
+        return Kills(len(killed_operations), n_leftovers)
 
     return kill
 
 
 @pytest.mark.parametrize(("name", "n"), [("prepare", 2), ("build", 1), ("convert", 1), ("fetch", 2)])
-def test_the_next_run_ends_in_the_same_bytes(kill: Kill, name: str, n: int) -> None:
+def test_the_run_after_a_kill_gives_the_same_bytes(kill: Kill, name: str, n: int) -> None:
     assert kill(name, n).n == n
 
 
 @pytest.mark.heavy
 @pytest.mark.parametrize("name", COMMANDS)
-def test_fifty_kills(kill: Kill, name: str, record_property: Any) -> None:
+def test_fifty_kills_change_no_byte(kill: Kill, name: str, record_property: Any) -> None:
     kills = kill(name, 50)
-    record_property("kills", f"{kills.n}, something half written after {kills.left}")  # docs/reliability.md
+    record_property("kills", f"{kills.n}, something half written after {kills.n_leftovers}")  # docs/reliability.md
     assert kills.n >= 4

@@ -39,11 +39,11 @@ def _files(root: Path) -> dict[str, str]:
     }
 
 
-def _assert_one_line(code: int, stderr: str, *said: str) -> None:
+def _assert_one_line(code: int, stderr: str, *messages: str) -> None:
     assert code == 1, stderr
     lines = [line for line in stderr.splitlines() if line.startswith(("error: ", "  next: "))]
     assert len(lines) == 2 and "Traceback" not in stderr and "--debug" not in stderr, stderr
-    assert not [text for text in (*said, "error: /") if text not in "\n".join(lines)], stderr
+    assert not [text for text in (*messages, "error: /") if text not in "\n".join(lines)], stderr
     assert ".ssmi." not in stderr
 
 
@@ -56,20 +56,20 @@ def trained(tagging_project: Any, copy_project: Callable[..., Any], tmp_path_fac
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_a_limit_on_the_size_of_files(trained: Any, name: str) -> None:
+def test_a_file_size_limit_is_reported_in_one_line(trained: Any, name: str) -> None:
     before = _files(trained.root)
     words = [word.format(text=trained.root / "text.bmes", out=trained.root / "new") for word in COMMANDS[name]]
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard))
+    soft_limit, hard_limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, hard_limit))
     try:
         outcome = trained.ssmi(*words)
     finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft_limit, hard_limit))
     _assert_one_line(outcome.code, outcome.stderr, "File too large", "ulimit -f")
     assert _files(trained.root) == before
 
 
-# --- a small disk of its own ------------------------------------------------------------------------------------------
+# --- a separate small disk --------------------------------------------------------------------------------------------
 
 ON_A_DISK = """
 set -e
@@ -102,9 +102,9 @@ def _can_mount() -> bool:
     )
 
 
-@pytest.mark.skipif(not _can_mount(), reason="needs leave to mount a small disk")
+@pytest.mark.skipif(not _can_mount(), reason="needs permission to mount a small disk")
 @pytest.mark.parametrize(
-    ("mode", "name", "said"),
+    ("mode", "name", "message"),
     [
         ("full", "build", "No space left on device"),
         # Written through a memory map, where a full disk would kill the process.
@@ -114,18 +114,20 @@ def _can_mount() -> bool:
         ("ro", "train", "Read-only file system"),
     ],
 )
-def test_a_disk_that_takes_no_more(trained: Any, tmp_path: Path, mode: str, name: str, said: str) -> None:
+def test_a_full_or_read_only_disk_is_reported_in_one_line(
+    trained: Any, tmp_path: Path, mode: str, name: str, message: str
+) -> None:
     disk, project = tmp_path / "disk", tmp_path / "project"
     disk.mkdir()
     shutil.copytree(trained.root, project)
     command = [sys.executable, "-m", "ssmi.cli.main", *COMMANDS[name]]
-    done = subprocess.run(
+    completed = subprocess.run(
         ["unshare", "-m", "bash", "-c", ON_A_DISK, "bash", str(disk), str(project), "100", mode, *command],
         env={**trained.environment, "TMPDIR": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=1200,
     )
-    _assert_one_line(done.returncode, done.stderr, said, "name another place")
-    before, after = (Path(f"{project}.{when}").read_text(encoding="utf-8") for when in ("before", "after"))
+    _assert_one_line(completed.returncode, completed.stderr, message, "name another place")
+    before, after = (Path(f"{project}.{suffix}").read_text(encoding="utf-8") for suffix in ("before", "after"))
     assert before == after and before.count("\n") > 50

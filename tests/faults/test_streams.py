@@ -55,36 +55,36 @@ def project_of(pristine_project: Any, request: pytest.FixtureRequest) -> Callabl
 
 
 @pytest.mark.parametrize("name", PRINTING)
-def test_a_reader_that_goes_is_no_error(project_of: Callable[[str], Any], name: str) -> None:
+def test_a_closed_reader_is_no_error(project_of: Callable[[str], Any], name: str) -> None:
     """As with ``| head -1``: the command ends silently, with code 0 or by SIGPIPE."""
     reader, writer = os.pipe()
     os.close(reader)
-    done = _printing_to(project_of(name), writer, PRINTING[name])
+    completed = _printing_to(project_of(name), writer, PRINTING[name])
     os.close(writer)
-    assert done.returncode in CLOSED_PIPE
-    assert "rror" not in done.stderr and "Traceback" not in done.stderr, done.stderr
+    assert completed.returncode in CLOSED_PIPE
+    assert "rror" not in completed.stderr and "Traceback" not in completed.stderr, completed.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 @pytest.mark.parametrize("name", PRINTING)
-def test_output_into_a_full_disk_is_said(project_of: Callable[[str], Any], name: str) -> None:
+def test_output_to_a_full_disk_is_reported(project_of: Callable[[str], Any], name: str) -> None:
     with Path("/dev/full").open("w", encoding="utf-8") as full:
-        done = _printing_to(project_of(name), full.fileno(), PRINTING[name])
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-2:] == [
+        completed = _printing_to(project_of(name), full.fileno(), PRINTING[name])
+    assert completed.returncode == 1
+    assert completed.stderr.splitlines()[-2:] == [
         "error: No space left on device",
         "  next: make room, or name another place",
     ]
-    assert "Traceback" not in done.stderr and "Exception ignored" not in done.stderr
+    assert "Traceback" not in completed.stderr and "Exception ignored" not in completed.stderr
 
 
-def test_another_broken_pipe_is_no_success(pristine_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Stdout still has a reader, so the broken pipe belongs to a process that this one worked with."""
+def test_other_broken_pipes_are_errors(pristine_project: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Stdout still has a reader, so the broken pipe is that of a helper process."""
 
-    def break_off(*_: object) -> None:
+    def raise_broken_pipe(*_: object) -> None:
         raise BrokenPipeError(errno.EPIPE, "Broken pipe")
 
-    monkeypatch.setattr(Project, "params", break_off)
+    monkeypatch.setattr(Project, "params", raise_broken_pipe)
     outcome = pristine_project.ssmi("features", "build")
     assert outcome.code == 1 and outcome.stderr.startswith("error: a helper process ended unexpectedly\n")
 
@@ -102,36 +102,36 @@ def handlers() -> Iterator[None]:
         signal.signal(number, handler)
 
 
-@pytest.mark.parametrize(("was", "then"), [(signal.SIG_IGN, signal.SIG_IGN), (signal.SIG_DFL, None)])
-def test_a_closed_terminal_is_heard_unless_it_is_to_be_ignored(
-    pristine_project: Any, handlers: None, was: Any, then: Any
+@pytest.mark.parametrize(("previous", "expected"), [(signal.SIG_IGN, signal.SIG_IGN), (signal.SIG_DFL, None)])
+def test_sighup_is_handled_unless_it_was_ignored(
+    pristine_project: Any, handlers: None, previous: Any, expected: Any
 ) -> None:
-    signal.signal(signal.SIGHUP, was)
+    signal.signal(signal.SIGHUP, previous)
     assert pristine_project.ssmi("params").code == 0
-    assert signal.getsignal(signal.SIGHUP) is (then or signal.default_int_handler)
+    assert signal.getsignal(signal.SIGHUP) is (expected or signal.default_int_handler)
 
 
 def _wait_for(path: Path, process: subprocess.Popen[Any]) -> None:
     while not path.exists():
-        assert process.poll() is None, f"ended before {path} was there"
+        assert process.poll() is None, f"ended before {path} existed"
         time.sleep(0.01)
 
 
 @pytest.mark.usefixtures("without_nohup")
-def test_a_training_whose_terminal_is_closed_is_saved(project: Any) -> None:
+def test_training_is_saved_when_its_terminal_is_closed(project: Any) -> None:
     run = project.root / "artifacts" / "train" / "tiny"
-    terminal, end = pty.openpty()
+    terminal, terminal_end = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-m", "ssmi.cli.main", "train", "-S", "train.epochs=40"],
         cwd=project.root,
         env={**project.environment, "TERM": "xterm"},
-        stdin=end,
-        stdout=end,
-        stderr=end,
+        stdin=terminal_end,
+        stdout=terminal_end,
+        stderr=terminal_end,
         start_new_session=True,
         preexec_fn=_take_terminal,
     )
-    os.close(end)
+    os.close(terminal_end)
     os.set_blocking(terminal, False)
     while not (run / "state" / "state.json").exists():
         assert process.poll() is None
@@ -157,7 +157,7 @@ def _drain(terminal: int) -> None:
 
 @pytest.mark.usefixtures("without_nohup")
 @pytest.mark.parametrize("numbers", [(signal.SIGTERM,), (signal.SIGHUP,), (signal.SIGINT, signal.SIGINT)])
-def test_a_build_that_is_told_to_stop_leaves_all_as_it_was(project: Any, numbers: Sequence[signal.Signals]) -> None:
+def test_a_build_stopped_by_a_signal_changes_nothing(project: Any, numbers: Sequence[signal.Signals]) -> None:
     project.set("prepare", sentences_per_part=1)
     raw = project.raw("train").read_bytes()
     project.raw("train").write_text("好 O\n\n" * 20_000, encoding="utf-8")

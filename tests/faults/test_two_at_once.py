@@ -1,4 +1,4 @@
-"""Two commands in one project: one waits and says for which, or is refused in one line; outputs never mix."""
+"""Two commands in one project: one waits and reports for what, or is refused in one line; outputs never mix."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from filelock import FileLock
 
 def _wait_for(process: subprocess.Popen[str], text: str) -> str:
     """Read stderr until it contains a text; return everything read."""
-    said = ""
-    while text not in said:
+    stderr = ""
+    while text not in stderr:
         assert process.stderr is not None
         line = process.stderr.readline()
-        assert line, f"ended without {text!r}: {said}"
-        said += line
-    return said
+        assert line, f"ended without {text!r}: {stderr}"
+        stderr += line
+    return stderr
 
 
 @pytest.fixture
 def building(project: Any) -> Iterator[FileLock]:
-    """Make it seem that another build of the project is running; yields its lock."""
+    """Simulate another running build of the project; yields its lock."""
     locks = project.root / ".ssmi" / "locks"
     locks.mkdir(parents=True, exist_ok=True)
     lock = FileLock(locks / "features.lock")
@@ -36,13 +36,13 @@ def building(project: Any) -> Iterator[FileLock]:
 
 
 @pytest.mark.parametrize("command", [("features", "build"), ("features", "segment"), ("ablate", "--dry-run")])
-def test_a_build_waits_for_another_and_says_for_which(
+def test_a_build_reports_which_other_build_it_waits_for(
     project: Any, building: FileLock, command: tuple[str, ...]
 ) -> None:
     before = project.artifacts()
     with project.start(*command) as process:
-        said = _wait_for(process, "waiting: ")
-        assert said.endswith("the features of this project are being built by process 7: ssmi-cli features build\n")
+        stderr = _wait_for(process, "waiting: ")
+        assert stderr.endswith("the features of this project are being built by process 7: ssmi-cli features build\n")
         assert process.poll() is None
         if command == ("ablate", "--dry-run"):
             process.send_signal(signal.SIGINT)  # the wait can be ended
@@ -55,7 +55,7 @@ def test_a_build_waits_for_another_and_says_for_which(
     assert project.artifacts() == before
 
 
-def test_two_builds_of_other_parameters_are_not_mixed(project: Any) -> None:
+def test_two_concurrent_builds_with_other_parameters_are_not_mixed(project: Any) -> None:
     """The artifacts are those that the second build would have made alone."""
     options = ("-S", "segment.hmm=false", "-S", "pmi.estimator=paper")
     with project.start("features", "build", "--force") as first:
@@ -63,12 +63,12 @@ def test_two_builds_of_other_parameters_are_not_mixed(project: Any) -> None:
         with project.start("features", "build", *options) as second:
             assert second.communicate(timeout=1200) and second.returncode == 0
         assert first.communicate(timeout=1200) and first.returncode == 0
-    both = project.artifacts()
+    after_both = project.artifacts()
     assert project.build("--force", *options).code == 0
-    assert project.artifacts() == both
+    assert project.artifacts() == after_both
 
 
-def test_two_trainings_in_one_folder(project: Any) -> None:
+def test_a_second_training_in_the_same_folder_is_refused(project: Any) -> None:
     run = project.root / "artifacts" / "train" / "tiny"
     epochs = ("-S", "train.epochs=6")
     with project.start("train", *epochs) as first:
@@ -82,6 +82,6 @@ def test_two_trainings_in_one_folder(project: Any) -> None:
         first.communicate(timeout=1200)
         assert first.returncode == 130
     assert project.ssmi("train", *epochs, "--resume").code == 0
-    alone = project.artifacts("train", "tiny")
+    resumed = project.artifacts("train", "tiny")
     assert project.ssmi("train", *epochs, "--run", str(Path(run.parent, "alone"))).code == 0
-    assert project.artifacts("train", "alone") == alone
+    assert project.artifacts("train", "alone") == resumed

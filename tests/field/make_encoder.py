@@ -8,9 +8,9 @@ import torch
 import transformers as t
 
 folder, kind = Path(sys.argv[1]), sys.argv[2]
-marks = "李建国赵敏周志强吴丽华在东海市江城南山大学工作喜欢到了去北桥镇今天昨天气很好下雨。"
+common_characters = "李建国赵敏周志强吴丽华在东海市江城南山大学工作喜欢到了去北桥镇今天昨天气很好下雨。"
 characters = list(
-    dict.fromkeys([*marks, *map(chr, range(0x4E00, 0x4E00 + 500)), *"abcdefghijklmnopqrstuvwxyz0123456789"])
+    dict.fromkeys([*common_characters, *map(chr, range(0x4E00, 0x4E00 + 500)), *"abcdefghijklmnopqrstuvwxyz0123456789"])
 )
 vocabulary = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *characters]
 sizes = dict(
@@ -22,7 +22,7 @@ sizes = dict(
     max_position_embeddings=128,
 )
 torch.manual_seed(0)
-if kind == "ernie3":  # ERNIE 3.0: embeddings of the task are added to each token's
+if kind == "ernie3":  # ERNIE 3.0 adds a task embedding to each token
     model = t.ErnieModel(t.ErnieConfig(**sizes, use_task_id=True, task_type_vocab_size=3))
 elif kind == "roberta":  # RoBERTa's positions start after the padding id
     model = t.RobertaModel(t.RobertaConfig(**sizes, pad_token_id=0))

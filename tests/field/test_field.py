@@ -1,6 +1,6 @@
-"""Troubles that people reported of Chinese NER tools and their data, each a folder that runs by itself.
+"""Problems reported for Chinese NER tools and their data, each a folder that runs on its own.
 
-They run on a project in which `make demo` was run, named by ``SSMI_FIELD_PROJECT``; `make field` names its own.
+They run on a project in which `make demo` was run, given by ``SSMI_FIELD_PROJECT``; `make field` sets it by default.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ CASES = sorted(path.parent.name for path in HERE.glob("*/cmd.sh"))
 SLOW = frozenset[str]()
 """Cases that take minutes."""
 FULL = ("02-english-word-tokens",)
-"""Cases that train and predict too where ``FULL=1``."""
+"""Cases that also train and predict with ``FULL=1``."""
 
 
 def _cases() -> list[object]:
@@ -28,17 +28,17 @@ def _cases() -> list[object]:
 
 @pytest.fixture(scope="module")
 def built() -> Path:
-    named = os.environ.get("SSMI_FIELD_PROJECT")
-    if not named:
+    folder = os.environ.get("SSMI_FIELD_PROJECT")
+    if not folder:
         pytest.skip("SSMI_FIELD_PROJECT does not name a project in which `make demo` was run")
-    root = Path(named).absolute()
+    root = Path(folder).absolute()
     assert (root / "artifacts" / "train" / "sample" / "metrics.json").is_file(), (
-        f"{root}: `make demo` did not end there"
+        f"{root}: `make demo` has not finished there"
     )
     return root
 
 
-def test_there_are_cases_and_each_says_what_is_right() -> None:
+def test_every_case_names_its_source() -> None:
     assert len(CASES) >= 37
     assert {*SLOW, *FULL} <= set(CASES)
     for name in CASES:
@@ -47,7 +47,7 @@ def test_there_are_cases_and_each_says_what_is_right() -> None:
 
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize(("name", "full"), _cases())
-def test_case(built: Path, name: str, full: str) -> None:
+def test_the_case_passes(built: Path, name: str, full: str) -> None:
     scripts = Path(sys.executable).parent
     environment = {
         **{key: value for key, value in os.environ.items() if not key.startswith(("SSMI_", "DVC_"))},
@@ -59,8 +59,8 @@ def test_case(built: Path, name: str, full: str) -> None:
         "PYTHONPATH": str(HERE.parents[1]),
         "FULL": full,
     }
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", str(HERE / name / "cmd.sh")], env=environment, stdout=-1, stderr=subprocess.STDOUT, check=False
     )
-    said = done.stdout.decode(errors="replace")
-    assert done.returncode == 0 and said.splitlines()[-1] == "PASS", said
+    output = completed.stdout.decode(errors="replace")
+    assert completed.returncode == 0 and output.splitlines()[-1] == "PASS", output

@@ -18,7 +18,7 @@ from pathlib import Path
 from random import Random
 
 from ssmi.pipeline.contract.errors import SsmiError
-from tests.fuzz.mutations import broken
+from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS, Target
 
 SECONDS_PER_INPUT = 5.0
@@ -30,8 +30,8 @@ MAX_FAILURES = 20
 
 def attempt(target: Target, body: bytes, folder: Path) -> str:
     """Read one input; return ``read`` or ``refused``. Raises any other outcome."""
-    for name, beside in target.beside.items():
-        (folder / name).write_bytes(beside)
+    for name, content in target.extra_files.items():
+        (folder / name).write_bytes(content)
     path = folder / target.file
     path.parent.mkdir(exist_ok=True)
     path.write_bytes(body)
@@ -46,8 +46,8 @@ def attempt(target: Target, body: bytes, folder: Path) -> str:
         return "refused"
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
-        grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        assert grown < MAX_GROWTH, f"{grown >> 10} MiB for an input of {len(body)} bytes"
+        growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+        assert growth < MAX_GROWTH, f"{growth >> 10} MiB for an input of {len(body)} bytes"
 
 
 def _too_long(*_: object) -> None:
@@ -57,7 +57,7 @@ def _too_long(*_: object) -> None:
 def inputs(target: Target, *, seed: int, n: int) -> list[bytes]:
     """The good files and ``n`` broken ones; equal seeds give equal inputs."""
     rng = Random(f"{target.name} {seed}")
-    return [*target.seeds, *(broken(rng.choice(target.seeds), rng) for _ in range(n))]
+    return [*target.seeds, *(mutated(rng.choice(target.seeds), rng) for _ in range(n))]
 
 
 class Count:
@@ -77,7 +77,7 @@ class Count:
 
 
 def one_round(target: Target, folder: Path, count: Count, *, seed: int, n: int) -> None:
-    """Pass the inputs of a seed to a target and count outcomes; failures are printed and kept beside the folder."""
+    """Pass the inputs of a seed to a target and count outcomes; failures are printed and kept next to the folder."""
     folder.mkdir(exist_ok=True)
     for number, body in enumerate(inputs(target, seed=seed, n=n)):
         try:
@@ -97,23 +97,25 @@ def main() -> int:
     arguments = _arguments()
     # A background process ignores Ctrl-C, so SIGTERM also ends the run with its counts.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    chosen = [TARGETS[arguments.only]] if arguments.only else list(TARGETS.values())
-    kept = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
-    counts = {target.name: Count() for target in chosen}
+    targets = [TARGETS[arguments.only]] if arguments.only else list(TARGETS.values())
+    folder_of_failures = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
+    counts = {target.name: Count() for target in targets}
     end = time.monotonic() + arguments.seconds
-    seed, left = arguments.seed, arguments.inputs
+    seed, n_remaining = arguments.seed, arguments.inputs
     with suppress(KeyboardInterrupt):  # the counts so far are printed
-        while left > 0 and time.monotonic() < end and sum(one.failures for one in counts.values()) < MAX_FAILURES:
-            for target in chosen:
-                folder = kept / target.name.replace(" ", "-")
-                one_round(target, folder, counts[target.name], seed=seed, n=min(left, INPUTS_PER_ROUND))
-            seed, left = seed + 1, left - INPUTS_PER_ROUND
-    every = Count()
+        while (
+            n_remaining > 0 and time.monotonic() < end and sum(one.failures for one in counts.values()) < MAX_FAILURES
+        ):
+            for target in targets:
+                folder = folder_of_failures / target.name.replace(" ", "-")
+                one_round(target, folder, counts[target.name], seed=seed, n=min(n_remaining, INPUTS_PER_ROUND))
+            seed, n_remaining = seed + 1, n_remaining - INPUTS_PER_ROUND
+    total = Count()
     for name, count in counts.items():
         print(f"{name:<24} {count}")
-        every.add(count)
-    print(f"{'all':<24} {every}")
-    return 1 if every.failures else 0
+        total.add(count)
+    print(f"{'all':<24} {total}")
+    return 1 if total.failures else 0
 
 
 def _arguments() -> argparse.Namespace:

@@ -19,7 +19,7 @@ MEGABYTES = 4096
 
 
 @dataclass(frozen=True)
-class Guided:
+class GuidedResult:
     """Result for a target: number of inputs, places of the code reached, and libFuzzer's output."""
 
     n: int
@@ -28,14 +28,16 @@ class Guided:
     output: str
 
 
-def fuzz_in_a_process(name: str, *, seconds: int, seed: int, kept: Path) -> Guided:
+def fuzz_in_process(name: str, *, seconds: int, seed: int, kept: Path) -> GuidedResult:
     """Fuzz one target for ``seconds``; failing inputs are kept in the folder ``kept``."""
     options = [f"-max_total_time={seconds}", f"-seed={seed}", f"-rss_limit_mb={MEGABYTES}", "-print_final_stats=1"]
     command = [sys.executable, "-m", "tests.fuzz.guided", "--target", name, "--kept", str(kept), *options]
-    ended = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    n = re.findall(r"^stat::number_of_executed_units: +(\d+)", ended.stdout, re.M)
-    covered = re.findall(r"\bcov: (\d+)", ended.stdout)
-    return Guided(int(n[-1]) if n else 0, int(covered[-1]) if covered else 0, ended.returncode == 0, ended.stdout)
+    completed = subprocess.run(command, check=False, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    n = re.findall(r"^stat::number_of_executed_units: +(\d+)", completed.stdout, re.M)
+    covered = re.findall(r"\bcov: (\d+)", completed.stdout)
+    return GuidedResult(
+        int(n[-1]) if n else 0, int(covered[-1]) if covered else 0, completed.returncode == 0, completed.stdout
+    )
 
 
 def fuzz_here(name: str, kept: Path, options: list[str]) -> None:
@@ -46,16 +48,16 @@ def fuzz_here(name: str, kept: Path, options: list[str]) -> None:
         from tests.fuzz.__main__ import attempt
         from tests.fuzz.targets import TARGETS
     target = TARGETS[name]
-    good, place = kept / "good", kept / "place"
-    for folder in (good, place):
+    good_folder, work_folder = kept / "good", kept / "place"
+    for folder in (good_folder, work_folder):
         folder.mkdir(parents=True)
     for number, body in enumerate(target.seeds):
-        (good / str(number)).write_bytes(body)
+        (good_folder / str(number)).write_bytes(body)
 
     def one_input(body: bytes) -> None:
-        attempt(target, body, place)
+        attempt(target, body, work_folder)
 
-    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={kept}/", str(good)], one_input)
+    atheris.Setup([sys.argv[0], *options, f"-artifact_prefix={kept}/", str(good_folder)], one_input)
     atheris.Fuzz()
 
 
@@ -75,16 +77,16 @@ def main() -> int:
     from tests.fuzz.targets import TARGETS
 
     kept = Path(tempfile.mkdtemp(prefix="ssmi-fuzz-"))
-    are_good = True
+    all_good = True
     for name in [arguments.only] if arguments.only else TARGETS:
-        result = fuzz_in_a_process(
+        result = fuzz_in_process(
             name, seconds=arguments.seconds, seed=arguments.seed, kept=kept / name.replace(" ", "-")
         )
         print(f"{name:<24} {result.n:>9,} inputs, {result.covered:,} places reached", flush=True)
         if not result.is_good:
             print(f"{result.output[-3000:]}\n  kept in {kept}", flush=True)
-        are_good &= result.is_good and result.n > 0
-    return 0 if are_good else 1
+        all_good &= result.is_good and result.n > 0
+    return 0 if all_good else 1
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Broken copies of good files: bits, bytes, numbers and stretches are changed, removed or doubled."""
+"""Mutated copies of good files: bits, bytes, numbers and ranges are changed, removed or doubled."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _PIECES = (
 )  # fmt: skip
 
 
-def broken(body: bytes, rng: random.Random) -> bytes:
+def mutated(body: bytes, rng: random.Random) -> bytes:
     """A copy with one to eight changes."""
     changed = bytearray(body)
     for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):

@@ -11,18 +11,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.__main__ import attempt, inputs
-from tests.fuzz.guided import fuzz_in_a_process
-from tests.fuzz.mutations import broken
+from tests.fuzz.guided import fuzz_in_process
+from tests.fuzz.mutations import mutated
 from tests.fuzz.targets import TARGETS
 
-UNREAD = {"checkpoint", "pack"}
+NEED_CONTEXT = {"checkpoint", "pack"}
 """Targets whose good files need more context than a folder."""
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
 def test_good_files_are_read(name: str, tmp_path: Path) -> None:
-    found = {attempt(TARGETS[name], seed, tmp_path) for seed in TARGETS[name].seeds}
-    assert found == ({"refused"} if name in UNREAD else {"read"})
+    outcomes = {attempt(TARGETS[name], seed, tmp_path) for seed in TARGETS[name].seeds}
+    assert outcomes == ({"refused"} if name in NEED_CONTEXT else {"read"})
 
 
 @pytest.mark.parametrize("name", sorted(TARGETS))
@@ -35,18 +35,18 @@ def test_broken_files_are_read_or_refused(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", sorted(TARGETS))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(body=st.binary(max_size=200) | st.text(max_size=80).map(lambda text: text.encode("utf-8", "surrogatepass")))
-def test_bytes_of_any_kind_are_read_or_refused(name: str, tmp_path: Path, body: bytes) -> None:
+def test_arbitrary_bytes_are_read_or_refused(name: str, tmp_path: Path, body: bytes) -> None:
     attempt(TARGETS[name], body, tmp_path)
 
 
 @given(st.binary(max_size=64), st.integers(0, 1 << 30))
-def test_an_input_is_made_again_from_its_seed(body: bytes, seed: int) -> None:
-    assert broken(body, random.Random(seed)) == broken(body, random.Random(seed))
+def test_inputs_are_reproducible_from_their_seed(body: bytes, seed: int) -> None:
+    assert mutated(body, random.Random(seed)) == mutated(body, random.Random(seed))
 
 
-@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has wheels for Linux on x86-64 alone")
-def test_a_guided_run_reaches_the_code_that_reads(tmp_path: Path) -> None:
-    result = fuzz_in_a_process("format conll", seconds=5, seed=1, kept=tmp_path / "kept")
+@pytest.mark.skipif(find_spec("atheris") is None, reason="atheris has wheels only for Linux on x86-64")
+def test_a_guided_run_reaches_the_reader(tmp_path: Path) -> None:
+    result = fuzz_in_process("format conll", seconds=5, seed=1, kept=tmp_path / "kept")
     assert result.is_good, result.output
-    # The good files alone reach more code than a file refused at its first byte.
+    # Good files reach more code than a file that is refused at its first byte.
     assert result.n >= len(TARGETS["format conll"].seeds) and result.covered > 100, result.output

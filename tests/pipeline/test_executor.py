@@ -1,4 +1,4 @@
-"""The bytes never depend on the executor: serial, local processes, a Dask cluster, and one that loses workers."""
+"""The bytes do not depend on the executor: serial, local processes, or a Dask cluster, even one that loses workers."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import MAX_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
 from tests.dask_scheduler import address_in
 
-# Several parts and every kind of work on them, including the encoder over sentences.
+# Several parts and every kind of task, including encoding sentences.
 BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
 BUILD = (*BUILD, "-S", "embed.context=sentence")
 
 
-def _wait_until(happened: Callable[[], bool], what: str, *, seconds: float = 600) -> None:
+def _wait_until(condition: Callable[[], bool], description: str, *, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"waited in vain for {what}"
+    while not condition():
+        assert time.monotonic() < end, f"timed out waiting for {description}"
         time.sleep(0.02)
 
 
@@ -44,7 +44,7 @@ class Daemon:
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def says(self, text: str) -> Callable[[], bool]:
+    def has_logged(self, text: str) -> Callable[[], bool]:
         return lambda: text in self.log.read_text(encoding="utf-8", errors="replace")
 
 
@@ -74,27 +74,27 @@ class DaskCluster:
         return self.start("scheduler", "--port", "0", "--scheduler-file", str(self.folder / "scheduler.json"))
 
     def start_worker(self) -> Daemon:
-        of_one_thread = ("--nworkers", "1", "--nthreads", "1")
-        return self.start("worker", self.address, *of_one_thread, "--local-directory", str(self.folder))
+        one_thread = ("--nworkers", "1", "--nthreads", "1")
+        return self.start("worker", self.address, *one_thread, "--local-directory", str(self.folder))
 
 
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory, environment: dict[str, str]) -> Iterator[DaskCluster]:
     """A scheduler with two workers."""
-    made = DaskCluster(tmp_path_factory.mktemp("cluster"), environment, [])
+    dask_cluster = DaskCluster(tmp_path_factory.mktemp("cluster"), environment, [])
     try:
-        made.start_scheduler()
-        workers = [made.start_worker() for _ in range(2)]
+        dask_cluster.start_scheduler()
+        workers = [dask_cluster.start_worker() for _ in range(2)]
         for worker in workers:
-            _wait_until(worker.says("Registered to"), "a worker")
-        yield made
+            _wait_until(worker.has_logged("Registered to"), "a worker")
+        yield dask_cluster
     finally:
-        for daemon in made.daemons:
+        for daemon in dask_cluster.daemons:
             if daemon.process.poll() is None:
                 daemon.kill()
 
 
-def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
+def test_a_lost_scheduler_is_reported_and_finished_parts_are_kept(
     fresh_project: Any, tmp_path: Path, environment: dict[str, str], serial_bytes: dict[str, str]
 ) -> None:
     """Kill a separate scheduler once parts of the embed stage are finished; the next run makes the missing parts."""
@@ -102,7 +102,7 @@ def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
     try:
         scheduler = cluster.start_scheduler()
         worker = cluster.start_worker()
-        _wait_until(worker.says("Registered to"), "a worker")
+        _wait_until(worker.has_logged("Registered to"), "a worker")
         marks = fresh_project.root / ".ssmi" / "scratch" / "stages" / "embed+tiny"
         with fresh_project.start(*BUILD, "--scheduler", cluster.address) as process:
             _wait_until(
@@ -123,8 +123,8 @@ def test_a_lost_scheduler_is_said_in_a_line_and_costs_the_parts_in_flight(
     )
     outcome = fresh_project.process(*BUILD)
     assert outcome.code == 0, outcome.stderr
-    (found,) = re.findall(r"^embed: (\d+) of \d+ parts are already finished$", outcome.stderr, re.M)
-    assert int(found) > 1
+    (n_reused,) = re.findall(r"^embed: (\d+) of \d+ parts are already finished$", outcome.stderr, re.M)
+    assert int(n_reused) > 1
     assert fresh_project.artifacts() == serial_bytes
 
 
@@ -155,22 +155,24 @@ def test_a_dask_cluster_gives_the_same_bytes(
     assert fresh_project.artifacts() == serial_bytes
 
 
-def test_a_killed_worker_costs_no_byte(fresh_project: Any, cluster: DaskCluster, serial_bytes: dict[str, str]) -> None:
+def test_a_killed_worker_changes_no_byte(
+    fresh_project: Any, cluster: DaskCluster, serial_bytes: dict[str, str]
+) -> None:
     """The killed worker is new: it is still importing torch, with its share of the parts in its queue."""
-    victim = cluster.start_worker()
-    _wait_until(victim.says("Registered to"), "a third worker")
+    new_worker = cluster.start_worker()
+    _wait_until(new_worker.has_logged("Registered to"), "a third worker")
     with fresh_project.start(*BUILD, "--scheduler", cluster.address) as process:
         segmented = fresh_project.root / "artifacts" / "segment" / "tiny" / "manifest.json"
         _wait_until(lambda: segmented.exists() or process.poll() is not None, "the segment stage")
         assert process.poll() is None
         assert not (fresh_project.root / "artifacts" / "embed").joinpath("tiny").exists()
-        victim.kill()
+        new_worker.kill()
         _, stderr = process.communicate(timeout=1200)
     assert process.returncode == 0, stderr
     assert fresh_project.artifacts() == serial_bytes
 
 
-def test_an_error_in_a_worker_arrives_whole(project: Any, cluster: DaskCluster) -> None:
+def test_an_error_in_a_worker_is_reported_completely(project: Any, cluster: DaskCluster) -> None:
     (project.root / "more.txt").write_bytes("长江\n".encode() + b"\xff\n")
     project.set("pmi", unlabelled=["more.txt"])
     before = project.artifacts()
@@ -184,7 +186,7 @@ def test_an_error_in_a_worker_arrives_whole(project: Any, cluster: DaskCluster) 
 
 
 @pytest.mark.parametrize(
-    ("where", "said"),
+    ("options", "message"),
     [
         (("--scheduler", "nonsense"), "scheduler nonsense: not an address of a Dask scheduler"),
         (("--scheduler", ""), "scheduler : not an address of a Dask scheduler"),
@@ -192,13 +194,13 @@ def test_an_error_in_a_worker_arrives_whole(project: Any, cluster: DaskCluster) 
         (("--scheduler", "tcp://127.0.0.1:9", "--workers", "2"), "2 local workers and the scheduler tcp://127.0.0.1:9"),
     ],
 )
-def test_a_place_that_cannot_be_is_refused(pristine_project: Any, where: tuple[str, ...], said: str) -> None:
-    outcome = pristine_project.ssmi("features", "build", *where)
-    assert outcome.code == 2 and said in outcome.stderr
+def test_invalid_schedulers_are_refused(pristine_project: Any, options: tuple[str, ...], message: str) -> None:
+    outcome = pristine_project.ssmi("features", "build", *options)
+    assert outcome.code == 2 and message in outcome.stderr
 
 
 @pytest.mark.parametrize("address", ["tcp://127.0.0.1:9"])
-def test_a_scheduler_that_does_not_answer(fresh_project: Any, address: str) -> None:
+def test_an_unreachable_scheduler_is_reported(fresh_project: Any, address: str) -> None:
     outcome = fresh_project.process("features", "build", "--scheduler", address)
     assert outcome.code == 4
     message, advice = outcome.stderr.splitlines()
@@ -248,19 +250,19 @@ def executor(request: pytest.FixtureRequest, in_process: Any) -> Executor:
     return Serial() if request.param == "serial" else Cluster(in_process)
 
 
-def test_results_come_in_the_tasks_order(executor: Executor) -> None:
+def test_results_are_in_the_order_of_tasks(executor: Executor) -> None:
     assert _map(executor, reciprocal, _tasks(5, 1, 2)) == ["xx", "x" * 10, "xxxxx"]
     assert _map(executor, reciprocal, []) == []
 
 
-def test_an_error_that_nobody_foresaw_names_its_part(executor: Executor) -> None:
+def test_an_unexpected_error_names_its_part(executor: Executor) -> None:
     with pytest.raises(SsmiError) as caught:
         _map(executor, reciprocal, _tasks(5, 2, 0))
     assert caught.value.message.startswith("work: part 3 of 3 (train/part-00000.parquet): ZeroDivisionError: ")
     assert "--debug" in caught.value.next_step and isinstance(caught.value.__cause__, ZeroDivisionError)
 
 
-def test_a_task_that_is_too_large_to_travel_is_refused_with_its_part(executor: Executor) -> None:
+def test_too_large_tasks_are_refused(executor: Executor) -> None:
     fits = _tasks(1, 2, text="x" * (MAX_BYTES - 1000))
     assert len(_map(executor, as_text, fits)) == 2
     large = [*fits, *_tasks(3, text="x" * MAX_BYTES)]
@@ -268,7 +270,7 @@ def test_a_task_that_is_too_large_to_travel_is_refused_with_its_part(executor: E
         _map(executor, as_text, large)
 
 
-def test_a_result_that_is_too_large_is_refused_too(executor: Executor) -> None:
+def test_too_large_results_are_refused(executor: Executor) -> None:
     with pytest.raises(
         SsmiError, match=r"work: part 1 of 1 .*: a result of 1\d\d,\d{3} bytes exceeds the limit of 65,536"
     ):
@@ -280,19 +282,19 @@ def repeated(task: Numbered) -> str:
 
 
 N_JOINING = 6
-all_there = threading.Barrier(N_JOINING)
+all_joined = threading.Barrier(N_JOINING)
 started = threading.Event()
 
 
 def wait_for_all(task: Numbered) -> str:
     """Return once all joining workers run such a task at the same time: more tasks than the first worker's window."""
     started.set()
-    all_there.wait(timeout=600)
+    all_joined.wait(timeout=600)
     return "met"
 
 
-def test_workers_that_join_later_are_given_work(in_process: Any) -> None:
-    assert N_JOINING > TASKS_IN_FLIGHT_PER_WORKER, "else the first window would be enough for all"
+def test_workers_that_join_later_get_tasks(in_process: Any) -> None:
+    assert N_JOINING > TASKS_IN_FLIGHT_PER_WORKER, "the first window must not hold all tasks"
 
     def join() -> None:
         started.wait(timeout=600)

@@ -42,7 +42,7 @@ def test_sizes_come_from_the_encoder(encoder: FrozenEncoder) -> None:
 
 
 @pytest.mark.parametrize("length", [1, 2, 6, 7, 20, 40])
-def test_states_are_berts_last_layer_without_the_specials(
+def test_states_are_those_of_the_last_layer_without_special_tokens(
     encoder: FrozenEncoder, encoder_folder: Path, tokens: CharacterTokens, length: int
 ) -> None:
     model = BertModel.from_pretrained(encoder_folder, add_pooling_layer=False).eval()
@@ -58,7 +58,7 @@ def test_states_are_berts_last_layer_without_the_specials(
 @pytest.mark.parametrize("n_others", [1, 2, 6, 7, 39])
 @pytest.mark.parametrize("longest_other", [1, 9, 40])
 @pytest.mark.parametrize("width", [32, 384])
-def test_a_text_has_the_same_bits_whatever_else_is_in_its_batch(
+def test_a_text_has_the_same_bits_in_every_batch(
     request: pytest.FixtureRequest, n_others: int, longest_other: int, width: int
 ) -> None:
     encoder: FrozenEncoder = request.getfixturevalue({32: "encoder", 384: "wide_encoder"}[width])
@@ -69,13 +69,13 @@ def test_a_text_has_the_same_bits_whatever_else_is_in_its_batch(
         others[0] = _text(rng, longest_other)
         place = rng.randrange(n_others + 1)
         (alone,) = encoder.states([text])
-        among = encoder.states([*others[:place], text, *others[place:]])
-        assert among[place].tobytes() == alone.tobytes()
+        in_batch = encoder.states([*others[:place], text, *others[place:]])
+        assert in_batch[place].tobytes() == alone.tobytes()
         again = encoder.states([text] * 3)
         assert all(states.tobytes() == alone.tobytes() for states in again)
 
 
-def test_the_number_of_threads_changes_no_bit_and_is_put_back(encoder: FrozenEncoder) -> None:
+def test_the_number_of_threads_changes_no_bit_and_is_restored(encoder: FrozenEncoder) -> None:
     text = _text(random.Random(1), 30)
     before = torch.get_num_threads()
     try:
@@ -89,7 +89,7 @@ def test_the_number_of_threads_changes_no_bit_and_is_put_back(encoder: FrozenEnc
     assert one.tobytes() == two.tobytes()
 
 
-def test_passes_computed_at_once_give_the_same_bits(encoder_folder: Path, tokens: CharacterTokens) -> None:
+def test_parallel_passes_give_the_same_bits(encoder_folder: Path, tokens: CharacterTokens) -> None:
     rng = random.Random(2)
     texts = [_text(rng, rng.randint(1, 40)) for _ in range(400)]  # several passes of every length
     one, three = (FrozenEncoder(encoder_folder, tokens, threads=threads) for threads in (1, 3))
@@ -100,9 +100,7 @@ def test_passes_computed_at_once_give_the_same_bits(encoder_folder: Path, tokens
 
 
 @pytest.mark.parametrize("max_window", [None, 10, 1, 1000])
-def test_long_texts_go_through_in_windows_and_nothing_is_cut_off(
-    encoder: FrozenEncoder, max_window: int | None
-) -> None:
+def test_long_texts_are_encoded_completely_in_windows(encoder: FrozenEncoder, max_window: int | None) -> None:
     text = _text(random.Random(3), 93)
     text[7] = text[55] = "。"
     limit = min(max_window or 40, 40)
@@ -116,14 +114,14 @@ def test_long_texts_go_through_in_windows_and_nothing_is_cut_off(
     assert first.tobytes() == last.tobytes()
 
 
-def test_stored_states_are_the_same_in_float16_with_those_of_cls_and_sep(encoder: FrozenEncoder) -> None:
+def test_stored_states_are_float16_and_include_cls_and_sep(encoder: FrozenEncoder) -> None:
     text = _text(random.Random(3), 23)
     texts = [text, [], text[:5]]
     found = encoder.stored_states(texts, max_window=10)
     for one, states in zip(found, encoder.states(texts, max_window=10), strict=True):
         assert one.characters.dtype == one.specials.dtype == np.float16
         assert one.characters.tobytes() == states.astype(np.float16).tobytes()
-    n_windows = [len(window_starts(own, max_window=10)) for own in texts]
+    n_windows = [len(window_starts(characters, max_window=10)) for characters in texts]
     assert n_windows[0] > 2 and n_windows[1:] == [1, 1]
     assert [one.specials.shape for one in found] == [(n, 2, 32) for n in n_windows]
     starts = window_starts(text, max_window=10)
@@ -149,7 +147,7 @@ def test_empty_texts_and_empty_batches(encoder: FrozenEncoder) -> None:
     assert full.tobytes() == encoder.states([text])[0].tobytes()
 
 
-def test_many_texts_at_once_take_several_passes_and_change_no_bit(encoder: FrozenEncoder) -> None:
+def test_several_passes_change_no_bit(encoder: FrozenEncoder) -> None:
     texts = [_text(random.Random(number), 40) for number in range(MAX_TOKENS // 40 + 20)]
     states = encoder.states(texts)
     for place in (0, MAX_TOKENS // 48 - 1, MAX_TOKENS // 48, len(texts) - 1):

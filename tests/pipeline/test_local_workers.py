@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 # A separate script, because a spawned worker imports the program that started it.
-VISITS = '''
+VISIT_PROGRAM = '''
 import os, signal, sys, time
 from pathlib import Path
 
@@ -58,12 +58,12 @@ if __name__ == "__main__":
 @pytest.fixture
 def script(tmp_path: Path, environment: dict[str, str]) -> Callable[[str], subprocess.Popen[str]]:
     path = tmp_path / "visits.py"
-    path.write_text(VISITS, encoding="utf-8")
+    path.write_text(VISIT_PROGRAM, encoding="utf-8")
     (tmp_path / "marks").mkdir()
 
-    def start(what: str) -> subprocess.Popen[str]:
+    def start(behaviour: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, str(path), str(tmp_path / "marks"), what],
+            [sys.executable, str(path), str(tmp_path / "marks"), behaviour],
             cwd=tmp_path, env=environment, text=True,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
@@ -71,24 +71,24 @@ def script(tmp_path: Path, environment: dict[str, str]) -> Callable[[str], subpr
     return start
 
 
-def _wait_for(happened: Callable[[], bool], process: subprocess.Popen[str]) -> None:
-    while not happened():
+def _wait_for(condition: Callable[[], bool], process: subprocess.Popen[str]) -> None:
+    while not condition():
         assert process.poll() is None, process.stderr
         time.sleep(0.02)
 
 
 @pytest.mark.parametrize(
-    ("what", "said"),
+    ("behaviour", "expected"),
     [
         ("nothing", "True"),
         ("once", "True"),
-        ("always", "SsmiError visits: part "),  # which part is named varies, as other parts die with it
+        ("always", "SsmiError visits: part "),  # the named part varies, as other parts are lost with it
         ("refuses", "InputDataError a.txt:7: no | correct it"),
     ],
 )
-def test_what_becomes_of_tasks(script: Any, tmp_path: Path, what: str, said: str) -> None:
-    stdout, stderr = script(what).communicate()
-    assert stdout.startswith(said), stderr
+def test_lost_and_failing_workers(script: Any, tmp_path: Path, behaviour: str, expected: str) -> None:
+    stdout, stderr = script(behaviour).communicate()
+    assert stdout.startswith(expected), stderr
     assert (tmp_path / "marks" / "3").exists()
 
 
@@ -102,7 +102,7 @@ def _waiting(script: Any, tmp_path: Path) -> tuple[subprocess.Popen[str], list[p
     return process, children
 
 
-def test_ctrl_c_ends_the_workers_at_once(script: Any, tmp_path: Path) -> None:
+def test_ctrl_c_ends_the_workers(script: Any, tmp_path: Path) -> None:
     process, children = _waiting(script, tmp_path)
     os.killpg(process.pid, signal.SIGINT)  # to the whole process group, as a terminal sends it
     stdout, stderr = process.communicate()
@@ -111,7 +111,7 @@ def test_ctrl_c_ends_the_workers_at_once(script: Any, tmp_path: Path) -> None:
     assert len(gone) >= 2 and not alive
 
 
-def test_workers_end_with_a_parent_that_is_killed(script: Any, tmp_path: Path) -> None:
+def test_workers_end_when_their_parent_is_killed(script: Any, tmp_path: Path) -> None:
     process, children = _waiting(script, tmp_path)
     process.kill()
     # Output ends when the process that removes the semaphores exits; it must not warn, as a kill is not a fault.
@@ -120,7 +120,7 @@ def test_workers_end_with_a_parent_that_is_killed(script: Any, tmp_path: Path) -
     assert len(gone) >= 2 and not alive
 
 
-def test_nobody_can_reach_the_workers(script: Any, tmp_path: Path) -> None:
+def test_workers_cannot_be_reached_from_outside(script: Any, tmp_path: Path) -> None:
     """No process listens on a port or on a named Unix socket."""
     process, children = _waiting(script, tmp_path)
     sockets = [each for one in (psutil.Process(process.pid), *children) for each in one.net_connections("all")]

@@ -19,7 +19,7 @@ MAX_GROWTH = 0.05
 
 
 @dataclass(frozen=True)
-class Course:
+class MemoryProfile:
     """Memory of a process while it worked, with one entry per sample, in order."""
 
     n: int
@@ -42,7 +42,7 @@ class Course:
 
 def watch(
     command: Sequence[str], texts: Iterable[str], *, every: int, seconds: float | None, row: Callable[[str], object]
-) -> Course:
+) -> MemoryProfile:
     """Feed lines to a command, and call ``row`` with each line that it writes; Linux only.
 
     Args:
@@ -57,29 +57,29 @@ def watch(
         ValueError: The command writes more or fewer lines than it was fed.
 
     """
-    course: list[tuple[int, float]] = []
+    samples: list[tuple[int, float]] = []
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8"
     ) as process:
         assert process.stdin and process.stdout
         # A separate thread, because otherwise both sides would wait for each other once the pipes are full.
-        fed = _Fed(texts, until=None if seconds is None else monotonic() + seconds)
-        feeder = Thread(target=fed.write, args=(process.stdin,), daemon=True)
-        feeder.start()
-        done = 0
-        for done, line in enumerate(process.stdout, 1):
+        feeder = _Feeder(texts, until=None if seconds is None else monotonic() + seconds)
+        thread = Thread(target=feeder.write, args=(process.stdin,), daemon=True)
+        thread.start()
+        n_rows = 0
+        for n_rows, line in enumerate(process.stdout, 1):
             row(line)
-            if not done % every and (size := resident_megabytes(process.pid)):
-                course.append((done, size))
-        feeder.join()
+            if not n_rows % every and (size := resident_megabytes(process.pid)):
+                samples.append((n_rows, size))
+        thread.join()
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
-    if done != fed.n:
-        raise ValueError(f"{done} rows for {fed.n} sentences")
-    return Course(done, [at for at, _ in course], [size for _, size in course])
+    if n_rows != feeder.n:
+        raise ValueError(f"{n_rows} rows for {feeder.n} sentences")
+    return MemoryProfile(n_rows, [n for n, _ in samples], [size for _, size in samples])
 
 
-class _Fed:
+class _Feeder:
     """Writes lines to a command and counts them."""
 
     def __init__(self, texts: Iterable[str], *, until: float | None) -> None:

@@ -111,10 +111,10 @@ def licence_of(*, expression: str | None, field: str | None, classifiers: Sequen
 def is_allowed(licence: str) -> bool:
     """Whether a dependency may have this licence: every part of an AND, and one part of an OR, must be allowed."""
     parts = re.sub(r"\(([^()]*)\)", lambda match: match[1].replace(" AND ", " & "), licence).split(" AND ")
-    return all(any(_one(choice) for choice in part.split(" OR ")) for part in parts)
+    return all(any(_is_choice_allowed(choice) for choice in part.split(" OR ")) for part in parts)
 
 
-def _one(choice: str) -> bool:
+def _is_choice_allowed(choice: str) -> bool:
     return all(
         name in PERMISSIVE or name in WEAK_COPYLEFT or name in EXCEPTIONS for name in choice.strip().split(" & ")
     )
@@ -138,15 +138,15 @@ def _reported(file: str) -> Mapping[str, str]:
     """Mapping from package to licence, from pip's report on a lock file that is not installed."""
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--no-deps"]
     options = ["--require-hashes", "--only-binary", ":all:", "--report", "-", "-r", str(ROOT / file)]
-    done = subprocess.run([*command, *options], check=True, stdout=subprocess.PIPE, text=True)
-    said = [one["metadata"] for one in json.loads(done.stdout)["install"]]
+    completed = subprocess.run([*command, *options], check=True, stdout=subprocess.PIPE, text=True)
+    packages = [one["metadata"] for one in json.loads(completed.stdout)["install"]]
     return {
         one["name"]: licence_of(
             expression=one.get("license_expression"),
             field=one.get("license"),
             classifiers=one.get("classifier", ()),
         )
-        for one in said
+        for one in packages
     }
 
 

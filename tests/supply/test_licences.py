@@ -8,17 +8,17 @@ from tests.supply import licences
 from tests.supply.locks import CUDA, SOURCES, WHEELS, read
 
 
-def test_every_locked_package_is_in_the_table_with_its_version() -> None:
-    told = {one.name: one.version for one in licences.read_page()}
+def test_the_table_lists_every_locked_package_with_its_version() -> None:
+    listed = {one.name: one.version for one in licences.read_page()}
     locked = {one.name: one.version for file in (WHEELS, SOURCES, CUDA) for one in read(file)}
-    assert told == locked
+    assert listed == locked
 
 
 def test_every_licence_is_known_and_allowed() -> None:
-    of_cuda = {one.name for one in read(CUDA)}
+    cuda_packages = {one.name for one in read(CUDA)}
     for one in licences.read_page():
         # NVIDIA's terms allow this: CUDA's libraries are fetched from NVIDIA with torch and not redistributed.
-        assert licences.is_allowed(one.licence) or (one.name in of_cuda and one.licence == licences.NVIDIA), one
+        assert licences.is_allowed(one.licence) or (one.name in cuda_packages and one.licence == licences.NVIDIA), one
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_every_licence_is_known_and_allowed() -> None:
         (None, "", [], ""),
     ],
 )
-def test_the_most_exact_word_counts(
+def test_the_most_exact_licence_name_is_used(
     expression: str | None, field: str | None, classifiers: list[str], licence: str
 ) -> None:
     assert licences.licence_of(expression=expression, field=field, classifiers=classifiers) == licence
@@ -63,11 +63,11 @@ def test_the_most_exact_word_counts(
         ("", False),
     ],
 )
-def test_what_binds_those_who_depend_on_it_is_refused(licence: str, is_allowed: bool) -> None:
+def test_licences_that_bind_dependents_are_refused(licence: str, is_allowed: bool) -> None:
     assert licences.is_allowed(licence) == is_allowed
 
 
-def test_the_page_is_read_as_it_is_written(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+def test_a_written_page_is_read_back(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
     packages = [licences.Licensed("a", "1.0", "MIT"), licences.Licensed("b", "2", "MPL-2.0 AND (Apache-2.0 OR MIT)")]
     monkeypatch.setattr(licences, "PAGE", tmp_path / "licences.md")
     licences.PAGE.write_text(licences.page(packages), encoding="utf-8")

@@ -31,32 +31,32 @@ ENVIRONMENTS = [
 
 @pytest.fixture
 def project(repository: Path) -> dict[str, Any]:
-    whole: dict[str, Any] = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    return whole
+    table: dict[str, Any] = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return table
 
 
-def asked(project: dict[str, Any], extras: tuple[str, ...]) -> Iterator[Requirement]:
+def requirements_of(project: dict[str, Any], extras: tuple[str, ...]) -> Iterator[Requirement]:
     """Yield the project's requirements, other than the project itself."""
     optional = project["optional-dependencies"]
     lines = [*project["dependencies"], *(line for extra in extras for line in optional[extra])]
     for requirement in map(Requirement, lines):
         if requirement.name == project["name"]:
-            yield from asked({**project, "dependencies": []}, tuple(sorted(requirement.extras)))
+            yield from requirements_of({**project, "dependencies": []}, tuple(sorted(requirement.extras)))
         else:
             yield requirement
 
 
-def test_everything_that_the_project_asks_for_is_locked_within_its_range(project: dict[str, Any]) -> None:
-    requirements = list(asked(project, ("all", "dev", "docs", "fuzz", "supply")))
+def test_every_requirement_is_locked_within_its_range(project: dict[str, Any]) -> None:
+    requirements = list(requirements_of(project, ("all", "dev", "docs", "fuzz", "supply")))
     assert len(requirements) > 40
     for requirement in requirements:
         locked = PACKAGES[canonicalize_name(requirement.name)]
         assert locked.version in requirement.specifier, requirement
-        wanted = [one for one in ENVIRONMENTS if requirement.marker is None or requirement.marker.evaluate(one)]
-        assert all(locked.marker is None or locked.marker.evaluate(one) for one in wanted), requirement
+        environments = [one for one in ENVIRONMENTS if requirement.marker is None or requirement.marker.evaluate(one)]
+        assert all(locked.marker is None or locked.marker.evaluate(one) for one in environments), requirement
 
 
-def test_constraints_pin_what_is_locked_and_nothing_else(repository: Path) -> None:
+def test_constraints_pin_exactly_the_locked_versions(repository: Path) -> None:
     lines = (repository / "constraints.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
     pinned = {canonicalize_name(name): version for name, version in pins.items()}
@@ -66,7 +66,7 @@ def test_constraints_pin_what_is_locked_and_nothing_else(repository: Path) -> No
 
 
 @pytest.mark.parametrize("file", LOCKS)
-def test_every_package_has_digests_and_no_place_that_it_comes_from(repository: Path, file: str) -> None:
+def test_every_package_has_digests_and_no_source_url(repository: Path, file: str) -> None:
     text = (repository / file).read_text(encoding="utf-8")
     assert not re.search(r"://|--(index|extra-index|find-links|trusted)", text)
     packages = read(file)
@@ -76,14 +76,14 @@ def test_every_package_has_digests_and_no_place_that_it_comes_from(repository: P
     assert sum(text.count(digest) for one in packages for digest in one.digests) == text.count("--hash=sha256:")
 
 
-def test_the_files_are_divided_as_they_say() -> None:
+def test_each_package_is_in_the_right_lock_file() -> None:
     assert tuple(one.name for one in read(SOURCES)) == lock.WITHOUT_WHEELS
-    of_linux = [one for one in read(CUDA) if one.name != "torch"]
-    assert of_linux and all("linux" in str(one.marker) for one in of_linux)
+    linux_packages = [one for one in read(CUDA) if one.name != "torch"]
+    assert linux_packages and all("linux" in str(one.marker) for one in linux_packages)
     assert not any(lock.OF_TORCH.fullmatch(one.name) for one in read(WHEELS))
 
 
-def test_torch_may_be_its_build_for_cpus_on_every_python() -> None:
+def test_torch_has_cpu_builds_for_every_python() -> None:
     torch = PACKAGES[canonicalize_name("torch")]
     names = [line.split()[1] for line in lock.TORCH_CPU.read_text(encoding="utf-8").splitlines()]
     assert read(CPU) == [lock.for_cpus(torch.version)]
@@ -92,10 +92,10 @@ def test_torch_may_be_its_build_for_cpus_on_every_python() -> None:
         assert sum(f"torch-{torch.version}+cpu-{python}-{python}-" in name for name in names) == 2
 
 
-def test_the_environment_is_made_of_what_is_locked(repository: Path) -> None:
+def test_the_environment_is_installed_from_the_lock_files(repository: Path) -> None:
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
-    (installing,) = re.findall(r"^LOCKED := (.+)$", makefile, re.M)
-    assert {"--no-deps", "--require-hashes"} <= set(installing.split())
+    (pip_options,) = re.findall(r"^LOCKED := (.+)$", makefile, re.M)
+    assert {"--no-deps", "--require-hashes"} <= set(pip_options.split())
     recipe = makefile[makefile.index(".venv/installed:") :].split("\n\n")[0]
     installs = re.findall(r"\$\(LOCKED\) .*|pip install .*", recipe)
     assert installs.pop() == "pip install --quiet --no-deps --no-build-isolation --no-index -e ."
@@ -105,12 +105,12 @@ def test_the_environment_is_made_of_what_is_locked(repository: Path) -> None:
     assert "--no-build-isolation" in installs[1] and "pip check" in recipe
 
 
-def test_a_torch_without_known_builds_for_cpus_is_refused_with_what_to_do() -> None:
+def test_a_torch_version_without_known_cpu_builds_is_refused() -> None:
     with pytest.raises(SystemExit, match=r"torch 1\.0\.0 .*sha256sum"):
         lock.cpu_digests("1.0.0")
 
 
-def test_a_lock_is_read_as_it_is_written() -> None:
+def test_a_written_lock_is_read_back() -> None:
     digest = "0" * 64
     text = f"""\
 # a comment
@@ -133,7 +133,7 @@ torch==2.13.0 \\
     ]
     assert str(packages[1].marker) == 'sys_platform == "linux"' and packages[0].marker is None
     divided = lock.divide(packages)
-    assert {file: [one.name for one in some] for file, some in divided.items()} == {
+    assert {file: [one.name for one in locked] for file, locked in divided.items()} == {
         CPU: ["torch"],
         CUDA: ["triton", "torch"],
         SOURCES: ["jieba"],
@@ -142,32 +142,32 @@ torch==2.13.0 \\
     assert parse(lock.text_of(CUDA, divided[CUDA])) == divided[CUDA]
 
 
-def test_the_marker_of_every_environment_is_left_out() -> None:
+def test_the_common_marker_is_removed() -> None:
     (line,) = parse(lock.strip_common_marker(f"six==1.17.0 ; {lock.COMMON_MARKER} \\\n    --hash=sha256:{'0' * 64}\n"))
     assert line.marker is None
 
 
 @pytest.mark.parametrize(
-    ("said", "goes_on"),
+    ("message", "uses_cuda"),
     [
         ("ERROR: No matching distribution found for torch==2.13.0+cpu", True),
         ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE", False),
         ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", False),
     ],
 )
-def test_cuda_is_taken_only_where_there_is_no_torch_for_cpus(
-    repository: Path, tmp_path: Path, said: str, goes_on: bool
+def test_cuda_is_installed_only_without_cpu_builds_of_torch(
+    repository: Path, tmp_path: Path, message: str, uses_cuda: bool
 ) -> None:
     makefile = (repository / "Makefile").read_text(encoding="utf-8")
     (recipe,) = re.findall(r"^\t@(\$\(LOCKED\).*?cuda\.lock; \})$", makefile, re.M | re.S)
     (tmp_path / ".venv").mkdir()
-    pip = f'pip() {{ case "$*" in *cuda*) touch taken;; *) echo "{said}" >&2; return 1;; esac; }}\n'
-    done = subprocess.run(
+    pip = f'pip() {{ case "$*" in *cuda*) touch taken;; *) echo "{message}" >&2; return 1;; esac; }}\n'
+    completed = subprocess.run(
         ["bash", "-c", pip + recipe.replace("$(LOCKED)", "pip")],
         cwd=tmp_path,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (tmp_path / "taken").is_file() == goes_on == (done.returncode == 0)
-    assert goes_on or said in done.stderr
+    assert (tmp_path / "taken").is_file() == uses_cuda == (completed.returncode == 0)
+    assert uses_cuda or message in completed.stderr

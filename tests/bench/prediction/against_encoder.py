@@ -28,58 +28,58 @@ from tests.bench.prediction.texts import pieces_of, read_texts
 CALLS = 30
 
 
-class Encoder:
+class RecordingEncoder:
     """Records the calls of a module, to repeat them without the rest of the network."""
 
     def __init__(self, module: nn.Module) -> None:
         self._module = module
         self._calls: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
-        self._hook = module.register_forward_pre_hook(self._remember, with_kwargs=True)
+        self._hook = module.register_forward_pre_hook(self._record, with_kwargs=True)
 
-    def _remember(self, _: nn.Module, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
-        self._calls.append((arguments, named))
+    def _record(self, _: nn.Module, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> None:
+        self._calls.append((arguments, keywords))
 
     @torch.inference_mode()
     def _run(self, call: tuple[tuple[Any, ...], dict[str, Any]]) -> None:
         self._module.forward(*call[0], **call[1])
 
-    def again(self) -> tuple[float, float]:
+    def repeat(self) -> tuple[float, float]:
         """Repeat the recorded calls; return seconds in sequence on all threads, and with one call per thread."""
         calls, self._calls = self._calls, []
-        with _timed() as in_turn:
+        with _timed() as sequential:
             for call in calls:
                 self._run(call)
         threads = torch.get_num_threads()
         if threads == 1 or torch.cuda.is_available():
-            return in_turn(), in_turn()
-        with _timed() as beside:
+            return sequential(), sequential()
+        with _timed() as parallel:
             list(parallel_map(self._run, calls, n_items=len(calls), threads=threads))
-        return in_turn(), beside()
+        return sequential(), parallel()
 
-    def forget(self) -> None:
+    def stop(self) -> None:
         """Stop recording calls, and drop the recorded ones."""
         self._hook.remove()
         self._calls = []
 
 
-def _now() -> float:
+def _synchronized_time() -> float:
     if torch.cuda.is_available():
         torch.cuda.synchronize()
     return time.perf_counter()
 
 
 def main() -> None:
-    """Open a run, tag the texts twice, then time calls on single sentences."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--run", type=Path, required=True)
-    reader.add_argument("--device", default="auto")
-    reader.add_argument("--threads", type=int, default=0, help="0: the physical cores")
-    reader.add_argument("files", nargs="+", type=Path)
-    options = reader.parse_args()
+    """Open a run, tag the texts twice, then time calls with single sentences."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=0, help="0: the physical cores")
+    parser.add_argument("files", nargs="+", type=Path)
+    options = parser.parse_args()
     texts = [text for path in options.files for text in read_texts(path)]
     start = time.perf_counter()
     with garbage_collection_paused():
-        hardware.set_threads(options.threads)  # for the encoder alone too
+        hardware.set_threads(options.threads)  # also applies to the encoder alone
         tagger = Tagger.open(options.run, device=options.device, reporter=Silent())
     print(
         f"opened in {time.perf_counter() - start:.2f} s, {torch.get_num_threads()} threads; "
@@ -88,36 +88,36 @@ def main() -> None:
     if tagger.network.encoder is None:
         raise SystemExit("this run has no encoder of its own (model.encoder is not finetune)")
     tagger("㐀㐁㐂，")  # also opens the frozen encoder, which embeds unknown segments
-    encoder = Encoder(tagger.network.encoder)
+    encoder = RecordingEncoder(tagger.network.encoder)
     for title in ("new text", "the same text again"):
         _throughput(title, tagger, encoder, texts)
-    encoder.forget()
+    encoder.stop()
     shortest = sorted((text for text in texts if len(text) >= 20), key=len)[:CALLS] or texts[:1]
-    for title, asked in (("a sentence met before", shortest[:1] * CALLS), ("sentences met before", shortest)):
-        print(f"{title:20} {1000 * _median_call(tagger, asked):8.1f} ms a call, {len(asked[0])} characters or more")
-    new = [f"{text[len(text) // 2 :]}{text[: len(text) // 2]}" for text in shortest]
-    print(f"{'sentences turned over':20} {1000 * _median_call(tagger, new):8.1f} ms a call")
+    for title, inputs in (("a sentence met before", shortest[:1] * CALLS), ("sentences met before", shortest)):
+        print(f"{title:20} {1000 * _median_call(tagger, inputs):8.1f} ms a call, {len(inputs[0])} characters or more")
+    rotated = [f"{text[len(text) // 2 :]}{text[: len(text) // 2]}" for text in shortest]
+    print(f"{'sentences turned over':20} {1000 * _median_call(tagger, rotated):8.1f} ms a call")
 
 
-def _throughput(title: str, tagger: Tagger, encoder: Encoder, texts: Sequence[str]) -> None:
-    whole, ratios = 0.0, []
+def _throughput(title: str, tagger: Tagger, encoder: RecordingEncoder, texts: Sequence[str]) -> None:
+    total, ratios = 0.0, []
     n_entities = 0
     before = tagger.features.statistics().embedded
     for piece in pieces_of(texts):
         with _timed() as seconds:
             n_entities += sum(map(len, tagger.stream(piece)))
-        whole += seconds()
-        ratios.append([alone / seconds() for alone in encoder.again()])
+        total += seconds()
+        ratios.append([alone / seconds() for alone in encoder.repeat()])
     print(
-        f"{title:20} {sum(map(len, texts)) / whole:8,.0f} characters a second, {n_entities:,} entities, "
+        f"{title:20} {sum(map(len, texts)) / total:8,.0f} characters a second, {n_entities:,} entities, "
         f"{tagger.features.statistics().embedded - before:,} segments embedded"
     )
-    for way, ratios_of_way in zip(
+    for mode, ratios_of_mode in zip(
         ("a batch on all threads", "a batch a thread"), zip(*ratios, strict=True), strict=True
     ):
         print(
-            f"{'':20} {statistics.median(ratios_of_way):8.2f} of the encoder's throughput alone, {way} "
-            f"({min(ratios_of_way):.2f} to {max(ratios_of_way):.2f} over {len(ratios_of_way)} pieces)"
+            f"{'':20} {statistics.median(ratios_of_mode):8.2f} of the encoder's throughput alone, {mode} "
+            f"({min(ratios_of_mode):.2f} to {max(ratios_of_mode):.2f} over {len(ratios_of_mode)} pieces)"
         )
 
 
@@ -132,10 +132,10 @@ def _median_call(tagger: Tagger, texts: list[str]) -> float:
 
 @contextmanager
 def _timed() -> Iterator[Callable[[], float]]:
-    start = _now()
+    start = _synchronized_time()
     end = [start]
     yield lambda: end[0] - start
-    end[0] = _now()
+    end[0] = _synchronized_time()
 
 
 if __name__ == "__main__":

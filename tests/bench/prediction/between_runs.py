@@ -31,20 +31,20 @@ class Side:
     tagger: Tagger
     seconds: dict[str, list[float]] = field(default_factory=lambda: {name: [] for name in PASSES})
 
-    def tag(self, piece: Sequence[str], *, of: str) -> None:
+    def tag(self, piece: Sequence[str], *, pass_name: str) -> None:
         """Tag a piece and record the time."""
         start = time.process_time()
         for _ in self.tagger.stream(piece):
             pass
-        self.seconds[of].append(time.process_time() - start)
+        self.seconds[pass_name].append(time.process_time() - start)
 
 
 def main() -> None:
     """Open the runs, tag the text twice with each, print a table."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--runs", type=Path, nargs="+", required=True, help="the first is what the others are told in")
-    reader.add_argument("files", nargs="+", type=Path)
-    options = reader.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--runs", type=Path, nargs="+", required=True, help="the others are compared with the first")
+    parser.add_argument("files", nargs="+", type=Path)
+    options = parser.parse_args()
     texts = [text for path in options.files for text in read_texts(path)]
     hardware.set_threads(1)
     sides = [Side(run.name, Tagger.open(run, device="cpu", threads=1, reporter=Silent())) for run in options.runs]
@@ -55,19 +55,19 @@ def main() -> None:
         for name in PASSES:
             for piece in pieces:
                 for side in sides:
-                    side.tag(piece, of=name)
+                    side.tag(piece, pass_name=name)
     n_characters = sum(map(len, texts))
     print(f"{len(texts):,} texts, {n_characters:,} characters in {len(pieces)} pieces; CPU time, one thread")
     for name in PASSES:
         print(f"\n{name:24} {'characters a second':>20} {'times the first':>16}")
         for side in sides:
-            ratio = _ratio(sides[0].seconds, side.seconds, of=name)
+            ratio = _ratio(sides[0].seconds, side.seconds, pass_name=name)
             print(f"{side.name:24} {n_characters / sum(side.seconds[name]):20,.0f} {ratio:16.2f}")
 
 
-def _ratio(first: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]], *, of: str) -> float:
+def _ratio(first: Mapping[str, Sequence[float]], other: Mapping[str, Sequence[float]], *, pass_name: str) -> float:
     """Speed of the other as a multiple of the first's: the median over pieces."""
-    return statistics.median(one / two for one, two in zip(first[of], other[of], strict=True))
+    return statistics.median(a / b for a, b in zip(first[pass_name], other[pass_name], strict=True))
 
 
 if __name__ == "__main__":

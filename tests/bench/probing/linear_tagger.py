@@ -22,12 +22,12 @@ from ssmi.pipeline.contract.labels import LabelSet, Span, strict_spans
 from tests.bench.probing.readings import Matrix, Readings
 
 N_FOLDS = 5
-_TOGETHER = 64
+_BATCH = 64
 """Number of sentences decoded at once."""
 _NEVER = -1e4
-"""Smallest bias; that of a tag which the training side lacks."""
+"""Smallest bias; that of a tag missing on the training side."""
 
-Figures = npt.NDArray[np.float64]
+Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
@@ -42,9 +42,9 @@ class Sums:
 
     """
 
-    counts: Figures
-    totals: Figures
-    products: Figures
+    counts: Doubles
+    totals: Doubles
+    products: Doubles
 
     @classmethod
     def of(cls, features: Matrix, tags: npt.NDArray[np.integer], *, n_tags: int) -> Sums:
@@ -58,9 +58,9 @@ class Sums:
     def __add__(self, other: Sums) -> Sums:
         return Sums(self.counts + other.counts, self.totals + other.totals, self.products + other.products)
 
-    def take(self, chosen: Indices) -> Sums:
+    def take(self, columns: Indices) -> Sums:
         """Restrict the sums to some of the features."""
-        return Sums(self.counts, self.totals[:, chosen], self.products[np.ix_(chosen, chosen)])
+        return Sums(self.counts, self.totals[:, columns], self.products[np.ix_(columns, columns)])
 
 
 def discriminant(sums: Sums, *, shrinkage: float) -> tuple[Matrix, Matrix]:
@@ -90,8 +90,8 @@ class FoldTagger:
 
     def __init__(self, features: Matrix, readings: Readings) -> None:
         """``features``: those of all characters, in any units. Shape: (n_characters, width)."""
-        spread = features.std(0)
-        self._features = (features - features.mean(0)) / np.where(spread > 0, spread, 1)
+        deviations = features.std(0)
+        self._features = (features - features.mean(0)) / np.where(deviations > 0, deviations, 1)
         self._readings = readings
         split = readings.split
         self.folds = assign(readings.texts, [len(spans) for spans in split.gold], n_folds=N_FOLDS)
@@ -103,14 +103,14 @@ class FoldTagger:
         tags = self._readings.split.tag_ids[inside]
         return Sums.of(self._features[inside], tags, n_tags=len(self._readings.labels.tags))
 
-    def count(self, chosen: Indices, *, shrinkage: float) -> SentenceCounts:
-        """Counts of all sentences, in order, with the feature columns ``chosen``."""
+    def count(self, columns: Indices, *, shrinkage: float) -> SentenceCounts:
+        """Counts of all sentences, in order, with the feature columns ``columns``."""
         split = self._readings.split
         predicted: list[list[Span]] = [[] for _ in split.gold]
         for fold in range(1, N_FOLDS + 1):
-            first, *others = (sums.take(chosen) for number, sums in self._sums.items() if number != fold)
+            first, *others = (sums.take(columns) for number, sums in self._sums.items() if number != fold)
             weights, biases = discriminant(sum(others, start=first), shrinkage=shrinkage)
-            scores = self._features[np.ix_(self.fold_of_each == fold, chosen)] @ weights + biases
+            scores = self._features[np.ix_(self.fold_of_each == fold, columns)] @ weights + biases
             rows = np.flatnonzero(self.folds == fold)
             emissions = np.split(scores, np.cumsum(split.lengths[rows])[:-1])
             for row, spans in zip(rows.tolist(), decode(emissions, self._readings.labels), strict=True):
@@ -126,9 +126,9 @@ def decode(emissions: Sequence[Matrix], labels: LabelSet) -> Iterator[list[Span]
     crf = ConstrainedCrf(labels)
     for parameter in crf.parameters():
         torch.nn.init.zeros_(parameter)
-    for start in range(0, len(emissions), _TOGETHER):
-        some = [torch.from_numpy(each) for each in emissions[start : start + _TOGETHER]]
-        lengths = torch.tensor([len(each) for each in some])
+    for start in range(0, len(emissions), _BATCH):
+        batch = [torch.from_numpy(each) for each in emissions[start : start + _BATCH]]
+        lengths = torch.tensor([len(each) for each in batch])
         mask = torch.arange(int(lengths.max())) < lengths[:, None]
-        for path in crf.decode(pad_sequence(some, batch_first=True), mask=mask):
+        for path in crf.decode(pad_sequence(batch, batch_first=True), mask=mask):
             yield strict_spans([labels.tags[tag] for tag in path], scheme=labels.scheme)[0]

@@ -20,7 +20,7 @@ from ssmi.model import hardware
 from ssmi.model.evaluation.sentence_counts import SentenceCounts
 from ssmi.model.evaluation.significance import ALL, Difference, System, compare
 from tests.bench.probing.linear_tagger import FoldTagger, Indices
-from tests.bench.probing.readings import Matrix, Readings, read_readings, reading_of, same_sentences
+from tests.bench.probing.readings import Matrix, Readings, have_same_sentences, read_readings, reading_of
 
 ROOT = Path(__file__).resolve().parents[3]
 SHRINKAGES = (0.003, 0.03, 0.1)
@@ -37,7 +37,7 @@ class Row:
 
     name: str
     features: tuple[str, ...]
-    against: str | None
+    compared_to: str | None
 
 
 BASE_ROW = Row("base", BASE, None)
@@ -61,21 +61,21 @@ def rows_of(changed: Sequence[str]) -> list[Row]:
     rows.append(Row("paper, gated", tuple("gated" if name == "best" else name for name in PAPER), "paper"))
     rows.extend(Row(f"paper + {reading}", (*PAPER, reading), "paper") for reading in ("role", "cosine"))
     for name in changed:
-        rows.append(Row(f"base + best, {name}", _of((*BASE, "best"), name), "base + best"))
-        rows.append(Row(f"paper, {name}", _of(PAPER, name), "paper"))
+        rows.append(Row(f"base + best, {name}", _features_of((*BASE, "best"), name), "base + best"))
+        rows.append(Row(f"paper, {name}", _features_of(PAPER, name), "paper"))
     return rows
 
 
-def chosen(rows: Sequence[Row], texts: Sequence[str]) -> list[Row]:
+def select_rows(rows: Sequence[Row], texts: Sequence[str]) -> list[Row]:
     """Rows whose names contain one of ``texts``, with the rows they are compared with, in the same order."""
-    wanted = {row.name for row in rows if any(text in row.name for text in texts)} | {BASE_ROW.name}
+    names = {row.name for row in rows if any(text in row.name for text in texts)} | {BASE_ROW.name}
     for row in reversed(rows):  # each row follows the row it is compared with
-        if row.against and row.name in wanted:
-            wanted.add(row.against)
-    return [row for row in rows if row.name in wanted]
+        if row.compared_to and row.name in names:
+            names.add(row.compared_to)
+    return [row for row in rows if row.name in names]
 
 
-def _of(features: Sequence[str], project: str) -> tuple[str, ...]:
+def _features_of(features: Sequence[str], project: str) -> tuple[str, ...]:
     return tuple(f"{feature}@{project}" for feature in features)
 
 
@@ -86,12 +86,12 @@ class Probe:
         """``projects``: readings by project; all rows use the sentences and states of the first."""
         self._rows = rows
         self._slices: dict[str, Indices] = {}
-        made: list[Matrix] = []
+        matrices: list[Matrix] = []
         width = 0
         for name in dict.fromkeys(feature for row in rows for feature in row.features):
-            made.append(reading_of(name, projects))
-            self._slices[name] = np.arange(width, width := width + made[-1].shape[1])
-        self._tagger = FoldTagger(np.concatenate(made, axis=1), next(iter(projects.values())))
+            matrices.append(reading_of(name, projects))
+            self._slices[name] = np.arange(width, width := width + matrices[-1].shape[1])
+        self._tagger = FoldTagger(np.concatenate(matrices, axis=1), next(iter(projects.values())))
 
     def width(self, row: Row) -> int:
         """Number of columns of a row."""
@@ -113,43 +113,43 @@ class Probe:
         finished: dict[str, SentenceCounts] = {}
         for row in self._rows:
             finished[row.name] = self._tagger.count(self._columns(row), shrinkage=shrinkage)
-            yield row, difference(finished[row.name], finished[row.against] if row.against else None)
+            yield row, difference(finished[row.name], finished[row.compared_to] if row.compared_to else None)
 
 
-def difference(counted: SentenceCounts, base: SentenceCounts | None = None) -> Difference:
+def difference(counts: SentenceCounts, base: SentenceCounts | None = None) -> Difference:
     """F1, and its difference from that of a base; without a base, the difference from itself."""
-    return compare(System({SEED: counted}), System({SEED: base or counted}))[ALL]
+    return compare(System({SEED: counts}), System({SEED: base or counts}))[ALL]
 
 
 def table_row(row: Row, found: Difference, width: int) -> str:
     """A row of the table; a star marks an interval that excludes 0."""
-    over = ""
-    if row.against:
+    comparison = ""
+    if row.compared_to:
         interval = f"[{100 * found.low:+.2f}, {100 * found.high:+.2f}]{'*' if found.significant else ''}"
-        over = f" {100 * found.gain:+6.2f} {interval} over {row.against}"
-    return f"{row.name:32}{width:5}{100 * found.f1:8.2f}{over}"
+        comparison = f" {100 * found.gain:+6.2f} {interval} over {row.compared_to}"
+    return f"{row.name:32}{width:5}{100 * found.f1:8.2f}{comparison}"
 
 
 def main() -> None:
     """Read the projects, choose the shrinkage, run the rows."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--project", type=Path, default=ROOT, help="where the data set is built, with states")
-    reader.add_argument("--dataset", default="sample")
-    reader.add_argument("--changed", nargs="*", default=[], metavar="NAME=DIR", help="projects with other features")
-    reader.add_argument("--only", nargs="*", default=[""], help="rows whose names hold one of these texts")
-    options = reader.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=ROOT, help="where the data set is built, with states")
+    parser.add_argument("--dataset", default="sample")
+    parser.add_argument("--changed", nargs="*", default=[], metavar="NAME=DIR", help="projects with other features")
+    parser.add_argument("--only", nargs="*", default=[""], help="rows whose names contain one of these texts")
+    options = parser.parse_args()
     folders = {"": options.project} | {name: Path(folder) for name, _, folder in map(_pair, options.changed)}
     with threadpool_limits(limits=1):
         hardware.set_threads(1)
         projects = {name: read_readings(folder, options.dataset) for name, folder in folders.items()}
         first = projects[""]
         for name, other in projects.items():
-            if not same_sentences(first, other):
-                reader.error(f"{name}: other sentences or tags of {options.dataset} than in {options.project}")
+            if not have_same_sentences(first, other):
+                parser.error(f"{name}: other sentences or tags of {options.dataset} than in {options.project}")
         print(
             f"{options.dataset}: {len(first.split):,} sentences, {len(first.split.token_ids):,} characters", flush=True
         )
-        probe = Probe(projects, chosen(rows_of([name for name in projects if name]), options.only))
+        probe = Probe(projects, select_rows(rows_of([name for name in projects if name]), options.only))
         for row, found in probe.run(shrinkage=probe.choose_shrinkage()):
             print(table_row(row, found, probe.width(row)), flush=True)
 

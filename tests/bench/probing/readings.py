@@ -54,8 +54,8 @@ class Readings:
         """Return one reading. Shape: (n_characters, its width). ValueError for an unknown name or missing states."""
         if name not in READINGS:
             raise ValueError(f"{name}: none of {', '.join(READINGS)}")
-        made: Matrix = getattr(self, f"_{name}")
-        return made
+        matrix: Matrix = getattr(self, f"_{name}")
+        return matrix
 
     @property
     def has_states(self) -> bool:
@@ -135,8 +135,8 @@ def reading_of(name: str, projects: Mapping[str, Readings]) -> Matrix:
     """
     first = next(iter(projects.values()))
     reading, _, project = name.partition("@")
-    of = projects[project] if project else first
-    return (first if reading == "states" and not of.has_states else of).of(reading)
+    readings = projects[project] if project else first
+    return (first if reading == "states" and not readings.has_states else readings).of(reading)
 
 
 def _segment_vectors(paths: ArtifactPaths, dataset: str) -> Iterator[Matrix]:
@@ -167,7 +167,7 @@ def _present(rows: Rows | None) -> Rows:
     return rows
 
 
-def same_sentences(one: Readings, other: Readings) -> bool:
+def have_same_sentences(one: Readings, other: Readings) -> bool:
     """Whether two projects have the same sentences with the same tags."""
     same_tags = np.array_equal(one.split.tag_ids, other.split.tag_ids) and one.labels == other.labels
     return same_tags and list(map(list, one.texts)) == list(map(list, other.texts))

@@ -21,25 +21,25 @@ def _data(seed: int, *, n: int = 200, width: int = 6, n_tags: int = 4) -> tuple[
 
 
 @given(seed=st.integers(0, 2**32 - 1), shrinkage=st.floats(0.001, 1.0))
-def test_the_probabilities_are_those_of_scikit_learn(seed: int, shrinkage: float) -> None:
+def test_probabilities_equal_those_of_scikit_learn(seed: int, shrinkage: float) -> None:
     features, tags = _data(seed)
     weights, biases = discriminant(Sums.of(features, tags, n_tags=4), shrinkage=shrinkage)
     scores = features.astype(np.float64) @ weights + biases
-    ours = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
-    theirs = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(features, tags)
-    np.testing.assert_allclose(np.exp(ours), theirs.predict_proba(features), atol=1e-3)
+    log_probabilities = scores - np.logaddexp.reduce(scores, axis=1, keepdims=True)
+    reference = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage).fit(features, tags)
+    np.testing.assert_allclose(np.exp(log_probabilities), reference.predict_proba(features), atol=1e-3)
 
 
-def test_sums_of_folds_and_of_some_features_are_those_of_all() -> None:
+def test_sums_can_be_added_and_restricted_to_columns() -> None:
     features, tags = _data(3)
-    chosen = np.array([4, 0, 1])
+    columns = np.array([4, 0, 1])
     parts = Sums.of(features[:70], tags[:70], n_tags=4) + Sums.of(features[70:], tags[70:], n_tags=4)
-    direct = Sums.of(features[:, chosen], tags, n_tags=4)
+    direct = Sums.of(features[:, columns], tags, n_tags=4)
     for name in ("counts", "totals", "products"):
-        np.testing.assert_allclose(getattr(parts.take(chosen), name), getattr(direct, name), rtol=1e-4, atol=1e-3)
+        np.testing.assert_allclose(getattr(parts.take(columns), name), getattr(direct, name), rtol=1e-4, atol=1e-3)
 
 
-def test_a_tag_that_is_not_there_is_never_the_best() -> None:
+def test_a_tag_without_characters_is_never_predicted() -> None:
     features, tags = _data(5)
     weights, biases = discriminant(Sums.of(features, tags, n_tags=6), shrinkage=0.1)
     assert np.isfinite(biases).all()
@@ -54,13 +54,17 @@ def test_the_best_well_formed_sequence_is_found(scheme: str) -> None:
     emissions = [random.normal(size=(length, len(labels.tags))).astype(np.float32) for length in (3, 1, 4)]
     for scores, spans in zip(emissions, decode(emissions, labels), strict=True):
         best = max(
-            (path for path in itertools.product(range(len(labels.tags)), repeat=len(scores)) if _formed(path, labels)),
+            (
+                path
+                for path in itertools.product(range(len(labels.tags)), repeat=len(scores))
+                if _is_well_formed(path, labels)
+            ),
             key=lambda path: sum(scores[index, tag] for index, tag in enumerate(path)),
         )
         assert spans == strict_spans([labels.tags[tag] for tag in best], scheme=labels.scheme)[0]
 
 
-def _formed(path: tuple[int, ...], labels: LabelSet) -> bool:
+def _is_well_formed(path: tuple[int, ...], labels: LabelSet) -> bool:
     tags = [labels.tags[tag] for tag in path]
     spans = strict_spans(tags, scheme=labels.scheme)[0]
     return spans_to_tags(spans, n_characters=len(tags), scheme=labels.scheme) == tags

@@ -14,12 +14,14 @@ import pytest
 from ssmi.model.evaluation.scoring import EntityCounts
 from ssmi.model.evaluation.significance import Difference
 from tests.bench.probing.linear_tagger import FoldTagger
-from tests.bench.probing.probe import BASE_ROW, Probe, Row, chosen, main, rows_of
-from tests.bench.probing.readings import READINGS, Readings, read_readings, same_sentences
+from tests.bench.probing.probe import BASE_ROW, Probe, Row, main, rows_of, select_rows
+from tests.bench.probing.readings import READINGS, Readings, have_same_sentences, read_readings
 
 
 @pytest.fixture(scope="module")
-def with_states(built_once: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Path:
+def project_with_states(
+    built_once: Any, copy_project: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The tiny project, with shards that store the states of the encoder's first layer."""
     project = copy_project(built_once, tmp_path_factory.mktemp("states"))
     outcome = project.ssmi("features", "build", "-S", "shards.hidden=true", "-S", "shards.hidden_layers=1")
@@ -29,8 +31,8 @@ def with_states(built_once: Any, copy_project: Callable[..., Any], tmp_path_fact
 
 
 @pytest.fixture(scope="module")
-def readings(with_states: Path) -> Readings:
-    return read_readings(with_states, "tiny")
+def readings(project_with_states: Path) -> Readings:
+    return read_readings(project_with_states, "tiny")
 
 
 def test_every_reading_has_a_row_for_each_character(readings: Readings) -> None:
@@ -44,18 +46,18 @@ def test_every_reading_has_a_row_for_each_character(readings: Readings) -> None:
         readings.of("boundary")
 
 
-def test_a_segment_of_the_vocabulary_is_its_own_best_boundary(readings: Readings) -> None:
+def test_the_best_boundary_of_a_vocabulary_word_is_itself(readings: Readings) -> None:
     """The cosine that selection wrote equals that of the two vectors, which are read from other files."""
     best, segment = readings.of("best"), readings.of("segment")
-    chosen_one = np.abs(best).sum(1) > 0
+    has_best = np.abs(best).sum(1) > 0
     norms = np.linalg.norm(best, axis=1) * np.linalg.norm(segment, axis=1)
-    cosines = (best * segment).sum(1)[chosen_one] / norms[chosen_one]
-    np.testing.assert_allclose(cosines, readings.of("cosine")[chosen_one, 0], atol=1e-5)
-    own = readings.cosines > 1 - 1e-6
-    assert own.any() and not own.all()
-    np.testing.assert_allclose(best[own], segment[own], atol=1e-5)
+    cosines = (best * segment).sum(1)[has_best] / norms[has_best]
+    np.testing.assert_allclose(cosines, readings.of("cosine")[has_best, 0], atol=1e-5)
+    is_own_best = readings.cosines > 1 - 1e-6
+    assert is_own_best.any() and not is_own_best.all()
+    np.testing.assert_allclose(best[is_own_best], segment[is_own_best], atol=1e-5)
     gated = readings.of("gated")
-    np.testing.assert_allclose(gated[own], best[own], atol=1e-5)
+    np.testing.assert_allclose(gated[is_own_best], best[is_own_best], atol=1e-5)
     assert (np.linalg.norm(gated, axis=1) <= np.linalg.norm(best, axis=1) + 1e-5).all()
 
 
@@ -69,66 +71,74 @@ def test_the_set_is_the_mean_of_its_members(readings: Readings) -> None:
         np.testing.assert_allclose(readings.of("set")[index], expected, atol=1e-6)
 
 
-def test_a_fold_is_tagged_by_the_others_alone(readings: Readings) -> None:
+def test_a_fold_is_tagged_by_a_classifier_of_the_other_folds(readings: Readings) -> None:
     tags = np.eye(len(readings.labels.tags), dtype=np.float32)[readings.split.tag_ids]
     # Without noise nothing varies within a tag, and the covariance vanishes.
     noise = np.random.default_rng(13).normal(scale=0.05, size=tags.shape).astype(np.float32)
-    every = np.arange(tags.shape[1])
+    columns = np.arange(tags.shape[1])
     tagger = FoldTagger(tags + noise, readings)
-    assert _f1(tagger.count(every, shrinkage=0.01).counts) > 0.9
+    assert _f1(tagger.count(columns, shrinkage=0.01).counts) > 0.9
     # Tags in the features of one fold alone do not help it: the classifier for that fold is fitted to pure noise.
-    told = np.where(tagger.fold_of_each[:, None] == 1, tags, 0) + noise
-    counts = FoldTagger(told, readings).count(every, shrinkage=0.01).counts
+    informative_in_one_fold = np.where(tagger.fold_of_each[:, None] == 1, tags, 0) + noise
+    counts = FoldTagger(informative_in_one_fold, readings).count(columns, shrinkage=0.01).counts
     assert _f1([one for one, fold in zip(counts, tagger.folds.tolist(), strict=True) if fold == 1]) < 0.1
 
 
 def _f1(of_sentences: Sequence[Mapping[str, EntityCounts]]) -> float:
-    every = [one for counts in of_sentences for one in counts.values()]
-    return 2 * sum(one.correct for one in every) / sum(one.gold + one.predicted for one in every)
+    counts_by_type = [one for counts in of_sentences for one in counts.values()]
+    return 2 * sum(one.correct for one in counts_by_type) / sum(one.gold + one.predicted for one in counts_by_type)
 
 
-def test_rows_come_after_those_that_they_are_against() -> None:
+def test_rows_follow_the_rows_they_are_compared_with() -> None:
     rows = rows_of(["sentence"])
-    seen: set[str | None] = {None}
+    earlier: set[str | None] = {None}
     for row in rows:
-        assert row.against in seen and row.name not in seen
+        assert row.compared_to in earlier and row.name not in earlier
         assert {feature.partition("@")[0] for feature in row.features} <= set(READINGS)
-        seen.add(row.name)
-    assert "paper, sentence" in seen
+        earlier.add(row.name)
+    assert "paper, sentence" in earlier
 
 
-def test_chosen_rows_bring_what_they_are_against() -> None:
+def test_selected_rows_include_the_rows_they_are_compared_with() -> None:
     rows = rows_of(["sentence"])
-    assert [row.name for row in chosen(rows, ["paper, sentence"])] == ["base", "paper", "paper, sentence"]
-    assert [row.name for row in chosen(rows, ["states + set", "states"])][:2] == ["base", "states"]
-    assert chosen(rows, [""]) == rows and chosen(rows, ["no such row"]) == [BASE_ROW]
+    assert [row.name for row in select_rows(rows, ["paper, sentence"])] == ["base", "paper", "paper, sentence"]
+    assert [row.name for row in select_rows(rows, ["states + set", "states"])][:2] == ["base", "states"]
+    assert select_rows(rows, [""]) == rows and select_rows(rows, ["no such row"]) == [BASE_ROW]
 
 
-def test_a_row_against_its_own_features_gains_nothing(readings: Readings) -> None:
+def test_a_row_compared_with_its_own_features_gains_nothing(readings: Readings) -> None:
     rows = [BASE_ROW, Row("base of the other", tuple(f"{name}@other" for name in BASE_ROW.features), "base")]
     found: dict[str, Difference] = {
         row.name: gain for row, gain in Probe({"": readings, "other": readings}, rows).run(shrinkage=0.03)
     }
-    again = found["base of the other"]
-    assert (again.gain, again.low, again.high) == (0, 0, 0)
-    assert again.f1 == found["base"].f1 > 0
+    repeated = found["base of the other"]
+    assert (repeated.gain, repeated.low, repeated.high) == (0, 0, 0)
+    assert repeated.f1 == found["base"].f1 > 0
 
 
-def test_all_rows_are_told(
-    with_states: Path, built_once: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_every_row_is_printed(
+    project_with_states: Path, built_once: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The other project stores no states: those of the first are used, and nothing else differs."""
-    command = ["probe", "--project", str(with_states), "--dataset", "tiny", "--changed", f"same={built_once.root}"]
+    command = [
+        "probe",
+        "--project",
+        str(project_with_states),
+        "--dataset",
+        "tiny",
+        "--changed",
+        f"same={built_once.root}",
+    ]
     monkeypatch.setattr(sys, "argv", command)
     main()
-    told = capsys.readouterr().out
-    names = re.findall(r"^(.+?) {2,}\d+ +\d+\.\d\d", told, re.M)
+    output = capsys.readouterr().out
+    names = re.findall(r"^(.+?) {2,}\d+ +\d+\.\d\d", output, re.M)
     assert names == [row.name for row in rows_of(["same"])]
-    assert re.search(r"^paper, same .* \+0\.00 \[\+0\.00, \+0\.00\] over paper$", told, re.M)
+    assert re.search(r"^paper, same .* \+0\.00 \[\+0\.00, \+0\.00\] over paper$", output, re.M)
 
 
-def test_other_sentences_are_told_apart(readings: Readings) -> None:
+def test_different_sentences_are_detected(readings: Readings) -> None:
     other = Readings(
         readings.split, readings.texts[::-1], readings.labels, readings.vectors, readings.segments, readings.cosines
     )
-    assert same_sentences(readings, readings) and not same_sentences(readings, other)
+    assert have_same_sentences(readings, readings) and not have_same_sentences(readings, other)

@@ -75,9 +75,9 @@ def f1_of_rows(counts: Path, *, n_folds: int) -> dict[str, tuple[int, float, flo
         resampled = []
         for _ in range(RESAMPLES):
             sentences = random.integers(0, n_sentences, n_sentences)
-            drawn = random.integers(0, seeds, seeds)
+            drawn_seeds = random.integers(0, seeds, seeds)
             of_seeds = 2 * correct[:, sentences].sum(1) / np.maximum(size[:, sentences].sum(1), 1)
-            resampled.append(of_seeds[drawn].mean())
+            resampled.append(of_seeds[drawn_seeds].mean())
         low, high = np.quantile(resampled, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
         f1 = (2 * correct.sum(1) / np.maximum(size.sum(1), 1)).mean()
         rows[str(row)] = (seeds * n_folds, 100 * float(f1), 100 * float(low), 100 * float(high))
@@ -182,8 +182,8 @@ def add(dataset: str, counts: Sequence[Path], speeds: Path, *, n_folds: int, pat
     """Add the rows of ablations to the points of ``path``; they replace points of the same network and depth."""
     points = {(point.dataset, point.network, point.layers): point for point in read_points(path)}
     speed_of = read_speeds(speeds)
-    for of_ablation in counts:
-        for row, figures in f1_of_rows(of_ablation, n_folds=n_folds).items():
+    for counts_file in counts:
+        for row, figures in f1_of_rows(counts_file, n_folds=n_folds).items():
             network, _, layers = row.rpartition("-")
             points[dataset, network, layers] = Point(dataset, network, layers, *figures, speed_of[row])
     write_points(points.values(), path)
@@ -191,12 +191,12 @@ def add(dataset: str, counts: Sequence[Path], speeds: Path, *, n_folds: int, pat
 
 def main() -> None:
     """Add points with ``--add``, then draw all points."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--add", metavar="DATASET")
-    reader.add_argument("--counts", type=Path, nargs="*", default=[], help="counts.parquet of ablations over folds")
-    reader.add_argument("--speeds", type=Path)
-    reader.add_argument("--folds", type=int, default=5)
-    options = reader.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--add", metavar="DATASET")
+    parser.add_argument("--counts", type=Path, nargs="*", default=[], help="counts.parquet of ablations over folds")
+    parser.add_argument("--speeds", type=Path)
+    parser.add_argument("--folds", type=int, default=5)
+    options = parser.parse_args()
     if options.add is not None:
         add(options.add, options.counts, options.speeds, n_folds=options.folds)
     draw(read_points())

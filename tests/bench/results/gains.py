@@ -48,17 +48,17 @@ def gain(systems: Mapping[str, System], row: str, over: str) -> Difference:
     return compare(systems[row], systems[over])[ALL]
 
 
-def add(counts: Path, to: Path) -> None:
+def add(counts: Path, target: Path) -> None:
     """Add the rows of an ablation; rows of the same name and seed are replaced."""
-    frames = [pl.read_parquet(path) for path in (to, counts) if path.exists()]
-    new = frames[-1].select("configuration", "seed").unique()
-    kept = [frame.join(new, on=["configuration", "seed"], how="anti") for frame in frames[:-1]]
-    rows = pl.concat([*kept, frames[-1]]).sort("configuration", "seed", maintain_order=True)
-    to.parent.mkdir(parents=True, exist_ok=True)
-    tables.write_rows(to, schema.ABLATION_COUNTS, rows.to_dicts())
+    frames = [pl.read_parquet(path) for path in (target, counts) if path.exists()]
+    added = frames[-1].select("configuration", "seed").unique()
+    old_frames = [frame.join(added, on=["configuration", "seed"], how="anti") for frame in frames[:-1]]
+    rows = pl.concat([*old_frames, frames[-1]]).sort("configuration", "seed", maintain_order=True)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    tables.write_rows(target, schema.ABLATION_COUNTS, rows.to_dicts())
 
 
-def add_run(row: str, run: Path, to: Path) -> None:
+def add_run(row: str, run: Path, target: Path) -> None:
     """Add the counts of a run's test split."""
     seed = read_run_metadata(run).fingerprint.seed
     counts = tables.read_rows(counts_file.path_of(run, "test"), schema.COUNTS)
@@ -66,7 +66,7 @@ def add_run(row: str, run: Path, to: Path) -> None:
         file = Path(folder) / "counts.parquet"
         rows = [{"configuration": row, "seed": seed, **of_sentence} for of_sentence in counts]
         tables.write_rows(file, schema.ABLATION_COUNTS, rows)
-        add(file, to)
+        add(file, target)
 
 
 def main() -> None:

@@ -40,11 +40,11 @@ def subset(dataset: str, folder: Path, *, n_train: int, n_dev: int, root: Path) 
         The number of sentences of each split.
     """
     files = find_dataset(dataset, root=root, reporter=Silent())
-    chosen = in_order(read_sentences(files.splits["train"], options=files.options)[0])
-    if len(chosen) < n_train + n_dev:
-        raise SystemExit(f"{dataset}: train has {len(chosen):,} different texts, not {n_train + n_dev:,}")
+    sentences_in_order = in_order(read_sentences(files.splits["train"], options=files.options)[0])
+    if len(sentences_in_order) < n_train + n_dev:
+        raise SystemExit(f"{dataset}: train has {len(sentences_in_order):,} different texts, not {n_train + n_dev:,}")
     test = list(read_sentences(files.splits["test"], options=files.options)[0])
-    splits = {"train": chosen[:n_train], "dev": chosen[n_train : n_train + n_dev], "test": test}
+    splits = {"train": sentences_in_order[:n_train], "dev": sentences_in_order[n_train : n_train + n_dev], "test": test}
     folder.mkdir(parents=True, exist_ok=True)
     for split, sentences in splits.items():
         rows = (LabelledText(one.text, one.entities, where=f"{split}:{one.line}") for one in sentences)

@@ -25,22 +25,22 @@ points = st.lists(st.builds(_point, st.floats(0.5, 50), st.floats(0, 100)), max_
 
 
 @given(points)
-def test_no_point_of_the_front_is_beaten_and_every_other_is(of_all: list[Point]) -> None:
-    front = curve.front(of_all)
+def test_the_front_contains_exactly_the_unbeaten_points(points_of_all_networks: list[Point]) -> None:
+    front = curve.front(points_of_all_networks)
 
-    def beaten(point: Point) -> bool:
+    def is_beaten(point: Point) -> bool:
         return any(
             other.speed >= point.speed and other.f1 >= point.f1 and (other.speed, other.f1) != (point.speed, point.f1)
-            for other in of_all
+            for other in points_of_all_networks
         )
 
     assert {(point.speed, point.f1) for point in front} == {
-        (point.speed, point.f1) for point in of_all if not beaten(point)
+        (point.speed, point.f1) for point in points_of_all_networks if not is_beaten(point)
     }
     assert [point.speed for point in front] == sorted((point.speed for point in front), reverse=True)
 
 
-def test_f1_is_of_the_pooled_counts_and_lies_in_its_interval(tmp_path: Path) -> None:
+def test_f1_is_computed_from_pooled_counts(tmp_path: Path) -> None:
     sentences = [[ENTITY], [ENTITY, MISSED], [], [MISSED], [ENTITY]]
     rows = [
         {"configuration": "ssmi-2", "seed": seed, "sentence": f"{index:016x}", "counts": counts}
@@ -58,18 +58,18 @@ def test_a_row_of_an_ablation_becomes_a_point(tmp_path: Path, monkeypatch: pytes
     rows = [{"configuration": "bert-crf-12", "seed": 13, "sentence": "0" * 16, "counts": [ENTITY]}]
     tables.write_rows(tmp_path / "counts.parquet", schema.ABLATION_COUNTS, rows)
     (tmp_path / "speeds.csv").write_text("bert-crf-12,1\n", encoding="utf-8")
-    known = Point("weibo", "ssmi", "none", 5, 50.0, 40.0, 60.0, 4.0)
-    curve.write_points([known], tmp_path / "curve.csv")
+    existing = Point("weibo", "ssmi", "none", 5, 50.0, 40.0, 60.0, 4.0)
+    curve.write_points([existing], tmp_path / "curve.csv")
     curve.add("weibo", [tmp_path / "counts.parquet"], tmp_path / "speeds.csv", n_folds=5, path=tmp_path / "curve.csv")
     assert curve.read_points(tmp_path / "curve.csv") == [
         Point("weibo", "bert-crf", "12", 5, 100.0, 100.0, 100.0, 1.0),
-        known,
+        existing,
     ]
 
 
-def test_the_pictures_are_those_of_the_points(tmp_path: Path) -> None:
-    kept = curve.read_points()
-    assert len(kept) == pl.read_csv(curve.POINTS).height > 0
-    curve.draw(kept, tmp_path)
-    drawn = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert drawn == {path.name: path.read_bytes() for path in curve.PICTURES.glob("curve-*.svg")}
+def test_the_committed_pictures_show_the_stored_points(tmp_path: Path) -> None:
+    stored = curve.read_points()
+    assert len(stored) == pl.read_csv(curve.POINTS).height > 0
+    curve.draw(stored, tmp_path)
+    pictures = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert pictures == {path.name: path.read_bytes() for path in curve.PICTURES.glob("curve-*.svg")}

@@ -23,26 +23,28 @@ def _rows(name: str, seed: int, sentences: Sequence[Sequence[dict[str, Any]]]) -
     ]
 
 
-def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
-    first, second, kept = (tmp_path / name for name in ("first.parquet", "second.parquet", "kept/tiny.parquet"))
-    poor = [[FOUND], [MISSED], [], [MISSED]] * 10
-    good = [[FOUND], [FOUND], [], [MISSED]] * 10
-    tables.write_rows(first, schema.ABLATION_COUNTS, [*_rows("base", 13, poor), *_rows("better", 13, poor)])
-    tables.write_rows(second, schema.ABLATION_COUNTS, _rows("better", 13, good))
-    gains.add(first, kept)
-    systems = gains.read_systems(kept)
+def test_rows_are_added_replaced_and_compared(tmp_path: Path) -> None:
+    first, second, stored = (tmp_path / name for name in ("first.parquet", "second.parquet", "kept/tiny.parquet"))
+    before_sentences = [[FOUND], [MISSED], [], [MISSED]] * 10
+    after_sentences = [[FOUND], [FOUND], [], [MISSED]] * 10
+    tables.write_rows(
+        first, schema.ABLATION_COUNTS, [*_rows("base", 13, before_sentences), *_rows("better", 13, before_sentences)]
+    )
+    tables.write_rows(second, schema.ABLATION_COUNTS, _rows("better", 13, after_sentences))
+    gains.add(first, stored)
+    systems = gains.read_systems(stored)
     assert list(systems) == ["base", "better"]
     assert gains.gain(systems, "better", "base").gain == 0
-    gains.add(second, kept)
-    systems = gains.read_systems(kept)
+    gains.add(second, stored)
+    systems = gains.read_systems(stored)
     found = gains.gain(systems, "better", "base")
     # 2 · correct / (gold + predicted): 10 of 30 found, and 20 of 30.
     assert (found.base_f1, found.f1) == (pytest.approx(20 / 40), pytest.approx(40 / 50))
     assert 0 < found.low < found.gain < found.high
     # Adding the same counts again changes nothing.
-    before = kept.read_bytes()
-    gains.add(second, kept)
-    assert kept.read_bytes() == before
+    before = stored.read_bytes()
+    gains.add(second, stored)
+    assert stored.read_bytes() == before
 
 
 @pytest.mark.parametrize(
@@ -74,21 +76,24 @@ def test_rows_are_taken_up_replaced_and_compared(tmp_path: Path) -> None:
         ("msra10k-seeds", "ssmi-4", "ssmi-2"),
     ],
 )
-def test_the_documented_gains_are_those_of_the_counts(repository: Path, dataset: str, row: str, over: str) -> None:
+def test_documented_gains_equal_those_of_the_stored_counts(repository: Path, dataset: str, row: str, over: str) -> None:
     one = gains.gain(gains.read_systems(gains.COUNTS / f"{dataset}.parquet"), row, over)
-    told = f"{100 * one.gain:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
+    documented = f"{100 * one.gain:+.2f} [{100 * one.low:+.2f}, {100 * one.high:+.2f}]"
     for page in ("docs/experiments.md", "docs/results/index.md"):
         text = (repository / page).read_text(encoding="utf-8")
-        assert told in text and f"{100 * one.f1:.2f}" in text and f"{100 * one.base_f1:.2f}" in text, (page, told)
+        assert documented in text and f"{100 * one.f1:.2f}" in text and f"{100 * one.base_f1:.2f}" in text, (
+            page,
+            documented,
+        )
 
 
-def test_a_run_without_folds_is_taken_up(tagging_project: Any, tmp_path: Path) -> None:
+def test_a_run_without_folds_is_added(tagging_project: Any, tmp_path: Path) -> None:
     run = tagging_project.root / "artifacts" / "train" / "tiny"
-    kept = tmp_path / "tiny.parquet"
-    gains.add_run("tiny", run, kept)
-    ((row, system),) = gains.read_systems(kept).items()
+    stored = tmp_path / "tiny.parquet"
+    gains.add_run("tiny", run, stored)
+    ((row, system),) = gains.read_systems(stored).items()
     metrics = json.loads((run / "metrics.json").read_bytes())["test"]
-    counted = system.runs[13]
-    correct = sum(of_type.correct for counts in counted.counts for of_type in counts.values())
-    assert (row, list(system.runs), len(counted.sentences)) == ("tiny", [13], metrics["n_sentences"])
+    counts_of_run = system.runs[13]
+    correct = sum(of_type.correct for counts in counts_of_run.counts for of_type in counts.values())
+    assert (row, list(system.runs), len(counts_of_run.sentences)) == ("tiny", [13], metrics["n_sentences"])
     assert correct == metrics["correct"]

@@ -18,7 +18,7 @@ def _write(path: Path, texts: list[str]) -> None:
     path.write_text("\n".join(rows), encoding="utf-8")
 
 
-def test_the_first_by_digest_are_train_and_the_next_dev(tmp_path: Path) -> None:
+def test_the_first_texts_by_digest_are_train_and_the_next_dev(tmp_path: Path) -> None:
     (tmp_path / "data" / "cities").mkdir(parents=True)
     for split in ("train", "test"):
         _write(tmp_path / "data" / "cities" / f"{split}.bmes", TEXTS)
@@ -26,8 +26,8 @@ def test_the_first_by_digest_are_train_and_the_next_dev(tmp_path: Path) -> None:
     numbers = subset("cities", folder, n_train=3, n_dev=2, root=tmp_path)
     assert numbers == {"train": 3, "dev": 2, "test": 7}
     order = sorted(set(TEXTS), key=lambda text: hashlib.sha256(text.encode()).digest())
-    wanted = {"train": order[:3], "dev": order[3:5], "test": TEXTS}
-    for split, texts in wanted.items():
+    expected = {"train": order[:3], "dev": order[3:5], "test": TEXTS}
+    for split, texts in expected.items():
         sentences = list(read_sentences(folder / f"{split}.conll")[0])
         assert [one.text for one in sentences] == texts
         assert all(

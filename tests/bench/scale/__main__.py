@@ -36,12 +36,12 @@ def measure(
     """Measure all figures; ``also`` names data sets of the project whose segments are counted too."""
     known = frozenset(open_vocabulary(ArtifactPaths(project).vocabulary, digest="").words)
     texts = list(islice(costs.lines_of(corpus), sizes[1]))
-    grown = {corpus.name: costs.grow(costs.lines_of(corpus), sizes=_doublings(_count(corpus)), known=known)}
+    growth = {corpus.name: costs.grow(costs.lines_of(corpus), sizes=_doublings(_count(corpus)), known=known)}
     for name in also:
         sentences = list(_sentences(project, name))
-        grown[name] = costs.grow(sentences, sizes=_doublings(len(sentences)), known=known)
+        growth[name] = costs.grow(sentences, sizes=_doublings(len(sentences)), known=known)
     laws: dict[str, dict[str, Growth]] = {
-        what: {text: each[what] for text, each in grown.items()} for what in ("new_words", "segments", "queries")
+        kind: {text: counts[kind] for text, counts in growth.items()} for kind in ("new_words", "segments", "queries")
     }
     segments = sorted({segment for text in texts for segment in (text[i : i + 2] for i in range(0, len(text), 2))})
     return Figures(
@@ -59,7 +59,7 @@ def measure(
 
 def _doublings(n: int) -> list[int]:
     """Sizes up to ``n``, each about twice the one before."""
-    return [n >> halved for halved in range(6, -1, -1) if n >> halved]
+    return [n >> shift for shift in range(6, -1, -1) if n >> shift]
 
 
 def _count(corpus: Path) -> int:
@@ -75,8 +75,8 @@ def _sentences(project: Path, dataset: str) -> Iterator[str]:
 
 def main() -> None:
     """Measure or simulate."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    commands = reader.add_subparsers(dest="command", required=True)
+    parser = argparse.ArgumentParser(description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
     measuring = commands.add_parser("measure")
     measuring.add_argument("--project", type=Path, required=True, help="where the data set is built")
     measuring.add_argument("--corpus", type=Path, required=True)
@@ -91,7 +91,7 @@ def main() -> None:
     simulating.add_argument("--sentences", type=int, help="one build instead of the tables")
     simulating.add_argument("--part", type=int, default=2048, help="its sentences a part")
     simulating.add_argument("--workers", type=int, default=16)
-    options = reader.parse_args()
+    options = parser.parse_args()
     if options.command == "measure":
         small, large = options.sizes
         figures = measure(

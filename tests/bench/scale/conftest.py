@@ -16,7 +16,7 @@ STAGES = ("prepare", "segment", "embed", "selection", "pmi", "shards")
 def free_rates() -> Callable[..., Rates]:
     """Rates of zero, except those given."""
     names = list(Rates.__dataclass_fields__)
-    return lambda **given: Rates(**{**dict.fromkeys(names, 0.0), **given})
+    return lambda **rates: Rates(**{**dict.fromkeys(names, 0.0), **rates})
 
 
 @pytest.fixture(scope="session")
@@ -24,13 +24,13 @@ def figures(free_rates: Callable[..., Rates]) -> Callable[..., Figures]:
     """Stages without cost and counts that do not grow, except those given."""
 
     def make(*, rates: Rates | None = None, words: int = 0, queries: int = 0, **cpu: float) -> Figures:
-        def still(n: int) -> dict[str, Growth]:
+        def flat(n: int) -> dict[str, Growth]:
             return {"text": Growth({1: n}, float(n), 0.0)}
 
         stages = {name: StageCost(cpu.get(name, 0.0), 10.0, 1.0, 100) for name in STAGES}
-        fixed: dict[str, Any] = {"when": "", "corpus": "text", "sizes": (1, 2), "characters": 40.0}
+        common: dict[str, Any] = {"when": "", "corpus": "text", "sizes": (1, 2), "characters": 40.0}
         return Figures(
-            **fixed, stages=stages, encode=0.0, new_words=still(words), segments=still(words), queries=still(queries),
+            **common, stages=stages, encode=0.0, new_words=flat(words), segments=flat(words), queries=flat(queries),
             segment_memory=0.0, rates=rates or free_rates(),
         )  # fmt: skip
 

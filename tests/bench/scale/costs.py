@@ -101,11 +101,11 @@ def costs(
 
 def encoding(project: Path, words: Sequence[str]) -> float:
     """CPU seconds of the encoder per word, sorted by length as in the stage."""
-    named = parameters.load(ArtifactPaths(project).params).encoder
-    encoder = find_encoder(named.name, revision=named.revision, root=project, reporter=Silent())
+    encoder_params = parameters.load(ArtifactPaths(project).params).encoder
+    encoder = find_encoder(encoder_params.name, revision=encoder_params.revision, root=project, reporter=Silent())
     states = open_encoder(encoder.path, encoder.digest).states
     chunk = sorted(words, key=len)
-    isolated_vectors(chunk[:8], states)  # loads what the encoder needs
+    isolated_vectors(chunk[:8], states)  # one-time loading of the encoder
     start = time.process_time()
     isolated_vectors(chunk, states)
     return (time.process_time() - start) / len(chunk)
@@ -115,22 +115,22 @@ def grow(texts: Iterable[str], *, sizes: Sequence[int], known: frozenset[str]) -
     """Growth of distinct segments, of unknown ones, and of (character, segment) pairs, counted at several sizes."""
     params = SegmentParams()
     cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=None)
-    stream, before, seen = iter(texts), 0, set[str]()
-    counted: dict[str, dict[int, int]] = {"segments": {}, "new_words": {}, "queries": {}}
+    stream, before, segments = iter(texts), 0, set[str]()
+    counts_by_kind: dict[str, dict[int, int]] = {"segments": {}, "new_words": {}, "queries": {}}
     for size in sizes:
         for text in islice(stream, size - before):
-            seen.update(cut(text))
+            segments.update(cut(text))
         before = size
-        counted["segments"][size] = len(seen)
-        counted["new_words"][size] = len(seen - known)
-        counted["queries"][size] = sum(len(set(segment)) for segment in seen)
-    return {name: fit(counts) for name, counts in counted.items()}
+        counts_by_kind["segments"][size] = len(segments)
+        counts_by_kind["new_words"][size] = len(segments - known)
+        counts_by_kind["queries"][size] = sum(len(set(segment)) for segment in segments)
+    return {name: fit(counts) for name, counts in counts_by_kind.items()}
 
 
-def fit(counted: dict[int, int]) -> Growth:
+def fit(counts: dict[int, int]) -> Growth:
     """Fit Heaps' law to counts, by least squares of their logarithms."""
-    power, factor = np.polyfit(np.log(list(counted)), np.log(list(counted.values())), 1)
-    return Growth(counted, float(np.exp(factor)), float(power))
+    power, factor = np.polyfit(np.log(list(counts)), np.log(list(counts.values())), 1)
+    return Growth(counts, float(np.exp(factor)), float(power))
 
 
 def bytes_per_segment(segments: Sequence[str]) -> float:

@@ -44,7 +44,7 @@ class Task:
     vocabulary_digest: str
 
 
-def nothing(task: Task) -> int:
+def do_nothing(task: Task) -> int:
     """Do nothing, in place of a part's work."""
     return 0
 
@@ -70,7 +70,7 @@ def sleep_on_dask(folder: Path, *, n_tasks: int, seconds: float, n_workers: int)
         Client(address) as client,
     ):
         client.wait_for_workers(n_workers)
-        for n in (4 * n_workers, n_tasks):  # the first pass loads what is loaded once
+        for n in (4 * n_workers, n_tasks):  # the first pass includes one-time loading
             start = time.monotonic()
             tasks = [Sleep(seconds)] * n
             for _ in executor.map(Work(sleep, tasks, [1] * n, "sleep", "tasks"), Silent()):
@@ -111,14 +111,14 @@ def tasks_in(folder: Path, n: int) -> list[Task]:
 
 
 def _work(tasks: Sequence[Task]) -> Work[Task, int]:
-    return Work(nothing, tasks, [1] * len(tasks), "rate", "parts")
+    return Work(do_nothing, tasks, [1] * len(tasks), "rate", "parts")
 
 
 @contextmanager
 def dask_on_loopback(folder: Path, *, n_workers: int) -> Iterator[tuple[str, int]]:
     """Run a Dask scheduler with workers of one thread; yields its address and process id."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    written = folder / "scheduler.json"
+    scheduler_file = folder / "scheduler.json"
     worker = ["--no-nanny", "--nworkers", "1", "--nthreads", "1", "--local-directory", str(folder)]
     processes: list[subprocess.Popen[bytes]] = []
 
@@ -127,8 +127,8 @@ def dask_on_loopback(folder: Path, *, n_workers: int) -> Iterator[tuple[str, int
         processes.append(subprocess.Popen(command, env=environment, cwd=folder, stderr=subprocess.DEVNULL))
 
     try:
-        start("scheduler", "--port", "0", "--scheduler-file", str(written))
-        address = address_in(written)
+        start("scheduler", "--port", "0", "--scheduler-file", str(scheduler_file))
+        address = address_in(scheduler_file)
         for _ in range(n_workers):
             start("worker", address, *worker)
         yield address, processes[0].pid
@@ -143,20 +143,20 @@ def _dask(folder: Path, n: int) -> tuple[float, float, float]:
     with dask_on_loopback(folder, n_workers=1) as (address, scheduler):
         with open_executor(scheduler=address) as executor:
             tasks = tasks_in(folder, n)
-            run = lambda some: list(executor.map(_work(some), Silent()))  # noqa: E731
-            run(tasks[:20])  # loads what is loaded once
+            run = lambda part_of_tasks: list(executor.map(_work(part_of_tasks), Silent()))  # noqa: E731
+            run(tasks[:20])  # one-time loading
             idle = _cpu_when_idle(scheduler)
-            before, start, began = _cpu_of(scheduler), time.process_time(), time.monotonic()
+            before, start, wall_start = _cpu_of(scheduler), time.process_time(), time.monotonic()
             run(tasks)
             driver = time.process_time() - start
             # Its periodic work runs without tasks too, and takes longer on a busy machine.
-            of_scheduler = _cpu_of(scheduler) - before - idle * (time.monotonic() - began)
+            scheduler_cpu = _cpu_of(scheduler) - before - idle * (time.monotonic() - wall_start)
         with Client(address) as client:
-            futures = client.map(nothing, tasks, pure=False)
+            futures = client.map(do_nothing, tasks, pure=False)
             start = time.process_time()
             sum(not future.done() for future in futures)
             look = time.process_time() - start
-    return max(0.0, of_scheduler) / n, driver / n, look / n
+    return max(0.0, scheduler_cpu) / n, driver / n, look / n
 
 
 def _cpu_when_idle(process: int) -> float:
@@ -183,10 +183,10 @@ def _parts(folder: Path, n: int) -> tuple[float, float, float]:
     planned = time.process_time()
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    begun = time.process_time()
+    running_start = time.process_time()
     for _ in results:
         pass
-    return (planned - start) / n, (time.process_time() - begun) / (n - 1), size / n
+    return (planned - start) / n, (time.process_time() - running_start) / (n - 1), size / n
 
 
 def _manifest(folder: Path, n: int) -> tuple[float, float, float, float, float]:

@@ -102,56 +102,56 @@ def run_call(call: Call, plan: Plan, rates: Rates, *, seed: int = 1) -> tuple[fl
     At most ``MAX_TASKS`` tasks are simulated; the others are assumed to continue at the rate of the second half.
     """
     n = min(call.n, MAX_TASKS)
-    taken, worked = _go_through(n, call.seconds, plan, rates, seed=seed)
+    result_times, busy_seconds = _simulate(n, call.seconds, plan, rates, seed=seed)
     if call.n <= n:
-        return taken[-1] if taken else 0.0, worked
-    rate = (taken[n - 1] - taken[n // 2 - 1]) / (n - n // 2)
-    return taken[-1] + (call.n - n) * rate, worked / n * call.n
+        return result_times[-1] if result_times else 0.0, busy_seconds
+    rate = (result_times[n - 1] - result_times[n // 2 - 1]) / (n - n // 2)
+    return result_times[-1] + (call.n - n) * rate, busy_seconds / n * call.n
 
 
-def _go_through(n: int, seconds: float, plan: Plan, rates: Rates, *, seed: int) -> tuple[list[float], float]:
+def _simulate(n: int, seconds: float, plan: Plan, rates: Rates, *, seed: int) -> tuple[list[float], float]:
     """Times at which the driver took each result, and seconds during which workers were busy."""
-    spread = random.Random(seed)
-    free = [0.0] * min(plan.workers, max(1, n))  # time at which each worker becomes free
+    rng = random.Random(seed)
+    free_at = [0.0] * min(plan.workers, max(1, n))  # time at which each worker becomes free
     window = TASKS_IN_FLIGHT_PER_WORKER * plan.workers
     waiting: deque[float] = deque()  # end times of tasks whose results are not yet taken, oldest first
     running: list[float] = []  # end times of tasks that are not done
-    taken: list[float] = []
-    now = passed_on = worked = 0.0
-    n_given = 0
-    while n_given < n or waiting:
-        now += 2 * rates.look * len(waiting)  # before and after a result
-        while running and running[0] <= now:
+    result_times: list[float] = []
+    driver_time = scheduler_time = busy_seconds = 0.0
+    n_submitted = 0
+    while n_submitted < n or waiting:
+        driver_time += 2 * rates.look * len(waiting)  # before and after a result
+        while running and running[0] <= driver_time:
             heapq.heappop(running)
-        while n_given < n and len(running) < window:
-            now += rates.driver / 2
-            passed_on = max(passed_on, now) + rates.scheduler
-            took = seconds * spread.uniform(1 - SPREAD, 1 + SPREAD) + rates.worker
-            end = max(passed_on, heapq.heappop(free)) + took
-            heapq.heappush(free, end)
+        while n_submitted < n and len(running) < window:
+            driver_time += rates.driver / 2
+            scheduler_time = max(scheduler_time, driver_time) + rates.scheduler
+            duration = seconds * rng.uniform(1 - SPREAD, 1 + SPREAD) + rates.worker
+            end = max(scheduler_time, heapq.heappop(free_at)) + duration
+            heapq.heappush(free_at, end)
             heapq.heappush(running, end)
             waiting.append(end)
-            worked += took
-            n_given += 1
-        if waiting[0] > now + WORKER_POLL_SECONDS:
-            now += WORKER_POLL_SECONDS
+            busy_seconds += duration
+            n_submitted += 1
+        if waiting[0] > driver_time + WORKER_POLL_SECONDS:
+            driver_time += WORKER_POLL_SECONDS
         else:
-            now = max(now, waiting.popleft()) + rates.driver / 2
-            taken.append(now)
-    return taken, worked
+            driver_time = max(driver_time, waiting.popleft()) + rates.driver / 2
+            result_times.append(driver_time)
+    return result_times, busy_seconds
 
 
 def build(plan: Plan, figures: Figures) -> Build:
     """Simulate all stages, one after the other."""
     stages = tuple(_stage(name, plan, figures) for name in figures.stages)
     files = {name: plan.parts * cost.files_a_part for name, cost in figures.stages.items()}
-    segments = _grown(figures.segments, plan.sentences)
+    segments = _largest_count(figures.segments, plan.sentences)
     manifests = figures.rates.manifest_memory + figures.rates.manifest_bytes
     return Build(
         plan,
         stages,
         cpu=plan.sentences * sum(cost.cpu for cost in figures.stages.values())
-        + _grown(figures.new_words, plan.sentences) * figures.encode,
+        + _largest_count(figures.new_words, plan.sentences) * figures.encode,
         driver_memory=plan.parts * figures.rates.plan_memory + sum(files.values()) * manifests,
         worker_memory=sum(files.values()) * manifests + segments * figures.segment_memory,
         n_bytes=plan.sentences * sum(cost.bytes_out for cost in figures.stages.values()),
@@ -171,8 +171,8 @@ def _stage(name: str, plan: Plan, figures: Figures) -> StageTime:
     if name == "selection":
         alone += _n_ranges(plan, figures) * rates.plan
     times = [run_call(call, plan, rates) for call in calls]
-    seconds = sum(taken for taken, _ in times)
-    busy = sum(worked for _, worked in times) / (plan.workers * seconds) if seconds else 0.0
+    seconds = sum(duration for duration, _ in times)
+    busy = sum(busy_seconds for _, busy_seconds in times) / (plan.workers * seconds) if seconds else 0.0
     return StageTime(name, alone, seconds, sum(call.n for call in calls), busy)
 
 
@@ -180,28 +180,28 @@ def _calls(name: str, plan: Plan, figures: Figures) -> Iterator[Call]:
     """Yield the calls of a stage. Its measured CPU time is divided among its calls over all parts."""
     rates = figures.rates
     manifest = plan.parts * rates.manifest_read  # of an earlier stage
-    own = figures.stages[name].cpu * plan.sentences_per_part / CALLS[name]
+    own_seconds = figures.stages[name].cpu * plan.sentences_per_part / CALLS[name]
     tables = {
         "segment": ["segment"], "embed": ["count"], "selection": ["collect", "number"], "pmi": ["local"],
         "shards": ["shards"],
     }[name]  # fmt: skip
     for call in tables:
-        opened = _n_ranges(plan, figures) * rates.range_open / 2 if call == "number" else 0.0
-        yield Call(plan.parts, own + TABLES_READ[call] * manifest + opened)
+        opening_seconds = _n_ranges(plan, figures) * rates.range_open / 2 if call == "number" else 0.0
+        yield Call(plan.parts, own_seconds + TABLES_READ[call] * manifest + opening_seconds)
         if name == "embed":
-            n = math.ceil(_grown(figures.new_words, plan.sentences) / WORDS_PER_TASK)
+            n = math.ceil(_largest_count(figures.new_words, plan.sentences) / WORDS_PER_TASK)
             yield Call(n, WORDS_PER_TASK * figures.encode)
         if call == "collect":
             yield Call(_n_ranges(plan, figures), plan.parts * rates.range_open / 2)
-            yield Call(math.ceil(_grown(figures.queries, plan.sentences) / QUERIES_PER_PART), 0.0)
+            yield Call(math.ceil(_largest_count(figures.queries, plan.sentences) / QUERIES_PER_PART), 0.0)
 
 
 def _n_ranges(plan: Plan, figures: Figures) -> int:
     """Number of ranges of characters: ``ROWS_PER_RANGE`` queries of parts each, but at least one character."""
-    of_part = _grown(figures.queries, plan.sentences_per_part)
-    return min(CHARACTERS_IN_USE, math.ceil(plan.parts * of_part / ROWS_PER_RANGE))
+    queries_per_part = _largest_count(figures.queries, plan.sentences_per_part)
+    return min(CHARACTERS_IN_USE, math.ceil(plan.parts * queries_per_part / ROWS_PER_RANGE))
 
 
-def _grown(growth: Mapping[str, Growth], sentences: float) -> float:
+def _largest_count(growth: Mapping[str, Growth], sentences: float) -> float:
     """The count for ``sentences``, in the counted text where it is largest."""
     return max(law.at(sentences) for law in growth.values())

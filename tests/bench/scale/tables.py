@@ -45,8 +45,8 @@ def costs(figures: Figures) -> str:
 def growth(figures: Figures) -> str:
     """Counts that grow more slowly than the text."""
     rows = [
-        [what, text, *_law(law), f"{law.at(100 * MILLION):,.2g}", f"{law.at(2**31):,.2g}"]
-        for what, laws in (
+        [name, text, *_law(law), f"{law.at(100 * MILLION):,.2g}", f"{law.at(2**31):,.2g}"]
+        for name, laws in (
             ("distinct segments", figures.segments),
             ("of them outside the vocabulary", figures.new_words),
             ("distinct (character, segment)", figures.queries),
@@ -63,23 +63,23 @@ def _law(law: Growth) -> tuple[str, str]:
 
 def rates(figures: Figures) -> str:
     """Overhead of a part that does no work."""
-    one = figures.rates
+    measured = figures.rates
     rows = [
-        ["Dask scheduler, per task", _time(one.scheduler)],
-        ["driver with Dask, per task", _time(one.driver)],
-        ["driver, per result and unfinished task", _time(2 * one.look)],
+        ["Dask scheduler, per task", _time(measured.scheduler)],
+        ["driver with Dask, per task", _time(measured.driver)],
+        ["driver, per result and unfinished task", _time(2 * measured.look)],
         [
             "driver, per part before the first task is submitted: making its task and checking for its mark",
-            _time(one.plan),
+            _time(measured.plan),
         ],
-        ["worker, per part: writing its mark to disk", _time(one.worker)],
-        ["listing parts with their rows, per part", _time(one.listing)],
-        ["writing a manifest, per file", f"{_time(one.manifest_write)}, {one.manifest_bytes:.0f} B"],
-        ["holding a manifest in memory, per file", f"{one.manifest_memory + one.manifest_bytes:.0f} B"],
-        ["reading a manifest again with each table, per file", _time(one.manifest_read)],
-        ["`selection`, per range of characters and part", _time(one.range_open)],
-        ["driver's list of parts, per part", f"{one.plan_memory / 1000:.1f} kB"],
-        ["hashing the output once more", f"{1e-9 / one.digest:.1f} GB/s"],
+        ["worker, per part: writing its mark to disk", _time(measured.worker)],
+        ["listing parts with their rows, per part", _time(measured.listing)],
+        ["writing a manifest, per file", f"{_time(measured.manifest_write)}, {measured.manifest_bytes:.0f} B"],
+        ["holding a manifest in memory, per file", f"{measured.manifest_memory + measured.manifest_bytes:.0f} B"],
+        ["reading a manifest again with each table, per file", _time(measured.manifest_read)],
+        ["`selection`, per range of characters and part", _time(measured.range_open)],
+        ["driver's list of parts, per part", f"{measured.plan_memory / 1000:.1f} kB"],
+        ["hashing the output once more", f"{1e-9 / measured.digest:.1f} GB/s"],
     ]
     return _table(["what", "CPU or size"], rows)
 
@@ -97,11 +97,11 @@ def ten_billion(figures: Figures) -> str:
     size = 10 * BILLION // CORPORA
     rows = []
     for workers in (100, 1000, 10_000):
-        one = build(Plan(size, PARTS[1], workers // CORPORA), figures)
+        result = build(Plan(size, PARTS[1], workers // CORPORA), figures)
         rows.append([
-            f"{workers:,}", f"{CORPORA} × {size // MILLION} million", f"{_hours(one.seconds)}",
-            f"{CORPORA * one.cpu / 3600:,.0f} h", f"{CORPORA * one.n_bytes / 1e12:,.1f} TB",
-            f"{CORPORA * one.n_files:,}",
+            f"{workers:,}", f"{CORPORA} × {size // MILLION} million", f"{_hours(result.seconds)}",
+            f"{CORPORA * result.cpu / 3600:,.0f} h", f"{CORPORA * result.n_bytes / 1e12:,.1f} TB",
+            f"{CORPORA * result.n_files:,}",
         ])  # fmt: skip
     return _table(["workers", "corpora", "wall clock", "CPU", "written", "files"], rows)
 
@@ -112,11 +112,11 @@ def limits(figures: Figures) -> str:
     for sentences in (MILLION, 10 * MILLION, 100 * MILLION, 2**31):
         for parts in PARTS:
             plan = Plan(sentences, parts, WORKERS[1])
-            one = build(plan, figures)
-            prepare = next(stage for stage in one.stages if stage.stage == "prepare").seconds
+            result = build(plan, figures)
+            prepare = next(stage for stage in result.stages if stage.stage == "prepare").seconds
             rows.append([
-                f"{sentences / MILLION:,.0f} million", f"{parts:,}", f"{plan.parts:,}", _hours(one.seconds),
-                f"{prepare / one.seconds:.0%}", _gigabytes(one.driver_memory), _gigabytes(one.worker_memory),
+                f"{sentences / MILLION:,.0f} million", f"{parts:,}", f"{plan.parts:,}", _hours(result.seconds),
+                f"{prepare / result.seconds:.0%}", _gigabytes(result.driver_memory), _gigabytes(result.worker_memory),
             ])  # fmt: skip
     names = ["sentences", "sentences per part", "parts", "wall clock, 100 workers", "share of `prepare`",
              "driver memory grows by", "worker memory grows by"]  # fmt: skip

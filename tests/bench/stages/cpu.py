@@ -101,8 +101,8 @@ def matching(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
     trie = open_vocabulary(vocabulary, digest="").trie
     automaton = daachorse.CharwiseDoubleArrayAhoCorasick.deserialize((vocabulary / TRIE_FILE).read_bytes())
     texts = [part.texts for part in parts]
-    bare = cpu(lambda: [[automaton.find_overlapping(text) for text in part] for part in texts])
-    return bare / cpu(lambda: [trie.columns(part) for part in parts])
+    reference = cpu(lambda: [[automaton.find_overlapping(text) for text in part] for part in texts])
+    return reference / cpu(lambda: [trie.columns(part) for part in parts])
 
 
 def counting(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
@@ -115,9 +115,9 @@ def counting(parts: Sequence[SentenceColumns], vocabulary: Path) -> float:
     with duckdb.connect(config={"threads": 1}) as connection:
         connection.register("arrow", events)
         connection.execute("CREATE TABLE events AS SELECT * FROM arrow")
-        asked = "SELECT code, boundary, count(*) FROM events GROUP BY ALL"
-        theirs = cpu(lambda: connection.sql(asked).to_arrow_table())
-    return theirs / cpu(lambda: add_up([count_events(*each) for each in zip(parts, matches, strict=True)]))
+        query = "SELECT code, boundary, count(*) FROM events GROUP BY ALL"
+        reference = cpu(lambda: connection.sql(query).to_arrow_table())
+    return reference / cpu(lambda: add_up([count_events(*each) for each in zip(parts, matches, strict=True)]))
 
 
 def selecting(paths: ArtifactPaths, dataset: str) -> tuple[float, float]:
@@ -140,11 +140,11 @@ def selecting(paths: ArtifactPaths, dataset: str) -> tuple[float, float]:
             by_character.setdefault(name, []).append(segment)
     width = vocabulary.vectors.shape[1]
     flops = sum(2 * width * len(vocabulary.boundaries_of(name)) * len(each) for name, each in by_character.items())
-    left, right = np.ones((1024, width), np.float32), np.ones((width, 4096), np.float32)
-    dense = 2 * width * 1024 * 4096 / cpu(lambda: left @ right)
-    whole_time = cpu(lambda: list(selector.answers(starmap(QueryGroup, by_character.items()))))
+    a, b = np.ones((1024, width), np.float32), np.ones((width, 4096), np.float32)
+    dense = 2 * width * 1024 * 4096 / cpu(lambda: a @ b)
+    total_time = cpu(lambda: list(selector.answers(starmap(QueryGroup, by_character.items()))))
     products = cpu(lambda: [_products(vocabulary, *each) for each in by_character.items()])
-    return flops / whole_time / dense, flops / products / dense
+    return flops / total_time / dense, flops / products / dense
 
 
 def _products(vocabulary: Vocabulary, character: str, segments: Sequence[str]) -> None:
@@ -156,8 +156,8 @@ def _products(vocabulary: Vocabulary, character: str, segments: Sequence[str]) -
 
 def embedding(project: Path, segments: Sequence[str]) -> float:
     """Time of the encoder's bare passes, divided by the time of embedding words, which makes these passes."""
-    named = parameters.load(ArtifactPaths(project).params).encoder
-    folder = find_encoder(named.name, revision=named.revision, root=project, reporter=Silent()).path
+    encoder_params = parameters.load(ArtifactPaths(project).params).encoder
+    folder = find_encoder(encoder_params.name, revision=encoder_params.revision, root=project, reporter=Silent()).path
     encoder = FrozenEncoder(folder, CharacterTokens(encoder_vocabulary(folder)))
     words = sorted(segments, key=len)
     chunks = [words[start : start + WORDS_PER_TASK] for start in range(0, len(words), WORDS_PER_TASK)]
@@ -166,17 +166,17 @@ def embedding(project: Path, segments: Sequence[str]) -> float:
         for chunk in chunks:
             isolated_vectors(chunk, encoder.states)
     with torch.inference_mode():
-        bare = cpu(lambda: [model(**inputs) for inputs in passes])
-    return bare / cpu(lambda: [isolated_vectors(chunk, encoder.states) for chunk in chunks])
+        reference = cpu(lambda: [model(**inputs) for inputs in passes])
+    return reference / cpu(lambda: [isolated_vectors(chunk, encoder.states) for chunk in chunks])
 
 
 def main() -> None:
     """Run the stages, then the loops, and print the table."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
-    reader.add_argument("--dataset", default="sample")
-    reader.add_argument("--than", type=Path, help="a source tree of another version")
-    options = reader.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
+    parser.add_argument("--dataset", default="sample")
+    parser.add_argument("--than", type=Path, help="a source tree of another version")
+    options = parser.parse_args()
     paths = ArtifactPaths(options.project)
     params = parameters.load(paths.params).segment
     folder = paths.stage("prepare", options.dataset)
@@ -185,21 +185,23 @@ def main() -> None:
     with threadpool_limits(limits=1):
         engine = cutting(parts, params)
         ratios = {"matching / daachorse's loop": matching(parts, paths.vocabulary)}
-        whole_rate, product_rate = selecting(paths, options.dataset)
-        ratios |= {"selection / dense product": whole_rate, "its products alone / dense product": product_rate}
+        total_rate, product_rate = selecting(paths, options.dataset)
+        ratios |= {"selection / dense product": total_rate, "its products alone / dense product": product_rate}
         ratios["pmi / DuckDB's group-by"] = counting(parts, paths.vocabulary)
         segments = paths.stage("embed", options.dataset) / SEGMENTS_FILE
         words = whole(tables.read_table(segments, schema.DISTINCT_SEGMENTS, columns=["segment"]), "segment")
         ratios["embedding / bare encoder"] = embedding(options.project, words[:WORDS].to_pylist())
     seconds = cpu_of_stages(options.project, options.dataset, ROOT)
-    than = cpu_of_stages(options.project, options.dataset, options.than) if options.than else {}
+    other_seconds = cpu_of_stages(options.project, options.dataset, options.than) if options.than else {}
     print(f"{options.dataset}, {n_characters:,} characters; {params.engine} itself {engine:.2f} s")
-    for each in (seconds, than):
-        if each:
-            each["all"] = sum(each.values())
-            each["all but the segmenter"] = each["all"] - engine
+    for measured in (seconds, other_seconds):
+        if measured:
+            measured["all"] = sum(measured.values())
+            measured["all but the segmenter"] = measured["all"] - engine
     for name, value in seconds.items():
-        before = f"{than[name]:10.2f} s before{than[name] / value:7.1f} times" if than else ""
+        before = (
+            f"{other_seconds[name]:10.2f} s before{other_seconds[name] / value:7.1f} times" if other_seconds else ""
+        )
         print(f"{name:24}{value:9.2f} s{n_characters / value:12,.0f} characters a second{before}")
     for name, value in ratios.items():
         print(f"{name:36}{value:9.2g}")

@@ -22,7 +22,7 @@ from tests.bench.stages.processes import Run, run
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGES = ("prepare", "segment", "embed", "selection", "pmi", "shards")
-SHARED = ("segment", "selection")
+PARALLEL_STAGES = ("segment", "selection")
 TIMES = (1, 2, 8)
 
 
@@ -41,32 +41,32 @@ def pieces(text: Path, folder: Path, *, lines: int) -> dict[int, Path]:
         corpora[times] = folder / f"piece-{times}"
         corpora[times].mkdir()
         with text.open(encoding="utf-8") as source, (corpora[times] / "text.txt").open("w", encoding="utf-8") as piece:
-            given = list(islice(source, lines * times))
-            if len(given) < lines * times:
-                raise SystemExit(f"{text}: {lines * times:,} lines are needed, and there are {len(given):,}")
-            piece.writelines(given)
+            selected = list(islice(source, lines * times))
+            if len(selected) < lines * times:
+                raise SystemExit(f"{text}: {lines * times:,} lines are needed, and there are {len(selected):,}")
+            piece.writelines(selected)
     return corpora
 
 
 def copy_of(project: Path, like: str, folder: Path) -> Path:
     """Copy the project with the stages of the data set that corpora need."""
     copy = folder / "project"
-    paths, copied = ArtifactPaths(project), ArtifactPaths(copy)
+    paths, copy_paths = ArtifactPaths(project), ArtifactPaths(copy)
     for name in ("vocab", *STAGES):
-        shutil.copytree(paths.stage(name, like), copied.stage(name, like))
-    shutil.copy(paths.params, copied.params)
+        shutil.copytree(paths.stage(name, like), copy_paths.stage(name, like))
+    shutil.copy(paths.params, copy_paths.params)
     return copy
 
 
 def main() -> None:
     """Build the pieces and print the tables."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
-    reader.add_argument("--dataset", default="sample")
-    reader.add_argument("--text", type=Path, required=True, help="plain text, a sentence a line")
-    reader.add_argument("--lines", type=int, default=3000, help="of the shortest piece")
-    reader.add_argument("--part", type=int, default=512, help="sentences of a part")
-    options = reader.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
+    parser.add_argument("--dataset", default="sample")
+    parser.add_argument("--text", type=Path, required=True, help="plain text, a sentence a line")
+    parser.add_argument("--lines", type=int, default=3000, help="of the shortest piece")
+    parser.add_argument("--part", type=int, default=512, help="sentences of a part")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         project = copy_of(options.project, options.dataset, folder)
@@ -78,9 +78,9 @@ def main() -> None:
             for name in STAGES
         }
         print_growth(runs, lines=options.lines)
-        for name in SHARED:
-            two = stage(project, name, corpora[TIMES[-1]], options.dataset, workers=2, switches=switches)
-            print_shared(name, runs, two)
+        for name in PARALLEL_STAGES:
+            two_workers = stage(project, name, corpora[TIMES[-1]], options.dataset, workers=2, switches=switches)
+            print_speedup(name, runs, two_workers)
 
 
 def print_growth(runs: Mapping[tuple[str, int], Run], *, lines: int) -> None:
@@ -88,19 +88,19 @@ def print_growth(runs: Mapping[tuple[str, int], Run], *, lines: int) -> None:
     print(f"pieces of {', '.join(f'{lines * times:,}' for times in TIMES)} lines; memory in MiB")
     print("CPU time in ms: of a line of the longest piece, and of each line that a piece has more than the one before")
     for name in STAGES:
-        of_stage = [runs[name, times] for times in TIMES]
-        drivers = [one.driver.peak for one in of_stage]
-        workers = [max((worker.peak for worker in one.workers), default=0.0) for one in of_stage]
-        more = [
-            1000 * (longer.cpu - one.cpu) / (lines * (n_longer - n))
-            for (one, n), (longer, n_longer) in pairwise(zip(of_stage, TIMES, strict=True))
+        stage_runs = [runs[name, times] for times in TIMES]
+        drivers = [one.driver.peak for one in stage_runs]
+        workers = [max((worker.peak for worker in one.workers), default=0.0) for one in stage_runs]
+        additional = [
+            1000 * (next_run.cpu - one.cpu) / (lines * (n_next - n))
+            for (one, n), (next_run, n_next) in pairwise(zip(stage_runs, TIMES, strict=True))
         ]
-        costs = [1000 * of_stage[-1].cpu / (lines * TIMES[-1]), *more]
+        costs = [1000 * stage_runs[-1].cpu / (lines * TIMES[-1]), *additional]
         print(f"{name:12}driver {_row(drivers)}{_growth(drivers)}  worker {_row(workers)}{_growth(workers)}", end="")
         print(f"  {_row(costs, 2)}")
 
 
-def print_shared(name: str, runs: Mapping[tuple[str, int], Run], two: Run) -> None:
+def print_speedup(name: str, runs: Mapping[tuple[str, int], Run], two_workers: Run) -> None:
     """Print how much faster two workers are than one on the longest piece, with one core per process.
 
     The speed-up is also given without start and imports, which do not depend on the text: their time is extrapolated to
@@ -109,9 +109,9 @@ def print_shared(name: str, runs: Mapping[tuple[str, int], Run], two: Run) -> No
     short, one = runs[name, TIMES[0]].critical_path, runs[name, TIMES[-1]].critical_path
     start = short - (one - short) / (TIMES[-1] - TIMES[0])
     print(
-        f"{name:12}critical path {one:.1f} s with one worker, {two.critical_path:.1f} s with two: "
-        f"{one / two.critical_path:.2f} times; without the start of {start:.1f} s "
-        f"{(one - start) / (two.critical_path - start):.2f} times"
+        f"{name:12}critical path {one:.1f} s with one worker, {two_workers.critical_path:.1f} s with two: "
+        f"{one / two_workers.critical_path:.2f} times; without the start of {start:.1f} s "
+        f"{(one - start) / (two_workers.critical_path - start):.2f} times"
     )
 
 

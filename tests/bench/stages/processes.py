@@ -52,21 +52,21 @@ def run(command: Sequence[str], *, cwd: Path, environment: Mapping[str, str], le
     Raises:
         CalledProcessError: The command failed.
     """
-    seen: dict[int, Process] = {}
+    processes: dict[int, Process] = {}
     with subprocess.Popen(command, cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as child:
         output = b""
         while child.returncode is None:
             try:
                 output, _ = child.communicate(timeout=SECONDS_BETWEEN)
             except subprocess.TimeoutExpired:
-                _look(child.pid, seen)
+                _update(child.pid, processes)
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, list(command), output=output)
-    driver = seen.pop(child.pid)
-    return Run(driver, tuple(one for one in seen.values() if one.cpu >= least_cpu))
+    driver = processes.pop(child.pid)
+    return Run(driver, tuple(one for one in processes.values() if one.cpu >= least_cpu))
 
 
-def _look(root: int, seen: dict[int, Process]) -> None:
+def _update(root: int, processes: dict[int, Process]) -> None:
     for pid in _descendants(root):
         try:
             status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8")
@@ -76,7 +76,7 @@ def _look(root: int, seen: dict[int, Process]) -> None:
         peak = re.search(r"^VmHWM:\s+(\d+) kB", status, re.M)
         if peak is None:
             continue
-        process = seen.setdefault(pid, Process(re.findall(r"^Name:\s+(.+)$", status, re.M)[0]))
+        process = processes.setdefault(pid, Process(re.findall(r"^Name:\s+(.+)$", status, re.M)[0]))
         process.peak = max(process.peak, int(peak[1]) / 1024)
         process.cpu = (int(fields[11]) + int(fields[12])) / _TICKS
 

@@ -14,20 +14,20 @@ from tests.bench.stages.cpu import STAGES
 
 
 @pytest.mark.heavy
-def test_stages_and_ratios_are_told(built_once: Any, repository: Path) -> None:
+def test_stages_and_ratios_are_printed(built_once: Any, repository: Path) -> None:
     module = [sys.executable, "-m", "tests.bench.stages.cpu"]
     command = [*module, "--project", str(built_once.root), "--dataset", "tiny"]
     environment = {**built_once.environment, "PYTHONPATH": str(repository)}
     before = built_once.artifacts()
-    done = subprocess.run(
+    completed = subprocess.run(
         [*command, "--than", str(repository)],
         cwd=repository, env=environment, check=True, capture_output=True, text=True,
     )  # fmt: skip
     assert built_once.artifacts() == before
-    lines = dict(re.findall(r"^(.+?) {2,}(\S+)", done.stdout, re.M))
+    lines = dict(re.findall(r"^(.+?) {2,}(\S+)", completed.stdout, re.M))
     assert set(lines) >= {*STAGES, "all", "all but the segmenter"}
     # The same program on both sides.
-    times = [float(value) for value in re.findall(r"([\d.]+) times$", done.stdout, re.M)]
+    times = [float(value) for value in re.findall(r"([\d.]+) times$", completed.stdout, re.M)]
     assert len(times) == len(STAGES) + 2 and all(0.2 < value < 5 for value in times)
     ratios = [
         "matching / daachorse's loop",

@@ -40,7 +40,7 @@ from ssmi.pipeline.contract.progress import Silent
 from tests.bench.training.products import seconds_of_products
 
 ROOT = Path(__file__).resolve().parents[3]
-WARMING = 3
+WARM_UP_STEPS = 3
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Side:
 
 def ratio(left: Sequence[float], right: Sequence[float]) -> str:
     """Ratio of the left side's step times to the right side's, batch by batch: median and quartiles, and of totals."""
-    left, right = left[WARMING:], right[WARMING:]
+    left, right = left[WARM_UP_STEPS:], right[WARM_UP_STEPS:]
     low, middle, high = statistics.quantiles([a / b for a, b in zip(left, right, strict=True)], n=4)
     return f"{middle:.2f} (quartiles {low:.2f} to {high:.2f}); total {sum(left) / sum(right):.2f}"
 
@@ -101,11 +101,11 @@ def ratio(left: Sequence[float], right: Sequence[float]) -> str:
 def time_crfs(side: Side, n_steps: int) -> dict[str, tuple[list[float], list[float]]]:
     """Seconds of pytorch-crf and of this project's CRF on the same emissions: training (with gradients), Viterbi."""
     labels = side.shards.labels
-    library, ours = CRF(len(labels.tags), batch_first=True), ConstrainedCrf(labels)
+    library, own = CRF(len(labels.tags), batch_first=True), ConstrainedCrf(labels)
     seconds: dict[str, tuple[list[float], list[float]]] = {"training": ([], []), "Viterbi": ([], [])}
     for batch in itertools.islice(prefetch(side.split, side.batches, device=torch.device("cpu")), n_steps):
         emissions = torch.randn(*batch.mask.shape, len(labels.tags), requires_grad=True)
-        for crf, training, viterbi in zip((library, ours), *seconds.values(), strict=True):
+        for crf, training, viterbi in zip((library, own), *seconds.values(), strict=True):
             start = time.perf_counter()
             loss: Tensor = crf(emissions, batch.tag_ids, mask=batch.mask)
             loss.sum().backward()
@@ -127,7 +127,7 @@ def product_shares(side: Side, n_steps: int) -> list[float]:
         start = time.thread_time()
         side.train_on(batch)
         seconds = time.thread_time() - start
-        products.append(seconds_of_products(side.network, batch))  # before and after, since other load comes and goes
+        products.append(seconds_of_products(side.network, batch))  # before and after, since other load varies
         shares.append(statistics.mean(products) / seconds)
     torch.set_num_threads(before)
     return shares
@@ -135,11 +135,11 @@ def product_shares(side: Side, n_steps: int) -> list[float]:
 
 def main() -> None:
     """Build shards with hidden states in a temporary folder, then measure."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--dataset", default="sample")
-    reader.add_argument("--steps", type=int, default=30, help="batches that every side trains on")
-    reader.add_argument("--threads", type=int, default=0, help="0: the physical cores")
-    options = reader.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--dataset", default="sample")
+    parser.add_argument("--steps", type=int, default=30, help="batches that every side trains on")
+    parser.add_argument("--threads", type=int, default=0, help="0: the physical cores")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
         (project / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
@@ -153,7 +153,7 @@ def main() -> None:
         threads = hardware.set_threads(options.threads)
         lengths = read_split(shards, "train", boundaries=shards.boundaries, required=RequiredFeatures()).lengths
         batches = training_batches(lengths, batch_size=params.train.batch_size, seed=1, epoch=1)
-        n_steps = min(len(batches), options.steps + WARMING)
+        n_steps = min(len(batches), options.steps + WARM_UP_STEPS)
         sides = {
             name: Side(name, _params(params, configuration, frozen=frozen, shards=shards), shards, encoder, batches)
             for name, configuration, frozen in (
@@ -168,16 +168,16 @@ def main() -> None:
                 side.step()
         crfs = time_crfs(sides["bert-crf"], n_steps)
         shares = product_shares(sides["bert-crf"], n_steps)
-    print(f"{options.dataset}, {len(batches)} batches an epoch, {n_steps - WARMING} measured, {threads} threads")
+    print(f"{options.dataset}, {len(batches)} batches an epoch, {n_steps - WARM_UP_STEPS} measured, {threads} threads")
     _print(sides, crfs)
-    low, middle, high = statistics.quantiles(shares[WARMING:], n=4)
+    low, middle, high = statistics.quantiles(shares[WARM_UP_STEPS:], n=4)
     print(f"{'matrix products / bert-crf step, one thread':45} {middle:.2f} (quartiles {low:.2f} to {high:.2f})")
 
 
 def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list[float]]]) -> None:
     for side in sides.values():
         milliseconds = 1000 * statistics.median(side.steps)
-        waiting = sum(side.waiting[WARMING:]) / sum(side.steps[WARMING:])
+        waiting = sum(side.waiting[WARM_UP_STEPS:]) / sum(side.steps[WARM_UP_STEPS:])
         print(f"{side.name:28} {milliseconds:8.1f} ms a step, {waiting:.2%} of it waiting for data")
     for title, left, right in (
         ("full network / bert-crf, fine-tuned", "ssmi", "bert-crf"),
@@ -185,8 +185,8 @@ def _print(sides: Mapping[str, Side], crfs: Mapping[str, tuple[list[float], list
         ("bert-crf, fine-tuned / stored states", "bert-crf", "bert-crf on stored states"),
     ):
         print(f"{title:45} {ratio(sides[left].steps, sides[right].steps)}")
-    for title, (theirs, ours) in crfs.items():
-        print(f"{f'pytorch-crf / CRF, {title}':45} {ratio(theirs, ours)}")
+    for title, (reference, own) in crfs.items():
+        print(f"{f'pytorch-crf / CRF, {title}':45} {ratio(reference, own)}")
 
 
 def _params(params: Params, configuration: str, *, frozen: bool, shards: Shards) -> Params:
@@ -195,8 +195,8 @@ def _params(params: Params, configuration: str, *, frozen: bool, shards: Shards)
     tree["model"] |= {"encoder_layers": None}
     if frozen:
         tree["model"] |= {"encoder": "frozen", "fusion": "output"}
-    chosen = find(configuration).apply(parameters.check_params(tree, source="benchmark"))
-    return encoder_defaults.resolve(chosen, shards.statistics.encoder_size)
+    configured = find(configuration).apply(parameters.check_params(tree, source="benchmark"))
+    return encoder_defaults.resolve(configured, shards.statistics.encoder_size)
 
 
 if __name__ == "__main__":

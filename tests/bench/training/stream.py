@@ -64,9 +64,9 @@ class Outcome:
 
     def __str__(self) -> str:
         """One line of the table."""
-        where = "streamed" if self.streamed else "in memory"
+        mode = "streamed" if self.streamed else "in memory"
         return (
-            f"{self.configuration:10}{where:12}{self.times:3} times{self.sentences:12,} sentences{self.steps:8,} steps"
+            f"{self.configuration:10}{mode:12}{self.times:3} times{self.sentences:12,} sentences{self.steps:8,} steps"
             f"{self.peak_mib:8,} MiB{self.waiting / self.seconds:9.2%} waiting"
         )
 
@@ -78,17 +78,17 @@ def repeat(project: Path, dataset: str, target: Path, *, times: int) -> None:
     shards.parent.mkdir(parents=True)
     manifest = manifests.load(source)
     parts = open_shards(source).parts("train")
-    with replacing_folder(shards) as fresh:
-        skipped = shutil.ignore_patterns(manifests.MANIFEST_NAME, "train")
-        shutil.copytree(source, fresh, copy_function=os.link, ignore=skipped, dirs_exist_ok=True)
+    with replacing_folder(shards) as new_folder:
+        ignored = shutil.ignore_patterns(manifests.MANIFEST_NAME, "train")
+        shutil.copytree(source, new_folder, copy_function=os.link, ignore=ignored, dirs_exist_ok=True)
         n_sentences = 0
         for number, part in enumerate(itertools.chain.from_iterable([parts] * times)):
             table = tables.read_table(part, schema.SHARDS, manifest=manifest)
             ids = pa.array(range(n_sentences, n_sentences + len(table)), pa.int32())
             numbered = table.set_column(0, table.schema.field("sentence_id"), ids)
-            tables.write_table(tables.part_path(fresh, "train", number), schema.SHARDS, numbered)
+            tables.write_table(tables.part_path(new_folder, "train", number), schema.SHARDS, numbered)
             n_sentences += len(table)
-        manifests.save(replace(manifest, files=manifests.describe_files(fresh)), fresh)
+        manifests.save(replace(manifest, files=manifests.describe_files(new_folder)), new_folder)
 
 
 def train(project: Path, dataset: str, *, configuration: str, streamed: bool, times: int, n_steps: int) -> Outcome:
@@ -102,11 +102,11 @@ def train(project: Path, dataset: str, *, configuration: str, streamed: bool, ti
     optimizer = build_optimizer(network, params.train)
     seed, size = params.train.seed, SENTENCES_PER_BATCH[configuration]
     batches = data.batches(batch_size=size, seed=seed, epoch=1)[:n_steps]
-    waiting, began = 0.0, time.perf_counter()
-    with closing(data.collated(batches, seed=seed, epoch=1, device=torch.device("cpu"))) as coming:
+    waiting, training_start = 0.0, time.perf_counter()
+    with closing(data.collated(batches, seed=seed, epoch=1, device=torch.device("cpu"))) as loader:
         for _ in batches:
             start = time.perf_counter()
-            batch = next(coming)
+            batch = next(loader)
             waiting += time.perf_counter() - start
             optimizer.zero_grad()
             network(batch).mean().backward()
@@ -117,7 +117,7 @@ def train(project: Path, dataset: str, *, configuration: str, streamed: bool, ti
         times=times,
         sentences=len(data.lengths),
         steps=len(batches),
-        seconds=time.perf_counter() - began,
+        seconds=time.perf_counter() - training_start,
         waiting=waiting,
         peak_mib=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10,
     )
@@ -134,8 +134,8 @@ def _network(project: Path, shards: Shards, params: Params) -> Network:
     """The network, with the first layer of the encoder if it has an encoder."""
     bert = None
     if params.model.trains_encoder:
-        named = params.encoder
-        bert = load_encoder(find_encoder(named.name, revision=named.revision, root=project, reporter=Silent()).path,
+        config = params.encoder
+        bert = load_encoder(find_encoder(config.name, revision=config.revision, root=project, reporter=Silent()).path,
                             layers=1)  # fmt: skip
     return build(
         params.model, labels=shards.labels, boundaries=shards.boundaries, encoder=bert, hidden_width=None,
@@ -150,23 +150,23 @@ def measure(project: Path, dataset: str, *, all_times: Sequence[int], n_steps: i
         with tempfile.TemporaryDirectory(dir=project) as folder:
             repeat(project, dataset, Path(folder), times=times)
             for configuration, streamed in ((WITH_ENCODER, True), (WITHOUT_ENCODER, True), (WITHOUT_ENCODER, False)):
-                given = [folder, dataset, configuration, str(int(streamed)), str(times), str(n_steps)]
-                command = [sys.executable, "-m", "tests.bench.training.stream", "--one", *given]
-                done = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-                outcomes.append(Outcome(**json.loads(done.stdout.splitlines()[-1])))
+                values = [folder, dataset, configuration, str(int(streamed)), str(times), str(n_steps)]
+                command = [sys.executable, "-m", "tests.bench.training.stream", "--one", *values]
+                completed = subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+                outcomes.append(Outcome(**json.loads(completed.stdout.splitlines()[-1])))
                 print(outcomes[-1], flush=True)
     return outcomes
 
 
 def main() -> None:
     """Measure, or with ``--one``, train once for ``measure``."""
-    reader = argparse.ArgumentParser(description=__doc__)
-    reader.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
-    reader.add_argument("--dataset", default="sample")
-    reader.add_argument("--times", type=int, nargs="+", default=[1, 10])
-    reader.add_argument("--steps", type=int, default=1000, help="at most so many of an epoch")
-    reader.add_argument("--one", nargs=6, help=argparse.SUPPRESS)
-    options = reader.parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--project", type=Path, default=ROOT, help="where the data set is built")
+    parser.add_argument("--dataset", default="sample")
+    parser.add_argument("--times", type=int, nargs="+", default=[1, 10])
+    parser.add_argument("--steps", type=int, default=1000, help="at most so many of an epoch")
+    parser.add_argument("--one", nargs=6, help=argparse.SUPPRESS)
+    options = parser.parse_args()
     if options.one:
         folder, dataset, configuration, streamed, times, n_steps = options.one
         one = train(Path(folder), dataset, configuration=configuration, streamed=streamed == "1", times=int(times),

@@ -13,14 +13,14 @@ import pytest
 
 @pytest.mark.heavy
 @pytest.mark.assets
-def test_every_ratio_is_told(repository: Path) -> None:
+def test_every_ratio_is_printed(repository: Path) -> None:
     module = [sys.executable, "-m", "tests.bench.training.speed"]
     command = [*module, "--dataset", "sample", "--steps", "4", "--threads", "1"]
     environment = {**os.environ, "PYTHONPATH": str(repository)}
-    done = subprocess.run(command, cwd=repository, env=environment, check=True, capture_output=True, text=True)
+    completed = subprocess.run(command, cwd=repository, env=environment, check=True, capture_output=True, text=True)
     ratios = {
         title.strip(): float(value)
-        for title, value in re.findall(r"^(.+?) {2,}(\d+\.\d\d) \(quartiles", done.stdout + "\n", re.M)
+        for title, value in re.findall(r"^(.+?) {2,}(\d+\.\d\d) \(quartiles", completed.stdout + "\n", re.M)
     }
     assert set(ratios) == {
         "full network / bert-crf, fine-tuned",

@@ -34,46 +34,48 @@ def copy_of(project: Any, folder: Path, *, times: int) -> Path:
     return ArtifactPaths(folder).shards("tiny")
 
 
-def test_train_stands_several_times_with_ids_of_its_own(built_once: Any, tmp_path: Path) -> None:
+def test_train_is_repeated_with_unique_ids(built_once: Any, tmp_path: Path) -> None:
     source = ArtifactPaths(built_once.root).shards("tiny")
     copy = copy_of(built_once, tmp_path / "three", times=3)
-    once, three = ([row for part in open_shards(folder).parts("train") for row in tables.read_rows(part, schema.SHARDS)]
-                   for folder in (source, copy))  # fmt: skip
-    assert [row["sentence_id"] for row in three] == list(range(3 * len(once)))
-    assert [{**row, "sentence_id": 0} for row in three] == [{**row, "sentence_id": 0} for row in once] * 3
+    single, repeated = (
+        [row for part in open_shards(folder).parts("train") for row in tables.read_rows(part, schema.SHARDS)]
+        for folder in (source, copy)
+    )
+    assert [row["sentence_id"] for row in repeated] == list(range(3 * len(single)))
+    assert [{**row, "sentence_id": 0} for row in repeated] == [{**row, "sentence_id": 0} for row in single] * 3
     assert open_shards(copy).boundaries.ids.tolist() == open_shards(source).boundaries.ids.tolist()
 
 
-def test_streamed_data_takes_no_more_memory_when_there_is_more_of_it(built_once: Any, tmp_path: Path) -> None:
+def test_memory_of_streaming_does_not_grow_with_the_data(built_once: Any, tmp_path: Path) -> None:
     """Use parts with enough sentences to make a part's entry in the manifest negligible."""
     source = ArtifactPaths(built_once.root).shards("tiny")
     table = pa.concat_tables([tables.read_table(part, schema.SHARDS) for part in open_shards(source).parts("train")])
-    thick = Project(tmp_path / "thick")
-    shutil.copytree(source, ArtifactPaths(thick.root).shards("tiny"), ignore=shutil.ignore_patterns("train"))
-    shutil.copy(ArtifactPaths(built_once.root).params, thick.root)
-    folder = ArtifactPaths(thick.root).shards("tiny")
+    large_project = Project(tmp_path / "thick")
+    shutil.copytree(source, ArtifactPaths(large_project.root).shards("tiny"), ignore=shutil.ignore_patterns("train"))
+    shutil.copy(ArtifactPaths(built_once.root).params, large_project.root)
+    folder = ArtifactPaths(large_project.root).shards("tiny")
     tables.write_table(tables.part_path(folder, "train", 0), schema.SHARDS, pa.concat_tables([table] * 40))
     manifests.save(replace(manifests.load(folder), files=manifests.describe_files(folder)), folder)
 
     def peak(times: int) -> int:
-        shards = open_shards(copy_of(thick, tmp_path / str(times), times=times))
+        shards = open_shards(copy_of(large_project, tmp_path / str(times), times=times))
         tracemalloc.start()
         data = StreamedSplit.open(shards, "train", required=RequiredFeatures(best=True, sets=True), buffer=1)
         batches = data.batches(batch_size=64, seed=1, epoch=1)
-        coming = data.collated(batches, seed=1, epoch=1, device=torch.device("cpu"))
-        assert sum(len(batch.rows) for batch in coming) == len(data.lengths) == 40 * times * len(table)
-        _, most = tracemalloc.get_traced_memory()
+        loader = data.collated(batches, seed=1, epoch=1, device=torch.device("cpu"))
+        assert sum(len(batch.rows) for batch in loader) == len(data.lengths) == 40 * times * len(table)
+        _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        return most
+        return peak_bytes
 
     peak(2)  # imports and other one-time allocations
     assert peak(12) <= 1.3 * peak(3)
 
 
 @pytest.mark.heavy
-def test_a_copy_is_trained_on_and_told(built_once: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_training_on_a_copy_is_reported(built_once: Any, capsys: pytest.CaptureFixture[str]) -> None:
     outcomes = measure(built_once.root, "tiny", all_times=[2], n_steps=2)
-    told = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in told] == ["bert-crf", "char-crf", "char-crf"]
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == ["bert-crf", "char-crf", "char-crf"]
     assert [one.streamed for one in outcomes] == [True, True, False]
     assert all(one.steps == 2 and one.peak_mib > 50 and 0 < one.waiting < one.seconds for one in outcomes)

@@ -1,4 +1,4 @@
-"""Readers of files that somebody else wrote, each with good files to break."""
+"""Readers of files from other sources, each with good files to mutate."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arguments of the command line with a syntax of their own."""
+"""Command-line arguments that are parsed by this program."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from ssmi.pipeline.parts.share import Share
 from tests.fuzz.targets.target import Target, target
 
 
-def _given(path: Path) -> str:
+def _decode(path: Path) -> str:
     """Decode bytes in the same way as Python decodes arguments."""
     return path.read_bytes().decode("utf-8", "surrogateescape")
 
 
-def _part(path: Path) -> object:
+def _parse_part(path: Path) -> object:
     try:
-        return Share(*share_of(_given(path)))
+        return Share(*share_of(_decode(path)))
     except click.UsageError as error:
         raise ParameterError(error.message, next_step="see --help") from error
 
 
-def _setting(path: Path) -> object:
-    nothing = path.with_name("params.yaml")
-    return params.load(nothing, overrides=[_given(path)])
+def _load_override(path: Path) -> object:
+    params_file = path.with_name("params.yaml")
+    return params.load(params_file, overrides=[_decode(path)])
 
 
 def arguments() -> list[Target]:
     """Targets that read arguments, passed as the bytes of a file."""
     return [
-        target("argument --part", _part, "argument", "2/4", "1/1"),
+        target("argument --part", _parse_part, "argument", "2/4", "1/1"),
         target(
             "argument --variant",
-            lambda path: variants.parse(_given(path)),
+            lambda path: variants.parse(_decode(path)),
             "argument",
             "small:base=bert-crf,model.encoder_layers=2",
             "a:against=paper,train.seed=3,selection.choice=segment",
         ),
         target(
             "argument -S",
-            _setting,
+            _load_override,
             "argument",
             "selection.threshold=0.6",
             "segment.hmm=false",
             "pmi.unlabelled=[a, b]",
-            beside={"params.yaml": b"datasets: [a]\n"},
+            extra_files={"params.yaml": b"datasets: [a]\n"},
         ),
         target(
             "name of a data set",
-            lambda path: check_dataset_name(_given(path)),
+            lambda path: check_dataset_name(_decode(path)),
             "argument",
             "weibo",
             "\u6211\u7684 data-1.2",

@@ -19,7 +19,7 @@ _ROWS = [
     LabelledText("李明在北京大学任教授。", [Span(0, 2, "PER"), Span(3, 7, "ORG")], where="row 1"),
     LabelledText("长江 COVID-19", [Span(0, 2, "LOC")], where="row 2"),
 ]
-_ENDINGS = {
+_FILE_NAMES = {
     "jsonl": "train.jsonl",
     "conll": "train.bio",
     "bracket": "train.txt",
@@ -38,22 +38,22 @@ def _sentences(path: Path) -> object:
 
 def labelled() -> list[Target]:
     written = {name: "".join(write(iter(_ROWS), Style(scheme="BIO"))) for name, write in FORMATS.items()}
-    found = [target(f"format {name}", _sentences, _ENDINGS[name], text) for name, text in written.items()]
-    packed = gzip.compress(written["conll"].encode())
-    wide = [written["conll"].encode(codec) for codec in ("utf-16", "utf-8-sig")]
+    targets = [target(f"format {name}", _sentences, _FILE_NAMES[name], text) for name, text in written.items()]
+    compressed = gzip.compress(written["conll"].encode())
+    encoded = [written["conll"].encode(codec) for codec in ("utf-16", "utf-8-sig")]
     bmes = "".join(
         f"{character} {tag}\n" for character, tag in zip("李明在京", ["B-P", "E-P", "O", "S-L"], strict=True)
     )
     return [
-        *found,
-        target("format columns", _sentences, "train.bmes", bmes + "\n" + bmes, packed, *wide),
+        *targets,
+        target("format columns", _sentences, "train.bmes", bmes + "\n" + bmes, compressed, *encoded),
         target("format slash", _sentences, "train.txt", _SLASH),
         target(
             "format brat",
             _sentences,
             "train.ann",
             "T1\tPER 0 2\t李明\nR1\tx Arg1:T1\n",
-            beside={"train.txt": "李明在京".encode()},
+            extra_files={"train.txt": "李明在京".encode()},
         ),
         target("format parquet", _sentences, "train.parquet", *(_parquet(kind) for kind in ("NONE", "ZSTD"))),
         target(
@@ -61,7 +61,7 @@ def labelled() -> list[Target]:
             open_folder_of,
             "dataset.yaml",
             'splits: {train: a.bio}\nencoding: utf-8\nlabels: [O, B-X]\nlabel_groups: {all-b: "B*"}\n',
-            beside={"a.bio": bmes.encode()},
+            extra_files={"a.bio": bmes.encode()},
         ),
     ]
 

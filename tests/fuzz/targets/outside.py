@@ -41,12 +41,12 @@ _CONFIG = {
 }
 
 
-def _vectors(path: Path) -> object:
+def _read_vectors(path: Path) -> object:
     with open_vectors(path) as reader:
         return [words for words, _ in reader.blocks()]
 
 
-def _member(path: Path) -> object:
+def _read_member(path: Path) -> object:
     return b"".join(read_member(path, "a/words.txt", max_bytes=1 << 16))
 
 
@@ -69,34 +69,34 @@ def _tarred(body: bytes) -> bytes:
 
 def _pickled() -> list[bytes]:
     """Weights of a model as saved by torch, in the present format and that before version 1.6."""
-    found = []
+    saved = []
     for zipped in (True, False):
         stream = io.BytesIO()
         weights = {"bert.weight": torch.ones(2, 3), "bert.bias": torch.zeros(3, dtype=torch.float16)}
         torch.save(weights, stream, _use_new_zipfile_serialization=zipped)
-        found.append(stream.getvalue())
-    return found
+        saved.append(stream.getvalue())
+    return saved
 
 
 def outside() -> list[Target]:
     text = _VECTORS.encode()
     archives = (_zipped(text), _tarred(text))
     return [
-        target("vectors", _vectors, "v.bin", text, _BINARY, gzip.compress(text), *archives),
-        target("archive", _member, "a.whl", *archives),
+        target("vectors", _read_vectors, "v.bin", text, _BINARY, gzip.compress(text), *archives),
+        target("archive", _read_member, "a.whl", *archives),
         target(
             "encoder config",
             lambda path: encoder_shape(path.parent),
             "config.json",
             json.dumps(_CONFIG),
-            beside={"vocab.txt": _VOCABULARY},
+            extra_files={"vocab.txt": _VOCABULARY},
         ),
         target(
             "encoder vocabulary",
             lambda path: encoder_shape(path.parent),
             "vocab.txt",
             _VOCABULARY,
-            beside={"config.json": json.dumps(_CONFIG).encode()},
+            extra_files={"config.json": json.dumps(_CONFIG).encode()},
         ),
         target("encoder weights", read_pickled, "pytorch_model.bin", *_pickled()),
         target("weights index", part_names, "model.safetensors.index.json", json.dumps({"weight_map": {"a": "b.bin"}})),

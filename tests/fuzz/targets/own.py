@@ -1,4 +1,4 @@
-"""The program's own file formats, as they may come from somebody else's project or run."""
+"""The program's own file formats, as they may come from another user's project or run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parameters import params
 from ssmi.pipeline.contract.storage.digests import seal
 from ssmi.predict.packing import check_pack
-from tests.fuzz.targets.stored import sealed_anew
+from tests.fuzz.targets.stored import with_new_seal
 from tests.fuzz.targets.target import Target, target
 
 
 def own() -> list[Target]:
     report = {"rows_in": 1, "rows_out": 1, "skipped": {}, "statistics": {}}
-    made = {
+    manifest_body = {
         "stage": "segment",
         "dataset": "tiny",
         "parameters": {},
@@ -37,14 +37,14 @@ def own() -> list[Target]:
             "params", params.load, "params.yaml", "datasets: [a]\nsegment: {hmm: true}\n", params.dump(params.Params())
         ),
         target("variants", variants.read, "v.yaml", "small: {base: bert-crf, model.encoder_layers: 2}\n"),
-        target("manifest", lambda path: manifest.load(path.parent), "manifest.json", json.dumps(seal(made))),
+        target("manifest", lambda path: manifest.load(path.parent), "manifest.json", json.dumps(seal(manifest_body))),
         target(
             "manifest, sealed anew",
-            sealed_anew(lambda path: manifest.load(path.parent)),
+            with_new_seal(lambda path: manifest.load(path.parent)),
             "manifest.json",
-            json.dumps(seal(made)),
+            json.dumps(seal(manifest_body)),
         ),
         target("labels", load_labels, "labels.json", body),
         target("checkpoint", lambda path: checkpoint_files.read_metadata(path.parent), "checkpoint.json", checkpoint),
-        target("pack", lambda path: check_pack(path.parent), "pack.json", pack, beside={"a.txt": b"a"}),
+        target("pack", lambda path: check_pack(path.parent), "pack.json", pack, extra_files={"a.txt": b"a"}),
     ]

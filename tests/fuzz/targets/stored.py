@@ -34,7 +34,7 @@ from tests.fuzz.targets.target import Target, target
 _WORDS = ["中国", "人民", "中国人民", "京"]
 
 
-def _written(write: Callable[[Path], object], name: str = "a.file") -> bytes:
+def _bytes_written(write: Callable[[Path], object], name: str = "a.file") -> bytes:
     """Bytes of the file that a function writes."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
@@ -48,15 +48,15 @@ def _npy(array: np.ndarray) -> bytes:
     return stream.getvalue()
 
 
-def sealed_anew(read: Callable[[Path], object]) -> Callable[[Path], object]:
-    """Wrap a reader so that the file is sealed first, as by somebody who writes files by hand."""
+def with_new_seal(read: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Wrap a reader so that the file is sealed first, as a user who writes files by hand could do."""
 
     def read_sealed(path: Path) -> object:
         try:
             body = json.loads(path.read_bytes())
             path.write_text(json.dumps(seal({key: body[key] for key in body if key != "sha256"})), encoding="utf-8")
         except (ValueError, RecursionError, TypeError):
-            pass  # then the file is read unchanged
+            pass  # the file is read unchanged
         return read(path)
 
     return read_sealed
@@ -71,9 +71,9 @@ _SENTENCES = [
 ]
 
 
-def _part(path: Path) -> object:
-    here = Path("/nowhere")
-    task = PartTask(here, here, here, (), here, target=path, device="cpu", min_score=0.0, made_from="digest")
+def _open_part(path: Path) -> object:
+    unused = Path("/nowhere")
+    task = PartTask(unused, unused, unused, (), unused, target=path, device="cpu", min_score=0.0, made_from="digest")
     if not is_finished(task):
         raise StaleArtifactError(f"{path}: not finished", next_step="tag it again")
     return task
@@ -81,27 +81,27 @@ def _part(path: Path) -> object:
 
 def _predictions() -> bytes:
     table = pa.Table.from_pylist(_PREDICTIONS, schema=schema.PREDICTIONS)
-    described = table.replace_schema_metadata({"made_from": "digest", "rows": digest_json(table.to_pydict())})
-    return _written(lambda path: tables.write_table(path, schema.PREDICTIONS, described))
+    with_metadata = table.replace_schema_metadata({"made_from": "digest", "rows": digest_json(table.to_pydict())})
+    return _bytes_written(lambda path: tables.write_table(path, schema.PREDICTIONS, with_metadata))
 
 
-def _searched(path: Path) -> object:
+def _search_trie(path: Path) -> object:
     return open_trie(path).matches("中国人民在北京")
 
 
-def _aligned(path: Path) -> object:
+def _apply_alignment(path: Path) -> object:
     alignment = open_alignment(path)
     return alignment.apply(np.ones((2, len(alignment.mean)), dtype=np.float32))
 
 
-# --- marks and kept vectors ------------------------------------------------------------------------------------------
+# --- marks and cached vectors ----------------------------------------------------------------------------------------
 
 
 def _count(task: str) -> int:
     return len(task)
 
 
-def _mark(path: Path) -> object:
+def _read_mark(path: Path) -> object:
     part = Part(_count, "task", path.parent, path)
     text = finished(part)
     if text is None:
@@ -109,11 +109,11 @@ def _mark(path: Path) -> object:
     return result_of(part, text)
 
 
-def _marked(path: Path) -> None:
+def _write_mark(path: Path) -> None:
     run_part(Part(_count, "task", path.parent, path))
 
 
-def _kept(path: Path) -> object:
+def _read_cache(path: Path) -> object:
     try:
         return VectorCache(path).find(_WORDS)
     except (sqlite3.Error, OSError) as error:  # encode_chunk notes these errors and computes the vectors
@@ -141,45 +141,50 @@ def _state() -> str:
     return json.dumps(seal(body))
 
 
-def _scores(path: Path) -> object:
-    # As by somebody who also writes the list of files by hand.
+def _read_scores(path: Path) -> object:
+    # As if a user had also written the list of files by hand.
     result_files.write(path.parent, metrics=path.read_bytes())
     return metrics_file.read(path.parent)
 
 
 def _metrics() -> bytes:
-    return _written(lambda path: metrics_file.write(path.parent, RunMetrics({"dev": _SCORES})), "metrics.json")
+    return _bytes_written(lambda path: metrics_file.write(path.parent, RunMetrics({"dev": _SCORES})), "metrics.json")
 
 
 def _counts() -> bytes:
-    counted = SentenceCounts(["李明在京", "长江"], [{"PER": EntityCounts(1, 1, 1)}, {}])
-    return _written(lambda path: counts_file.write(path, counted))
+    counts = SentenceCounts(["李明在京", "长江"], [{"PER": EntityCounts(1, 1, 1)}, {}])
+    return _bytes_written(lambda path: counts_file.write(path, counts))
 
 
 def stored() -> list[Target]:
     """Targets that read the program's own output."""
     epochs = [EpochRecord(1, 2.5, _SCORES), EpochRecord(2, 1.5, _SCORES)]
-    straight = LinearMap(*(np.ones(shape, dtype=np.float32) for shape in ((4, 3), (4,), (4,), (3,))))
+    linear_map = LinearMap(*(np.ones(shape, dtype=np.float32) for shape in ((4, 3), (4,), (4,), (3,))))
     return [
         target(
             "table of sentences",
             lambda path: tables.read_rows(path, schema.SENTENCES),
             "part-00000.parquet",
-            _written(lambda path: tables.write_rows(path, schema.SENTENCES, _SENTENCES)),
+            _bytes_written(lambda path: tables.write_rows(path, schema.SENTENCES, _SENTENCES)),
         ),
         target("array", map_array, "a.npy", _npy(np.ones((3, 4), np.float32)), _npy(np.zeros(0, np.int32))),
-        target("trie", _searched, "trie.bin", Trie.build(_WORDS).to_bytes()),
-        target("alignment", _aligned, "a.safetensors", _written(lambda path: save_alignment(straight, path))),
-        target("part of predictions", _part, "part-00000.parquet", _predictions()),
-        target("mark of a part", _mark, "mark.json", _written(_marked)),
+        target("trie", _search_trie, "trie.bin", Trie.build(_WORDS).to_bytes()),
+        target(
+            "alignment",
+            _apply_alignment,
+            "a.safetensors",
+            _bytes_written(lambda path: save_alignment(linear_map, path)),
+        ),
+        target("part of predictions", _open_part, "part-00000.parquet", _predictions()),
+        target("mark of a part", _read_mark, "mark.json", _bytes_written(_write_mark)),
         target(
             "kept vectors",
-            _kept,
+            _read_cache,
             "words.sqlite",
-            _written(lambda path: VectorCache(path).add(_WORDS, np.ones((4, 3), np.float32))),
+            _bytes_written(lambda path: VectorCache(path).add(_WORDS, np.ones((4, 3), np.float32))),
         ),
-        target("state", sealed_anew(lambda path: state.find(path.parents[1])), "state/state.json", _state()),
-        target("history", history.read, "history.csv", _written(lambda path: history.write(path, epochs))),
-        target("scores", _scores, "metrics.json", _metrics()),
+        target("state", with_new_seal(lambda path: state.find(path.parents[1])), "state/state.json", _state()),
+        target("history", history.read, "history.csv", _bytes_written(lambda path: history.write(path, epochs))),
+        target("scores", _read_scores, "metrics.json", _metrics()),
         target("counts", lambda path: counts_file.read(path.parents[1], "dev"), "counts/dev.parquet", _counts()),
     ]

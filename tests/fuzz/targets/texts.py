@@ -23,14 +23,14 @@ _OBJECTS = "".join(json.dumps({"id": n, "text": text}, ensure_ascii=False) + "\n
 _TABLE = 'id,text\n1,李明在京。\n2,"长江,\n黄河"\n'
 
 
-def _corpus(path: Path) -> object:
+def _read_corpus(path: Path) -> object:
     return [list(pieces_of(text.text)) for text in read_texts(path, field="text")]
 
 
 def _zstd(body: bytes) -> bytes:
     stream = pa.BufferOutputStream()
-    with pa.CompressedOutputStream(stream, "zstd") as packed:
-        packed.write(body)
+    with pa.CompressedOutputStream(stream, "zstd") as compressed:
+        compressed.write(body)
     return bytes(stream.getvalue())
 
 
@@ -41,7 +41,7 @@ def _parquet(kind: pa.DataType, compression: str) -> bytes:
     return stream.getvalue()
 
 
-def _records(kind: Kind | None) -> Callable[[Path], object]:
+def _reader_of(kind: Kind | None) -> Callable[[Path], object]:
     def read(path: Path) -> object:
         with path.open("rb") as stream:
             return list(read_records(stream, name=path.name, kind=kind))
@@ -52,20 +52,20 @@ def _records(kind: Kind | None) -> Callable[[Path], object]:
 def texts() -> list[Target]:
     """Targets that read text without labels."""
     lines, objects = _LINES.encode(), _OBJECTS.encode()
-    wide = _LINES.encode("utf-16")
+    utf_16 = _LINES.encode("utf-16")
     tables = [_parquet(pa.string(), "NONE"), _parquet(pa.large_string(), "ZSTD"), _parquet(pa.string(), "SNAPPY")]
     return [
-        target("corpus lines", _corpus, "a.txt", lines, wide, gzip.compress(lines), _zstd(lines)),
-        target("corpus gzip", _corpus, "a.txt.gz", gzip.compress(lines)),
-        target("corpus zstd", _corpus, "a.txt.zst", _zstd(lines)),
-        target("corpus json lines", _corpus, "a.jsonl", objects, gzip.compress(objects), _zstd(objects)),
-        target("corpus parquet", _corpus, "a.parquet", *tables),
-        target("text to tag", _records(None), "a.txt", lines, wide, gzip.compress(lines)),
-        target("paragraphs to tag", _records("paragraphs"), "a.txt", lines, wide),
-        target("json lines to tag", _records("jsonl"), "a.jsonl", objects, gzip.compress(objects)),
-        target("json to tag", _records("json"), "a.json", json.dumps([{"text": "京"}, "沪"], ensure_ascii=False)),
-        target("csv to tag", _records("csv"), "a.csv", _TABLE, gzip.compress(_TABLE.encode())),
-        target("tsv to tag", _records("tsv"), "a.tsv", _TABLE.replace(",", "\t")),
+        target("corpus lines", _read_corpus, "a.txt", lines, utf_16, gzip.compress(lines), _zstd(lines)),
+        target("corpus gzip", _read_corpus, "a.txt.gz", gzip.compress(lines)),
+        target("corpus zstd", _read_corpus, "a.txt.zst", _zstd(lines)),
+        target("corpus json lines", _read_corpus, "a.jsonl", objects, gzip.compress(objects), _zstd(objects)),
+        target("corpus parquet", _read_corpus, "a.parquet", *tables),
+        target("text to tag", _reader_of(None), "a.txt", lines, utf_16, gzip.compress(lines)),
+        target("paragraphs to tag", _reader_of("paragraphs"), "a.txt", lines, utf_16),
+        target("json lines to tag", _reader_of("jsonl"), "a.jsonl", objects, gzip.compress(objects)),
+        target("json to tag", _reader_of("json"), "a.json", json.dumps([{"text": "京"}, "沪"], ensure_ascii=False)),
+        target("csv to tag", _reader_of("csv"), "a.csv", _TABLE, gzip.compress(_TABLE.encode())),
+        target("tsv to tag", _reader_of("tsv"), "a.tsv", _TABLE.replace(",", "\t")),
         target("entities of one's own", UserEntities.read, "e.txt", "李明\tPER\n北京大学\tORG\tforce\n# 注\n京 LOC\n"),
         target("extra words", read_extra_words, "w.txt", "# 词\n云计算\n长江大桥\n"),
     ]

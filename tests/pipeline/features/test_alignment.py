@@ -19,7 +19,7 @@ def _unit(matrix: Doubles) -> Doubles:
     return matrix / np.sqrt((matrix**2).sum(axis=1, keepdims=True))
 
 
-def test_a_known_linear_map_is_recovered_and_its_shuffled_control_is_not(rng: np.random.Generator) -> None:
+def test_a_known_linear_map_is_recovered(rng: np.random.Generator) -> None:
     sources = rng.normal(1.0, 3.0, size=(2000, 12)).astype(np.float32)
     true, shift = rng.normal(size=(12, 7)), rng.normal(size=7)
     targets = (sources @ true + shift).astype(np.float32)
@@ -30,14 +30,14 @@ def test_a_known_linear_map_is_recovered_and_its_shuffled_control_is_not(rng: np
     np.testing.assert_allclose(alignment.apply(new), _unit(new.astype(np.float64) @ true + shift), atol=1e-5)
 
 
-def test_the_control_is_near_zero(rng: np.random.Generator) -> None:
+def test_the_shuffled_control_is_near_zero(rng: np.random.Generator) -> None:
     sources = rng.normal(size=(2000, 12)).astype(np.float32)
     targets = _unit(sources @ rng.normal(size=(12, 20)) + 0.3 * rng.normal(size=(2000, 20))).astype(np.float32)
     alignment = fit_alignment(sources, targets, ridge=0.1, seed=3)
     assert abs(alignment.shuffled_cosine) < 0.1 < 0.9 < alignment.held_out_cosine
 
 
-def test_a_useless_map_is_seen(rng: np.random.Generator) -> None:
+def test_a_useless_map_is_no_better_than_the_control(rng: np.random.Generator) -> None:
     sources, targets = rng.normal(size=(1000, 8)), _unit(rng.normal(size=(1000, 30)))
     alignment = fit_alignment(sources.astype(np.float32), targets.astype(np.float32), ridge=1.0, seed=3)
     assert abs(alignment.held_out_cosine - alignment.shuffled_cosine) < 0.1
@@ -52,7 +52,7 @@ def _ridge_with_constant(x: Doubles, y: Doubles, *, ridge: float) -> Doubles:
 
 
 @pytest.mark.parametrize("ridge", [1e-3, 1.0, 30.0])
-def test_it_is_the_ridge_solution_on_nine_tenths_of_the_rows(rng: np.random.Generator, ridge: float) -> None:
+def test_the_map_is_the_ridge_solution_on_nine_tenths_of_the_rows(rng: np.random.Generator, ridge: float) -> None:
     n = 24
     sources = rng.normal(5.0, 20.0, size=(n, 4)).astype(np.float32)
     targets = _unit(sources @ rng.normal(size=(4, 3)) + rng.normal(size=(n, 3))).astype(np.float32)
@@ -76,7 +76,7 @@ def test_it_is_the_ridge_solution_on_nine_tenths_of_the_rows(rng: np.random.Gene
     assert alignment.held_out_cosine == pytest.approx(cosines.mean(), abs=1e-6)
 
 
-def test_the_seed_and_nothing_else_chooses_the_held_out_rows(rng: np.random.Generator) -> None:
+def test_only_the_seed_determines_the_held_out_rows(rng: np.random.Generator) -> None:
     sources = rng.normal(size=(60, 5)).astype(np.float32)
     targets = rng.normal(size=(60, 4)).astype(np.float32)
     first, same, other = (fit_alignment(sources, targets, ridge=1.0, seed=seed) for seed in (1, 1, 2))
@@ -85,7 +85,7 @@ def test_the_seed_and_nothing_else_chooses_the_held_out_rows(rng: np.random.Gene
     assert not np.array_equal(first.mean, other.mean)
 
 
-def test_zero_rows_stay_zero_and_all_others_become_unit(rng: np.random.Generator) -> None:
+def test_zero_rows_stay_zero_and_others_get_unit_length(rng: np.random.Generator) -> None:
     sources = rng.normal(3.0, 1.0, size=(40, 5)).astype(np.float32)
     alignment = fit_alignment(sources, rng.normal(size=(40, 4)).astype(np.float32), ridge=1.0, seed=1)
     states = rng.normal(size=(6, 5)).astype(np.float32)
@@ -96,7 +96,7 @@ def test_zero_rows_stay_zero_and_all_others_become_unit(rng: np.random.Generator
     assert alignment.apply(states[:0]).shape == (0, 4)
 
 
-def test_a_constant_dimension_does_no_harm(rng: np.random.Generator) -> None:
+def test_a_constant_dimension_does_not_prevent_a_fit(rng: np.random.Generator) -> None:
     sources = rng.normal(size=(200, 6)).astype(np.float32)
     sources[:, 2] = 1.5
     targets = (sources @ rng.normal(size=(6, 3))).astype(np.float32)
@@ -106,7 +106,7 @@ def test_a_constant_dimension_does_no_harm(rng: np.random.Generator) -> None:
 # --- the map on disk, and one segment at a time -----------------------------------------------------------------------
 
 
-def test_a_row_has_the_same_bits_alone_and_among_others(rng: np.random.Generator) -> None:
+def test_a_row_has_the_same_bits_alone_and_in_a_batch(rng: np.random.Generator) -> None:
     """At the widths of real encoders, a matrix-matrix product rounds differently from a matrix-vector product."""
     sources, targets = rng.normal(size=(500, 384)), rng.normal(size=(500, 100))
     alignment = fit_alignment(sources.astype(np.float32), targets.astype(np.float32), ridge=1.0, seed=1)

@@ -26,8 +26,8 @@ def _ints(values: list[int]) -> Ints:
     return np.array(values, dtype=np.int64)
 
 
-def _selection(best: int, cosine: float | None, chosen: list[int], negatives: list[int]) -> dict[str, Any]:
-    return {"best_id": best, "best_cosine": cosine, "set_ids": chosen, "negative_ids": negatives, "n_candidates": 9}
+def _selection(best: int, cosine: float | None, set_ids: list[int], negatives: list[int]) -> dict[str, Any]:
+    return {"best_id": best, "best_cosine": cosine, "set_ids": set_ids, "negative_ids": negatives, "n_candidates": 9}
 
 
 SELECTIONS = [
@@ -39,8 +39,8 @@ SELECTIONS = [
 ]
 
 
-def _row(**changed: Any) -> dict[str, Any]:
-    given: dict[str, Any] = {
+def _row(**changes: Any) -> dict[str, Any]:
+    arguments: dict[str, Any] = {
         "characters": CHARACTERS,
         "selections": SELECTIONS,
         "local_ids": [7, 11, 0, 0, 0],
@@ -49,10 +49,10 @@ def _row(**changed: Any) -> dict[str, Any]:
         "max_window": 4,
         "matches": None,
     }
-    return dict(feature_row(**{**given, **changed}))
+    return dict(feature_row(**{**arguments, **changes}))
 
 
-def test_every_field_of_a_row() -> None:
+def test_a_row_has_the_expected_fields() -> None:
     assert _row() == {
         "characters": CHARACTERS,
         "token_ids": [4, 5, 6, 1, 1],
@@ -69,9 +69,9 @@ def test_every_field_of_a_row() -> None:
     }
     assert set(_row()) == set(schema.SHARDS.names) - {"sentence_id", "tag_ids", "entities", "hidden_start"}
     matches = MatchColumns(_ints([0, 1]), _ints([2, 3]), _ints([7, 11]))
-    kept = _row(matches=matches, max_window=510)
-    assert [kept[f"match_{name}"] for name in ("starts", "ends", "ids")] == [[0, 1], [2, 3], [7, 11]]
-    assert kept["window_starts"] == [0]
+    with_matches = _row(matches=matches, max_window=510)
+    assert [with_matches[f"match_{name}"] for name in ("starts", "ends", "ids")] == [[0, 1], [2, 3], [7, 11]]
+    assert with_matches["window_starts"] == [0]
 
 
 @st.composite
@@ -85,10 +85,10 @@ def _entities(draw: st.DrawFn) -> tuple[int, list[Span]]:
 
 @pytest.mark.parametrize("scheme", list(ROLES))
 @given(_entities())
-def test_tags_are_those_of_plain_spans(scheme: TagScheme, entities: tuple[int, list[Span]]) -> None:
+def test_tags_equal_those_of_spans_to_tags(scheme: TagScheme, entities: tuple[int, list[Span]]) -> None:
     n_characters, spans = entities
     labels = LabelSet.of(TYPES, scheme=scheme)
-    of = labels.tag_ids()
+    id_of = labels.tag_ids()
     found = tag_ids(
         _ints([span.start for span in spans]),
         _ints([span.end for span in spans]),
@@ -96,24 +96,24 @@ def test_tags_are_those_of_plain_spans(scheme: TagScheme, entities: tuple[int, l
         n_characters=n_characters,
         scheme=scheme,
     )
-    assert found.tolist() == [of[tag] for tag in spans_to_tags(spans, n_characters=n_characters, scheme=scheme)]
+    assert found.tolist() == [id_of[tag] for tag in spans_to_tags(spans, n_characters=n_characters, scheme=scheme)]
     assert found.dtype == np.int16
 
 
 @given(st.lists(st.text("中国。，a", max_size=20), max_size=6), st.integers(1, 8))
-def test_windows_are_those_of_each_sentence(texts: list[str], max_window: int) -> None:
+def test_windows_equal_those_of_single_sentences(texts: list[str], max_window: int) -> None:
     before, starts = windows_of(SentenceColumns.of(texts), max_window=max_window)
     found = [starts[begin:end].tolist() for begin, end in pairwise(before.tolist())]
     assert found == [window_starts(text, max_window=max_window) for text in texts]
 
 
-def test_tokens_of_code_points_are_those_of_characters() -> None:
+def test_tokens_of_code_points_equal_those_of_characters() -> None:
     codes = SentenceColumns.of([CHARACTERS, "国中"]).codes
     assert TOKENS.ids_of_codes(codes).tolist() == TOKENS.ids([*CHARACTERS, "国", "中"]) == [4, 5, 6, 1, 1, 5, 4]
     assert TOKENS.ids_of_codes(codes[:0]).tolist() == []
 
 
 @given(st.lists(st.lists(st.integers(0, 50), max_size=8), max_size=5))
-def test_named_boundaries_are_all_but_none(columns: list[list[int]]) -> None:
+def test_named_boundaries_are_all_ids_except_zero(columns: list[list[int]]) -> None:
     named = named_boundaries(np.array(column, dtype=np.int32) for column in columns)
     assert named.tolist() == sorted({number for column in columns for number in column} - {0})

@@ -42,7 +42,7 @@ def _select(cosines: list[float], params: SelectionParams) -> Selection:
     return select(np.array(_ids(cosines), np.int32), np.array(cosines, np.float32), params=params)
 
 
-def _plainly(cosines: list[float], params: SelectionParams) -> Selection:
+def _select_by_loops(cosines: list[float], params: SelectionParams) -> Selection:
     candidates = list(zip(_ids(cosines), cosines, strict=True))
     if not candidates:
         return EMPTY_SELECTION
@@ -64,8 +64,8 @@ def _plainly(cosines: list[float], params: SelectionParams) -> Selection:
 
 
 @given(COSINES, PARAMS)
-def test_equals_plain_loops(cosines: list[float], params: SelectionParams) -> None:
-    assert _select(cosines, params) == _plainly(cosines, params)
+def test_select_equals_plain_loops(cosines: list[float], params: SelectionParams) -> None:
+    assert _select(cosines, params) == _select_by_loops(cosines, params)
 
 
 @st.composite
@@ -81,14 +81,14 @@ def _block(cosines: list[list[float]]) -> Block:
 
 
 @given(st.lists(_matrices(), min_size=1, max_size=4), PARAMS)
-def test_many_segments_at_once_equal_one_at_a_time(matrices: list[list[list[float]]], params: SelectionParams) -> None:
+def test_many_segments_at_once_equal_single_ones(matrices: list[list[list[float]]], params: SelectionParams) -> None:
     together = select_rows([_block(cosines) for cosines in matrices], params=params)
-    plainly = [_plainly(row, params) for cosines in matrices for row in cosines]
+    expected_selections = [_select_by_loops(row, params) for cosines in matrices for row in cosines]
     assert list(together.selections()) == [
         replace(one, set_ids=list(one.set_ids), set_cosines=list(one.set_cosines), negative_ids=list(one.negative_ids))
-        for one in plainly
+        for one in expected_selections
     ]
-    alone = SelectionColumns.of(plainly)
+    alone = SelectionColumns.of(expected_selections)
     for column in fields(SelectionColumns):
         expected, found = getattr(alone, column.name), getattr(together, column.name)
         assert (found.tolist(), found.dtype) == (expected.tolist(), expected.dtype), column.name
@@ -104,10 +104,10 @@ def test_long_rows_equal_plain_loops(threshold: float, grid: int | None, rng: np
         matrices = [np.round(matrix * grid) / grid for matrix in matrices]
     cosines = [matrix.astype(np.float32).tolist() for matrix in matrices]
     together = list(select_rows([_block(matrix) for matrix in cosines], params=params).selections())
-    assert together == [_plainly(row, params) for matrix in cosines for row in matrix]
+    assert together == [_select_by_loops(row, params) for matrix in cosines for row in matrix]
 
 
-def test_columns_of_objects_and_of_pieces() -> None:
+def test_objects_and_concatenated_columns_are_equal() -> None:
     one = Selection(7, 0.75, [7, 8], [0.75, 0.5], [1], 9)
     columns = SelectionColumns.of([one, EMPTY_SELECTION, one])
     assert columns.best_ids.tolist() == [7, 0, 7] and columns.best_cosines.tolist() == [0.75, 0.0, 0.75]
@@ -115,15 +115,15 @@ def test_columns_of_objects_and_of_pieces() -> None:
     assert columns.set_cosines.tolist() == [0.75, 0.5, 0.75, 0.5]
     assert columns.negative_lengths.tolist() == [1, 0, 1] and columns.negative_ids.tolist() == [1, 1]
     assert columns.n_candidates.tolist() == [9, 0, 9]
-    nothing = replace(EMPTY_SELECTION, set_ids=[], set_cosines=[], negative_ids=[])
-    assert list(columns.selections()) == [one, nothing, one]
+    empty_selection = replace(EMPTY_SELECTION, set_ids=[], set_cosines=[], negative_ids=[])
+    assert list(columns.selections()) == [one, empty_selection, one]
     pieces = SelectionColumns.concatenated([SelectionColumns.of([one]), SelectionColumns.of([EMPTY_SELECTION, one])])
     assert all(
         getattr(pieces, field.name).tolist() == getattr(columns, field.name).tolist() for field in fields(pieces)
     )
 
 
-def test_by_hand() -> None:
+def test_select_by_hand() -> None:
     params = SelectionParams(threshold=0.5, max_set=2, n_negatives=3)
     selection = _select([0.5, 0.75, -0.25, 0.625, 0.75, -0.5, -0.25], params)  # ids 2 5 8 11 14 17 20
     assert (selection.best_id, selection.best_cosine) == (5, 0.75)  # 5 and 14 tie
@@ -132,27 +132,27 @@ def test_by_hand() -> None:
     assert selection.n_candidates == 7
 
 
-def test_a_cosine_at_the_threshold_is_not_over_it() -> None:
+def test_a_cosine_equal_to_the_threshold_is_not_selected() -> None:
     params = SelectionParams(threshold=0.6, n_negatives=0)
-    at = float(np.float32(0.6))
+    threshold = float(np.float32(0.6))
     over = float(np.nextafter(np.float32(0.6), np.float32(1)))
-    assert _select([at], params).set_ids == [] and _select([at], params).best_id == 2
+    assert _select([threshold], params).set_ids == [] and _select([threshold], params).best_id == 2
     assert _select([over], params).set_ids == [2]
 
 
-def test_negatives_leave_out_the_set_but_not_the_best() -> None:
+def test_negatives_exclude_the_set_but_not_the_best() -> None:
     assert _select([0.9, 0.8], SelectionParams(threshold=0.5)).negative_ids == []
     alone = _select([0.2], SelectionParams(threshold=0.5))
     assert (alone.best_id, alone.set_ids, alone.negative_ids) == (2, [], [2])
 
 
-def test_ties_with_the_set_are_negatives_too() -> None:
+def test_ties_with_the_set_can_be_negatives() -> None:
     # 2 and 5 are as low as 8 and come first among the lowest, but they are in the set
     selection = _select([0.75, 0.75, 0.75], SelectionParams(threshold=0.5, max_set=2, n_negatives=1))
     assert (selection.set_ids, selection.negative_ids) == ([2, 5], [8])
 
 
-def test_nothing_to_choose_from() -> None:
+def test_no_candidates_give_an_empty_selection() -> None:
     empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
     assert select(*empty, params=SelectionParams()) == EMPTY_SELECTION
     assert select_at_random(*empty, character="中", segment="中国", params=SelectionParams()) == EMPTY_SELECTION
@@ -177,7 +177,7 @@ def test_random_choice_draws_distinct_candidates(n: int, params: SelectionParams
     assert selection == _at_random(n, params, character=character, segment=segment)
 
 
-def test_random_choice_follows_seed_character_and_segment_and_spreads() -> None:
+def test_random_choice_depends_on_seed_character_and_segment() -> None:
     params = SelectionParams(max_set=1)
     assert _at_random(10**6, params) != _at_random(10**6, params.model_copy(update={"seed": 14}))
     assert _at_random(10**6, params) != _at_random(10**6, params, character="国")
@@ -201,7 +201,7 @@ def test_cosines_equal_a_plain_sum(rng: np.random.Generator) -> None:
     assert cosines_with(vectors[:0], vectors[[3]]).shape == (1, 0)
 
 
-def test_bits_are_those_of_one_product_of_a_matrix_and_a_vector(rng: np.random.Generator) -> None:
+def test_cosines_equal_a_matrix_vector_product_exactly(rng: np.random.Generator) -> None:
     for n_candidates in (1, 2, 7, 109, 2186):
         vectors, segments = (rng.normal(size=(n, 100)).astype(np.float32) / 20 for n in (n_candidates, 40))
         cosines = cosines_with(vectors, segments)
@@ -209,7 +209,7 @@ def test_bits_are_those_of_one_product_of_a_matrix_and_a_vector(rng: np.random.G
             assert row.tobytes() == np.clip(np.matmul(vectors, segment), -1, 1).tobytes()
 
 
-def test_rounding_never_leaves_the_range_of_cosines() -> None:
+def test_rounded_cosines_stay_between_minus_one_and_one() -> None:
     over = np.full((1, 4), 0.5001, np.float32)
     assert cosines_with(np.concatenate([over, -over]), over).tolist() == [[1.0, -1.0]]
 

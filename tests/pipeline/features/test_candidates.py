@@ -53,15 +53,20 @@ def _aligned(vectors: Vectors) -> SegmentVectors:
 # --- queries --------------------------------------------------------------------------------------------------------
 
 
-def test_in_vocabulary_scope_the_question_is_the_character_and_its_segment(vectors: Vectors) -> None:
-    asked = queries_of(list("中国人民"), ["中国", "人民"], [0, 2], vocabulary=vectors[0], scope="vocabulary")
-    assert asked == [("中", "中国", None), ("国", "中国", None), ("人", "人民", None), ("民", "人民", None)]
+def test_a_query_in_vocabulary_scope_is_a_character_and_its_segment(vectors: Vectors) -> None:
+    queries = queries_of(list("中国人民"), ["中国", "人民"], [0, 2], vocabulary=vectors[0], scope="vocabulary")
+    assert queries == [("中", "中国", None), ("国", "中国", None), ("人", "人民", None), ("民", "人民", None)]
     assert queries_of([], [], [], vocabulary=vectors[0], scope="vocabulary") == []
 
 
-def test_in_sentence_scope_only_words_found_over_the_position_are_candidates(vectors: Vectors) -> None:
-    asked = queries_of(list("中国人民"), ["中国", "人民"], [0, 2], vocabulary=vectors[0], scope="sentence")
-    assert asked == [("中", "中国", (1, 3)), ("国", "中国", (1, 2, 3)), ("人", "人民", (2, 3, 4)), ("民", "人民", (4,))]
+def test_a_query_in_sentence_scope_lists_the_words_over_its_position(vectors: Vectors) -> None:
+    queries = queries_of(list("中国人民"), ["中国", "人民"], [0, 2], vocabulary=vectors[0], scope="sentence")
+    assert queries == [
+        ("中", "中国", (1, 3)),
+        ("国", "中国", (1, 2, 3)),
+        ("人", "人民", (2, 3, 4)),
+        ("民", "人民", (4,)),
+    ]
 
 
 @given(characters=st.lists(st.sampled_from("中国人民𠀀"), max_size=12), data=st.data())
@@ -70,7 +75,7 @@ def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: l
     starts = [start for start in starts if start < len(characters)]
     ends = [*starts, len(characters)][1:]
     segments = ["".join(characters[start:end]) for start, end in zip(starts, ends, strict=True)]
-    ask = partial(queries_of, characters, segments, starts, vocabulary=vectors[0])
+    make_queries = partial(queries_of, characters, segments, starts, vocabulary=vectors[0])
     expected: list[Query] = []
     for position, character in enumerate(characters):
         over = set()
@@ -78,10 +83,10 @@ def test_candidates_of_a_sentence_equal_a_search(vectors: Vectors, characters: l
             for end in range(position + 1, len(characters) + 1):
                 if "".join(characters[start:end]) in WORDS:
                     over.add(WORDS.index("".join(characters[start:end])) + 1)
-        around = next(s for s, b, e in zip(segments, starts, ends, strict=True) if b <= position < e)
-        expected.append((character, around, tuple(sorted(over))))
-    assert ask(scope="sentence") == expected
-    assert ask(scope="vocabulary") == [(character, segment, None) for character, segment, _ in expected]
+        segment = next(s for s, b, e in zip(segments, starts, ends, strict=True) if b <= position < e)
+        expected.append((character, segment, tuple(sorted(over))))
+    assert make_queries(scope="sentence") == expected
+    assert make_queries(scope="vocabulary") == [(character, segment, None) for character, segment, _ in expected]
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -93,7 +98,7 @@ QUERIES = [
 ]
 
 
-def _cosines_plainly(query: Query, vocabulary: Vocabulary, segments: SegmentVectors) -> dict[int, float]:
+def _cosines_by_loops(query: Query, vocabulary: Vocabulary, segments: SegmentVectors) -> dict[int, float]:
     character, segment, candidates = query
     row = SEGMENTS.index(segment)
     if candidates is None:
@@ -116,7 +121,7 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
     params = SelectionParams(exclude_segment=exclude_segment, threshold=threshold, max_set=2, n_negatives=3)
     selector = CandidateSelector(vocabulary, segments, params)
     for query in QUERIES:
-        expected = _cosines_plainly(query, vocabulary, segments)
+        expected = _cosines_by_loops(query, vocabulary, segments)
         if exclude_segment and query.segment in WORDS:
             expected.pop(WORDS.index(query.segment) + 1, None)
         selection, cosines = selector.answer(query)
@@ -134,7 +139,7 @@ def test_answers_equal_plain_loops(vectors: Vectors, space: str, exclude_segment
         assert list(selection.negative_ids) == [number for number in lowest if number not in chosen][:3]
 
 
-def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Vectors) -> None:
+def test_a_vocabulary_word_is_its_own_best_boundary_unless_excluded(vectors: Vectors) -> None:
     vocabulary, segments = vectors
     for space in (segments, _aligned(vectors)):
         included, _ = CandidateSelector(vocabulary, space, SelectionParams()).answer(Query("国", "中国", None))
@@ -146,7 +151,7 @@ def test_a_segment_of_the_vocabulary_is_its_own_best_unless_excluded(vectors: Ve
         assert vocabulary["中国"] not in ids and other.n_candidates == included.n_candidates - 1
 
 
-def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
+def test_a_segment_with_a_zero_vector_has_cosine_zero_with_all(vectors: Vectors) -> None:
     for space in (vectors[1], _aligned(vectors)):
         selection, cosines = CandidateSelector(vectors[0], space, SelectionParams()).answer(Query("国", "无", None))
         assert not cosines.any()
@@ -157,21 +162,21 @@ def test_a_segment_without_a_vector_is_as_near_to_all(vectors: Vectors) -> None:
 @pytest.mark.parametrize("choice", ["cosine", "random", "segment"])
 @given(order=st.permutations(QUERIES))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.too_slow])
-def test_an_answer_does_not_depend_on_what_else_is_asked(
+def test_an_answer_does_not_depend_on_other_queries(
     vectors: Vectors, space: str, choice: str, order: list[Query]
 ) -> None:
     vocabulary, segments = vectors
     segments = _aligned(vectors) if space == "aligned" else segments
     params = SelectionParams(choice=choice, threshold=0.1)
-    among = CandidateSelector(vocabulary, segments, params)
+    shared = CandidateSelector(vocabulary, segments, params)
     for query in order:
-        selection, cosines = among.answer(query)
+        selection, cosines = shared.answer(query)
         alone, alone_cosines = CandidateSelector(vocabulary, segments, params).answer(query)
         assert selection == alone
         assert cosines.tobytes() == alone_cosines.tobytes()
 
 
-def test_bits_are_the_same_alone_and_among_others_at_full_width(
+def test_cosines_have_the_same_bits_alone_and_in_a_batch(
     make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary],
 ) -> None:
     rng = np.random.default_rng(3)
@@ -196,7 +201,7 @@ def test_random_choice_obeys_exclude_segment(vectors: Vectors) -> None:
 
 
 @pytest.mark.parametrize("scope", ["vocabulary", "sentence"])
-def test_the_segment_is_chosen_where_the_vocabulary_holds_it_and_nothing_else(vectors: Vectors, scope: str) -> None:
+def test_segment_choice_selects_only_segments_in_the_vocabulary(vectors: Vectors, scope: str) -> None:
     vocabulary = vectors[0]
     params = SelectionParams(choice="segment", threshold=-1.0, scope=scope)
     characters, segments, starts = list("中国人外人民"), ["中国人", "外", "人民"], [0, 3, 4]

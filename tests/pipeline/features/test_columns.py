@@ -20,7 +20,7 @@ def _ints(values: list[int]) -> Ints:
 
 
 @given(TEXTS)
-def test_sentences_are_one_text(texts: list[str]) -> None:
+def test_sentences_are_concatenated(texts: list[str]) -> None:
     columns = SentenceColumns.of(texts)
     assert SentenceColumns.of([list(text) for text in texts]).texts == columns.texts == texts
     assert columns.text == "".join(texts) and len(columns) == len(texts)
@@ -29,12 +29,12 @@ def test_sentences_are_one_text(texts: list[str]) -> None:
     assert columns.sentence_of(np.arange(len(owners))).tolist() == owners
 
 
-def test_a_lone_surrogate_is_a_code_point_like_others() -> None:
+def test_a_lone_surrogate_is_an_ordinary_code_point() -> None:
     assert SentenceColumns.of(["中\ud800"]).codes.tolist() == [ord("中"), 0xD800]
 
 
 @given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=8))
-def test_stretches_are_listed_one_after_the_other(stretches: list[tuple[int, int]]) -> None:
+def test_indices_of_consecutive_stretches(stretches: list[tuple[int, int]]) -> None:
     starts, lengths = (_ints([one[place] for one in stretches]) for place in (0, 1))
     assert offsets_of(lengths).tolist() == [0, *accumulate(lengths.tolist())]
     expected = [index for start, length in stretches for index in range(start, start + length)]
@@ -42,7 +42,7 @@ def test_stretches_are_listed_one_after_the_other(stretches: list[tuple[int, int
 
 
 @given(st.lists(st.integers(-3, 3), max_size=10))
-def test_the_first_of_equal_values(values: list[int]) -> None:
+def test_the_first_of_equal_values_starts_a_run(values: list[int]) -> None:
     values.sort()
     first = is_run_start(_ints(values))
     assert np.flatnonzero(first).tolist() == [values.index(value) for value in sorted(set(values))]
@@ -62,6 +62,6 @@ def test_matches_of_each_sentence(texts: list[str]) -> None:
     assert found == [trie.matches(text) for text in texts]
     assert isinstance(within, MatchColumns)
     long = matches.where(matches.ends - matches.starts > 2)
-    kept = [place for place, number in enumerate(matches.ids.tolist()) if len(WORDS[number - 1]) > 2]
-    for some, all_of_them in ((long.starts, matches.starts), (long.ends, matches.ends), (long.ids, matches.ids)):
-        assert some.tolist() == all_of_them[kept].tolist()
+    long_places = [place for place, number in enumerate(matches.ids.tolist()) if len(WORDS[number - 1]) > 2]
+    for selected, all_values in ((long.starts, matches.starts), (long.ends, matches.ends), (long.ids, matches.ids)):
+        assert selected.tolist() == all_values[long_places].tolist()

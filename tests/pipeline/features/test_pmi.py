@@ -70,9 +70,9 @@ def _events_one_by_one(sentences: list[list[str]]) -> list[tuple[str, int]]:
 @given(SENTENCES)
 def test_counts_and_scores_equal_plain_loops(sentences: list[list[str]]) -> None:
     events = _events_one_by_one(sentences)
-    counted = _counted(sentences)
-    assert counted == Counter(events)
-    joint, printed = _scored(counted, "joint"), _scored(counted, "paper")
+    counts = _counted(sentences)
+    assert counts == Counter(events)
+    joint, printed = _scored(counts, "joint"), _scored(counts, "paper")
     assert set(joint) == set(printed) == set(events)
     n = len(events)
     for character, boundary in set(events):
@@ -85,7 +85,7 @@ def test_counts_and_scores_equal_plain_loops(sentences: list[list[str]]) -> None
             assert scored[character, boundary] == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
-def test_by_hand() -> None:
+def test_counts_and_scores_by_hand() -> None:
     # 中国人: 中国 over 中 国, 中国人 over 中 国 人; 中国: 中国 over 中 国; 国家: 国家 over 国 家. N = 9.
     events = _counted(["中国人", "中国", "国家"])
     assert events == {("中", 1): 2, ("国", 1): 2, ("中", 3): 1, ("国", 3): 1, ("人", 3): 1, ("国", 2): 1, ("家", 2): 1}
@@ -101,13 +101,13 @@ def test_by_hand() -> None:
     assert printed["人", 3] == pytest.approx((math.log(9), 3 / 9 * math.log(9)))
 
 
-def test_a_word_that_overlaps_itself_is_one_event_a_position() -> None:
+def test_a_word_that_overlaps_itself_is_one_event_per_position() -> None:
     assert _counted(["人人人"]) == {("人", 4): 3}
     assert _counted(["人人", "人人人人"]) == {("人", 4): 6}
     assert _counted(["国中国中国"]) == {("国", 5): 3, ("中", 5): 2, ("中", 1): 2, ("国", 1): 2}
 
 
-def test_scores_come_sorted_with_their_counts_and_no_events_give_no_pairs() -> None:
+def test_scores_are_sorted_and_include_the_counts() -> None:
     scored = score_pairs(_frame(Counter({("国", 3): 1, ("中", 9): 2, ("国", 1): 4})), estimator="joint")
     assert scored.columns == ["character", "boundary_id", "n_events", "pmi", "weight"]
     assert scored.select("character", "boundary_id", "n_events").rows() == [("中", 9, 2), ("国", 1, 4), ("国", 3, 1)]
@@ -127,7 +127,7 @@ def test_counts_of_several_texts_add_up(texts: list[list[list[str]]]) -> None:
     assert _counter(together) == _counted([sentence for sentences in texts for sentence in sentences])
 
 
-def test_keys_hold_a_pair_and_sort_as_pairs_do() -> None:
+def test_keys_encode_pairs_and_keep_their_order() -> None:
     pairs = [(ord("a"), 2**31 - 1), (ord("中"), 1), (ord("中"), 2), (ord("国"), 1), (0x10FFFF, 0)]
     keys = pair_keys(*(np.array(column, dtype=np.int64) for column in zip(*pairs, strict=True)))
     assert keys.tolist() == sorted(keys.tolist())
@@ -144,7 +144,7 @@ def _weights(weights: Mapping[tuple[str, int], float]) -> PairWeights:
     return PairWeights(keys, np.array([weights[pair] for pair in pairs], dtype=np.float64))
 
 
-def test_the_largest_weight_wins_ties_go_to_the_lower_id_and_unseen_is_none() -> None:
+def test_the_local_boundary_has_the_largest_weight_and_the_lowest_id() -> None:
     pairs = _weights({("中", 1): 0.5, ("中", 3): 0.75, ("国", 1): 0.25, ("国", 3): 0.25, ("家", 2): -1.0})
     sentences = SentenceColumns.of(["中国人家"])
     ids = np.array([1, 3, 2], dtype=np.int64)
@@ -168,6 +168,8 @@ def test_local_boundaries_equal_plain_loops(sentences: list[list[str]], weights:
     for sentence in sentences:
         found = Trie.build(WORDS).matches("".join(sentence))
         for position, character in enumerate(sentence):
-            seen = [(-weights[character, b], b) for s, e, b in found if s <= position < e and (character, b) in weights]
-            expected.append(min(seen)[1] if seen else 0)
+            candidates = [
+                (-weights[character, b], b) for s, e, b in found if s <= position < e and (character, b) in weights
+            ]
+            expected.append(min(candidates)[1] if candidates else 0)
     assert _weights(weights).local_boundaries(columns, matches).tolist() == expected

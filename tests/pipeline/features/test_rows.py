@@ -20,7 +20,7 @@ def _rows(lists: list[list[float]]) -> Rows:
 
 
 @given(LISTS, st.integers(1, 12))
-def test_enough_values_of_each_row_are_within_its_limit(lists: list[list[float]], n: int) -> None:
+def test_limits_admit_enough_values_of_each_row(lists: list[list[float]], n: int) -> None:
     rows = _rows(lists)
     limits = rows.limits(n)
     within = np.split(rows.at_most(limits), rows.starts[1:])
@@ -31,7 +31,7 @@ def test_enough_values_of_each_row_are_within_its_limit(lists: list[list[float]]
         assert len(row) >= 2 * n or flags.all()
 
 
-def test_few_more_than_enough_are_within_the_limit(rng: np.random.Generator) -> None:
+def test_limits_admit_few_values_more_than_needed(rng: np.random.Generator) -> None:
     rows = _rows(rng.uniform(-1, 1, (100, 2000)).tolist())
     assert rows.at_most(rows.limits(8)).sum() < 100 * 16
 
@@ -47,11 +47,14 @@ def test_values_are_ranked_within_their_rows(lists: list[list[float]], descendin
     ranked = rows.ranked(np.array(places, dtype=np.int64), descending=descending)
     assert ranked.indices.tolist() == expected
     assert ranked.rows.tolist() == [row_of[place] for place in expected]
-    n_before = [sum(row_of[other] == row_of[place] for other in expected[:at]) for at, place in enumerate(expected)]
+    n_before = [
+        sum(row_of[other] == row_of[place] for other in expected[:n_preceding])
+        for n_preceding, place in enumerate(expected)
+    ]
     assert ranked.ranks.tolist() == n_before
 
 
 @pytest.mark.parametrize("descending", [False, True])
-def test_equal_values_stay_by_place(descending: bool) -> None:
+def test_equal_values_keep_their_order(descending: bool) -> None:
     rows = _rows([[0.0, -0.0, 0.0], [0.5]])
     assert rows.ranked(np.arange(4), descending=descending).indices.tolist() == [0, 1, 2, 3]

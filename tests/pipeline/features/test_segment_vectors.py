@@ -11,7 +11,7 @@ from ssmi.pipeline.features.segment_vectors import SegmentVectors
 
 
 @given(st.lists(st.text("中国人", min_size=1, max_size=3), unique=True, max_size=8), st.booleans())
-def test_a_segment_has_the_row_of_its_number_in_the_space_it_is_compared_in(segments: list[str], by_bert: bool) -> None:
+def test_vectors_are_looked_up_in_the_space_of_comparison(segments: list[str], by_bert: bool) -> None:
     aligned = np.arange(len(segments) * 3, dtype=np.float32).reshape(-1, 3)
     bert = -np.arange(len(segments) * 5, dtype=np.float32).reshape(-1, 5)
     rows = {segment: row for row, segment in enumerate(segments)}

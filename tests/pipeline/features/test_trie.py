@@ -13,7 +13,7 @@ SYMBOLS = "中国人aB1😀𠀀\ue000\u0301\u3000"
 WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), min_size=1, max_size=25, unique=True)
 
 
-def _by_trying_all(words: list[str], characters: list[str]) -> list[tuple[int, int, int]]:
+def _matches_by_search(words: list[str], characters: list[str]) -> list[tuple[int, int, int]]:
     matches = []
     for start in range(len(characters)):
         for end in range(start + 1, len(characters) + 1):
@@ -25,29 +25,29 @@ def _by_trying_all(words: list[str], characters: list[str]) -> list[tuple[int, i
 
 
 @given(WORDS, st.text(SYMBOLS, max_size=30))
-def test_finds_every_word_of_a_text(words: list[str], text: str) -> None:
-    expected = _by_trying_all(words, list(text))
+def test_every_word_of_a_text_is_found(words: list[str], text: str) -> None:
+    expected = _matches_by_search(words, list(text))
     assert Trie.build(words).matches(text) == expected
 
 
 @given(WORDS, st.lists(st.text(SYMBOLS, max_size=12), max_size=6))
-def test_finds_every_word_of_each_sentence_and_none_across_two(words: list[str], texts: list[str]) -> None:
+def test_words_are_found_within_sentences_only(words: list[str], texts: list[str]) -> None:
     sentences = SentenceColumns.of(texts)
     matches = Trie.build(words).columns(sentences)
     found = list(zip(matches.starts.tolist(), matches.ends.tolist(), matches.ids.tolist(), strict=True))
     assert found == [
         (first + start, first + end, boundary)
         for first, text in zip(sentences.offsets.tolist(), texts, strict=False)
-        for start, end, boundary in _by_trying_all(words, list(text))
+        for start, end, boundary in _matches_by_search(words, list(text))
     ]
 
 
-def test_by_hand() -> None:
+def test_matches_by_hand() -> None:
     trie = Trie.build(["中国", "国人", "中国人", "A股", "股市"])
     assert trie.matches("中国人") == [(0, 2, 1), (0, 3, 3), (1, 3, 2)]
     assert trie.matches("😀中国") == [(1, 3, 1)]
     assert trie.matches("哈哈") == trie.matches("") == []
 
 
-def test_a_word_may_overlap_itself() -> None:
+def test_overlapping_occurrences_of_a_word_are_found() -> None:
     assert Trie.build(["哈哈"]).matches("哈哈哈") == [(0, 2, 1), (1, 3, 1)]

@@ -19,7 +19,7 @@ from ssmi.pipeline.features.vocabulary import normalised
         max_size=5,
     )
 )
-def test_rows_become_unit_and_zero_rows_stay(rows: list[list[float]]) -> None:
+def test_rows_get_unit_length_and_zero_rows_stay_zero(rows: list[list[float]]) -> None:
     matrix = np.array(rows, dtype=np.float32)
     unit = normalised(matrix)
     assert unit.dtype == np.float32

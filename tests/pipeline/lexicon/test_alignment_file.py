@@ -13,7 +13,7 @@ from ssmi.pipeline.features.alignment import fit_alignment
 from ssmi.pipeline.lexicon.alignment_file import open_alignment, save_alignment
 
 
-def test_a_saved_map_is_the_same_map_in_the_same_bytes(rng: np.random.Generator, tmp_path: Path) -> None:
+def test_a_saved_alignment_is_read_and_written_identically(rng: np.random.Generator, tmp_path: Path) -> None:
     sources, targets = rng.normal(size=(60, 5)).astype(np.float32), rng.normal(size=(60, 4)).astype(np.float32)
     alignment = fit_alignment(sources, targets, ridge=1.0, seed=1)
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
@@ -25,7 +25,7 @@ def test_a_saved_map_is_the_same_map_in_the_same_bytes(rng: np.random.Generator,
 
 
 @pytest.mark.parametrize("changed", [{"mean": 1}, {"scale": 6}, {"offset": 5}])
-def test_arrays_that_do_not_fit_each_other_are_no_map(tmp_path: Path, changed: dict[str, int]) -> None:
+def test_arrays_of_inconsistent_shapes_are_refused(tmp_path: Path, changed: dict[str, int]) -> None:
     sizes = {"mean": 5, "scale": 5, "offset": 4, **changed}
     arrays = {"weights": np.zeros((5, 4)), **{name: np.zeros(size) for name, size in sizes.items()}}
     save_file(arrays, tmp_path / "alignment.safetensors")
@@ -34,7 +34,7 @@ def test_arrays_that_do_not_fit_each_other_are_no_map(tmp_path: Path, changed: d
 
 
 @pytest.mark.parametrize("content", [b"", b"no map", None])
-def test_a_file_that_is_no_map_is_refused(tmp_path: Path, content: bytes | None) -> None:
+def test_a_file_without_an_alignment_is_refused(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "alignment.safetensors"
     if content is None:
         save_file({"other": np.zeros(3)}, path)

@@ -33,15 +33,15 @@ def builder(tmp_path: Path) -> Iterator[VocabularyBuilder]:
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     lines=st.lists(st.text(st.sampled_from("中国# \t\u3000a"), max_size=5), max_size=12),
-    ending=st.sampled_from(["\n", "\r\n"]),
-    mark=st.booleans(),
-    ended=st.booleans(),
+    line_end=st.sampled_from(["\n", "\r\n"]),
+    byte_order_mark=st.booleans(),
+    final_line_end=st.booleans(),
 )
-def test_every_line_but_blanks_and_comments_is_a_word_with_its_number(
-    tmp_path: Path, lines: list[str], ending: str, mark: bool, ended: bool
+def test_every_line_except_blanks_and_comments_is_a_numbered_word(
+    tmp_path: Path, lines: list[str], line_end: str, byte_order_mark: bool, final_line_end: bool
 ) -> None:
-    content = ending.join(lines) + (ending if ended else "")
-    (tmp_path / "own.txt").write_bytes((b"\xef\xbb\xbf" if mark else b"") + content.encode())
+    content = line_end.join(lines) + (line_end if final_line_end else "")
+    (tmp_path / "own.txt").write_bytes((b"\xef\xbb\xbf" if byte_order_mark else b"") + content.encode())
     expected = [
         (number, line.strip())
         for number, line in enumerate(lines, start=1)
@@ -50,7 +50,7 @@ def test_every_line_but_blanks_and_comments_is_a_word_with_its_number(
     assert [(one.line, one.word) for one in read_extra_words(tmp_path / "own.txt")] == expected
 
 
-def test_a_list_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
+def test_unreadable_lists_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "own.txt"
     with pytest.raises(MissingResourceError, match=r"own\.txt: no such file") as missing:
         read_extra_words(path)
@@ -68,9 +68,9 @@ def test_a_list_that_cannot_be_one_is_refused(tmp_path: Path) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(words=st.lists(st.text("中国人民a\ufffd", min_size=1, max_size=5), max_size=15))
-def test_each_line_joins_or_is_left_out_for_one_reason(builder: VocabularyBuilder, words: list[str]) -> None:
-    listed = [ExtraWord(word, line) for line, word in enumerate(words, start=1)]
-    joining, left_out = partition_extra_words(listed, builder)
+def test_each_word_is_added_or_left_out_for_one_reason(builder: VocabularyBuilder, words: list[str]) -> None:
+    extra_words = [ExtraWord(word, line) for line, word in enumerate(words, start=1)]
+    added, left_out = partition_extra_words(extra_words, builder)
     reasons: list[tuple[int, str]] = []
     expected: list[str] = []
     for line, word in enumerate(words, start=1):
@@ -90,21 +90,21 @@ def test_each_line_joins_or_is_left_out_for_one_reason(builder: VocabularyBuilde
             reasons.append((line, reason))
         else:
             expected.append(word)
-    assert joining == expected
+    assert added == expected
     assert [(one.line, one.reason) for one in left_out] == reasons
     assert all(one.word == words[one.line - 1] for one in left_out)
-    assert list(builder.words) == KEPT and not builder.dropped, "sorting out changes no vocabulary"
+    assert list(builder.words) == KEPT and not builder.dropped, "partitioning does not change the vocabulary"
 
 
-def test_a_map_is_fitted_on_the_first_words_or_not_at_all(tmp_path: Path) -> None:
+def test_an_alignment_is_fitted_on_the_first_words_if_there_are_enough(tmp_path: Path) -> None:
     words = [f"中{chr(0x4E00 + n)}" for n in range(MIN_WORDS_TO_FIT + 5)]
     with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=4) as builder:
         builder.add(words[: MIN_WORDS_TO_FIT - 1], np.ones((MIN_WORDS_TO_FIT - 1, 2), np.float32))
         with pytest.raises(
             SsmiError, match=f"the vocabulary holds {MIN_WORDS_TO_FIT - 1} words; a map needs 20"
-        ) as few:
+        ) as caught:
             words_to_fit_on(builder, 1000)
-        assert "vocab.extra_words" in few.value.next_step
+        assert "vocab.extra_words" in caught.value.next_step
         builder.add(words[MIN_WORDS_TO_FIT - 1 :], np.ones((6, 2), np.float32))
         assert words_to_fit_on(builder, 1000) == words
         assert words_to_fit_on(builder, MIN_WORDS_TO_FIT) == words[:MIN_WORDS_TO_FIT]

@@ -23,9 +23,7 @@ PAIRS = st.dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(PAIRS)
-def test_weights_come_back_to_the_last_bit_and_nothing_else_does(
-    tmp_path: Path, weights: dict[tuple[str, int], float]
-) -> None:
+def test_weights_are_read_exactly_as_they_were_written(tmp_path: Path, weights: dict[tuple[str, int], float]) -> None:
     rows = [
         {"character": character, "boundary_id": boundary, "n_events": 7, "pmi": -weight, "weight": weight}
         for (character, boundary), weight in weights.items()
@@ -39,14 +37,16 @@ def test_weights_come_back_to_the_last_bit_and_nothing_else_does(
     assert by_pair == {pair: weight.hex() for pair, weight in weights.items()}
 
 
-def test_a_missing_or_foreign_table_is_refused_with_its_path(tmp_path: Path) -> None:
+def test_missing_and_foreign_tables_are_refused(tmp_path: Path) -> None:
     path = tmp_path / PAIRS_FILE
     with pytest.raises(MissingResourceError, match=r"pairs\.parquet: does not exist"):
         read_weights(path)
     path.write_bytes(b"PAR1 cut short")
     with pytest.raises(StaleArtifactError, match=r"pairs\.parquet: not a Parquet table"):
         read_weights(path)
-    older = schema.PMI_PAIRS.set(4, pa.field("weight", pa.float32()))
-    tables.write_rows(path, older, [{"character": "国", "boundary_id": 1, "n_events": 1, "pmi": 0.0, "weight": 0.0}])
+    older_schema = schema.PMI_PAIRS.set(4, pa.field("weight", pa.float32()))
+    tables.write_rows(
+        path, older_schema, [{"character": "国", "boundary_id": 1, "n_events": 1, "pmi": 0.0, "weight": 0.0}]
+    )
     with pytest.raises(StaleArtifactError, match=r"columns of another schema version \(differing: weight\)"):
         read_weights(path)

@@ -44,12 +44,12 @@ def _write(folder: Path, *, by_bert: bool, seed: int = 1) -> dict[str, FloatMatr
 
 
 @pytest.mark.parametrize("by_bert", [False, True])
-def test_each_segment_has_the_row_that_was_written_for_it(tmp_path: Path, by_bert: bool) -> None:
+def test_each_segment_has_its_stored_row(tmp_path: Path, by_bert: bool) -> None:
     matrices = _write(tmp_path, by_bert=by_bert)
     vectors = open_segment_vectors(tmp_path, f"rows {by_bert}")
     for row, segment in enumerate(SEGMENTS):
-        used = matrices[BERT_SEGMENTS_FILE if by_bert else VECTORS_FILE]
-        assert vectors.of(segment).tobytes() == used[row].tobytes()
+        matrix = matrices[BERT_SEGMENTS_FILE if by_bert else VECTORS_FILE]
+        assert vectors.of(segment).tobytes() == matrix[row].tobytes()
     assert "国" not in vectors
     if by_bert:
         assert vectors.boundaries is not None
@@ -59,23 +59,23 @@ def test_each_segment_has_the_row_that_was_written_for_it(tmp_path: Path, by_ber
 
 
 @pytest.mark.parametrize("by_bert", [False, True])
-def test_segments_outside_the_vocabulary_are_found_without_holding_all(tmp_path: Path, by_bert: bool) -> None:
+def test_segments_outside_the_vocabulary_are_found_in_a_partial_table(tmp_path: Path, by_bert: bool) -> None:
     matrices = _write(tmp_path, by_bert=by_bert)
     rows = tables.read_rows(tmp_path / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS)
     rows[1]["boundary_id"] = 7
     tables.write_rows(tmp_path / SEGMENTS_FILE, schema.DISTINCT_SEGMENTS, rows)
     names = tmp_path / "names.arrow"
     write_outside(tmp_path, names)
-    asked = pa.array(["😀", "的", "中国", "没有", "😀"])
-    vectors = open_outside_vectors(tmp_path, f"outside {by_bert}", names=names, segments=asked)
-    used = matrices[BERT_SEGMENTS_FILE if by_bert else VECTORS_FILE]
+    requested = pa.array(["😀", "的", "中国", "没有", "😀"])
+    vectors = open_outside_vectors(tmp_path, f"outside {by_bert}", names=names, segments=requested)
+    matrix = matrices[BERT_SEGMENTS_FILE if by_bert else VECTORS_FILE]
     for row in (0, 2):
-        assert vectors.of(SEGMENTS[row]).tobytes() == used[row].tobytes()
-    # A segment of the vocabulary, one that does not exist, and one that was not asked for.
+        assert vectors.of(SEGMENTS[row]).tobytes() == matrix[row].tobytes()
+    # A segment of the vocabulary, one that does not exist, and one that was not requested.
     assert not any(segment in vectors for segment in ("的", "没有", "a b"))
 
 
-def test_matrices_are_mapped_and_cannot_be_written(tmp_path: Path) -> None:
+def test_matrices_are_mapped_read_only(tmp_path: Path) -> None:
     _write(tmp_path, by_bert=True)
     vectors = open_segment_vectors(tmp_path, "mapped")
     for matrix in (vectors.vectors, vectors.bert, vectors.boundaries):
@@ -95,7 +95,7 @@ def test_a_folder_is_opened_once_until_its_digest_changes(tmp_path: Path) -> Non
     assert second.of("的").tobytes() == matrices[VECTORS_FILE][1].tobytes() != first.of("的").tobytes()
 
 
-def test_a_missing_table_is_said_and_objects_in_a_matrix_are_not_unpickled(tmp_path: Path) -> None:
+def test_missing_tables_and_pickled_objects_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match=r"segments\.parquet: does not exist"):
         open_segment_vectors(tmp_path, "none")
     _write(tmp_path, by_bert=False)

@@ -26,17 +26,17 @@ def fresh_segmenters() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("fresh_segmenters")
-def test_a_user_dictionary_adds_words_to_its_own_segmenter_only(tmp_path: Path) -> None:
+def test_a_user_dictionary_affects_only_its_own_segmenter(tmp_path: Path) -> None:
     user_dict = tmp_path / "user.txt"
     user_dict.write_text("陈思远先生 1000 n\n", encoding="utf-8")
     text = list("陈思远先生来到北京")
-    taught = open_segmenter("jieba", hmm=True, user_dict=user_dict)
-    assert segment_sentence(text, taught)[0] == ["陈思远先生", "来到", "北京"]
+    with_dictionary = open_segmenter("jieba", hmm=True, user_dict=user_dict)
+    assert segment_sentence(text, with_dictionary)[0] == ["陈思远先生", "来到", "北京"]
     assert "陈思远先生" not in segment_sentence(text, open_segmenter("jieba", hmm=True, user_dict=None))[0]
 
 
 @pytest.mark.usefixtures("fresh_segmenters")
-def test_user_dictionaries_that_cannot_be_used(tmp_path: Path) -> None:
+def test_unusable_user_dictionaries_are_refused(tmp_path: Path) -> None:
     user_dict = tmp_path / "user.txt"
     with pytest.raises(MissingResourceError, match=r"user\.txt"):
         open_segmenter("jieba", hmm=True, user_dict=user_dict)
@@ -47,10 +47,10 @@ def test_user_dictionaries_that_cannot_be_used(tmp_path: Path) -> None:
         open_segmenter("rjieba", hmm=True, user_dict=user_dict)
 
 
-def test_jieba_says_nothing_and_neither_writes_nor_believes_a_cache(tmp_path: Path) -> None:
-    """A cache planted where jieba keeps its own, with a dictionary that would not cut the text, is not read."""
-    shared, home = tmp_path / "shared", tmp_path / "home"
-    places = [shared / "jieba.cache", home / "jieba.cache", home / "ssmi" / "jieba" / "jieba.cache"]
+def test_jieba_prints_nothing_and_neither_reads_nor_writes_a_cache(tmp_path: Path) -> None:
+    """A cache at jieba's usual paths, with a dictionary that would not cut the text, is not read."""
+    temporary, home = tmp_path / "shared", tmp_path / "home"
+    places = [temporary / "jieba.cache", home / "jieba.cache", home / "ssmi" / "jieba" / "jieba.cache"]
     planted = marshal.dumps(({"来到北京": 1_000_000}, 1_000_000))
     for place in places:
         place.parent.mkdir(parents=True, exist_ok=True)
@@ -61,34 +61,34 @@ def test_jieba_says_nothing_and_neither_writes_nor_believes_a_cache(tmp_path: Pa
         "cut = open_segmenter('jieba', hmm=True, user_dict=None)\n"
         "assert segment_sentence(list('来到北京'), cut)[0] == ['来到', '北京']\n"
     )
-    environment = os.environ | {name: str(shared) for name in ("TMPDIR", "TEMP", "TMP")}
+    environment = os.environ | {name: str(temporary) for name in ("TMPDIR", "TEMP", "TMP")}
     environment |= {"HOME": str(home), "XDG_CACHE_HOME": str(home), "LOCALAPPDATA": str(home)}
     # compiling jieba's old regular expressions to bytecode warns once; that warning is not jieba's own output
     command = [sys.executable, "-W", "ignore", "-c", program]
     root = Path(__file__).parents[3]
-    done = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    completed = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, check=False)
+    assert (completed.returncode, completed.stdout, completed.stderr) == (0, "", "")
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(places)
     assert {place.read_bytes() for place in places} == {planted}
 
 
 @pytest.mark.usefixtures("fresh_segmenters")
-def test_the_dictionary_is_the_one_that_jieba_opens_itself(tmp_path: Path) -> None:
+def test_the_default_dictionary_is_that_of_jieba(tmp_path: Path) -> None:
     import jieba
 
-    own = jieba.Tokenizer()
-    own.tmp_dir = str(tmp_path)
+    tokenizer = jieba.Tokenizer()
+    tokenizer.tmp_dir = str(tmp_path)
     jieba.setLogLevel("CRITICAL")
     text = "".join(sentence.text for sentence in read_sentences(SAMPLE)[0])
     cut = open_segmenter("jieba", hmm=True, user_dict=None)
-    assert list(cut(text)) == list(own.cut(text, HMM=True))
+    assert list(cut(text)) == list(tokenizer.cut(text, HMM=True))
 
 
 @pytest.mark.usefixtures("fresh_segmenters")
-def test_both_segmenters_or_none_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_segmenters_are_opened_or_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = open_both_segmenters(hmm=True)
     assert pair is not None
     assert [segment_sentence(list("来到北京"), cut)[0] for cut in pair] == [["来到", "北京"]] * 2
     open_segmenter.cache_clear()
-    monkeypatch.setitem(sys.modules, "rjieba", None)  # as if rjieba were not installed
+    monkeypatch.setitem(sys.modules, "rjieba", None)  # simulates a missing rjieba
     assert open_both_segmenters(hmm=True) is None

@@ -19,7 +19,9 @@ WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), min_size=1, max_size=
 
 
 @given(words=WORDS, text=st.text(SYMBOLS, max_size=30))
-def test_survives_the_trip_to_disk(tmp_path_factory: pytest.TempPathFactory, words: list[str], text: str) -> None:
+def test_a_saved_trie_finds_the_same_words(
+    tmp_path_factory: pytest.TempPathFactory, words: list[str], text: str
+) -> None:
     path = tmp_path_factory.mktemp("trie") / "trie.bin"
     trie = Trie.build(words)
     save_trie(trie, path)
@@ -30,12 +32,17 @@ def test_survives_the_trip_to_disk(tmp_path_factory: pytest.TempPathFactory, wor
 
 
 @pytest.mark.parametrize("damage", ["empty", "garbage", "cut", "one byte short"])
-def test_a_damaged_file_is_stale(tmp_path: Path, damage: str) -> None:
+def test_a_damaged_file_is_refused(tmp_path: Path, damage: str) -> None:
     path = tmp_path / "trie.bin"
     save_trie(Trie.build(["中国", "人民"]), path)
-    whole = path.read_bytes()
-    kept = {"empty": b"", "garbage": b"garbage" * 90, "cut": whole[: len(whole) // 2], "one byte short": whole[:-1]}
-    path.write_bytes(kept[damage])
+    original = path.read_bytes()
+    contents = {
+        "empty": b"",
+        "garbage": b"garbage" * 90,
+        "cut": original[: len(original) // 2],
+        "one byte short": original[:-1],
+    }
+    path.write_bytes(contents[damage])
     with pytest.raises(StaleArtifactError, match=r"trie\.bin") as caught:
         open_trie(path)
     assert "features vocab" in caught.value.next_step
@@ -44,19 +51,19 @@ def test_a_damaged_file_is_stale(tmp_path: Path, damage: str) -> None:
         open_trie(path)
 
 
-def test_fifty_thousand_words_open_in_no_time(tmp_path: Path) -> None:
+def test_opening_is_much_faster_than_building(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    drawn = {"".join(map(chr, rng.integers(0x4E00, 0x5800, rng.integers(2, 6)))) for _ in range(60_000)}
-    words = sorted(drawn)[:50_000]
+    random_words = {"".join(map(chr, rng.integers(0x4E00, 0x5800, rng.integers(2, 6)))) for _ in range(60_000)}
+    words = sorted(random_words)[:50_000]
     assert len(words) == 50_000
     path = tmp_path / "trie.bin"
-    began = time.process_time()
+    start = time.process_time()
     save_trie(Trie.build(words), path)
-    building = time.process_time() - began
+    building = time.process_time() - start
     times = []
     for _ in range(5):
-        began = time.process_time()
+        start = time.process_time()
         trie = open_trie(path)
-        times.append(time.process_time() - began)
+        times.append(time.process_time() - start)
     assert min(times) < building / 10
     assert (0, len(words[-1]), 50_000) in trie.matches(words[-1])

@@ -1,4 +1,4 @@
-"""User dictionaries: every line is a word that jieba can find, or is reported with its fault."""
+"""User dictionaries: lines that jieba cannot use are reported with the reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ssmi.pipeline.features.text.segmentation import segment_sentence
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.user_dictionary import LONGEST_WORD, UserWord, count_uses, read_user_dictionary, repeated
 
-GOOD = "云计算平台 99999 n\n欧台怠杆 500\n\n韩玉鉴赏 nz\r\n八一双鹿  \nAI+教育 3\n"
+VALID = "云计算平台 99999 n\n欧台怠杆 500\n\n韩玉鉴赏 nz\r\n八一双鹿  \nAI+教育 3\n"
 
 
 def _write(folder: Path, body: str | bytes) -> Path:
@@ -21,8 +21,8 @@ def _write(folder: Path, body: str | bytes) -> Path:
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_lines_are_word_count_tag(encoding: str, tmp_path) -> None:
-    assert read_user_dictionary(_write(tmp_path, GOOD.encode(encoding))) == [
+def test_lines_are_read_as_word_count_and_tag(encoding: str, tmp_path) -> None:
+    assert read_user_dictionary(_write(tmp_path, VALID.encode(encoding))) == [
         UserWord(1, "云计算平台", 99999, "n"),
         UserWord(2, "欧台怠杆", 500, None),
         UserWord(4, "韩玉鉴赏", None, "nz"),
@@ -32,7 +32,7 @@ def test_lines_are_word_count_tag(encoding: str, tmp_path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("line", "why"),
+    ("line", "reason"),
     [
         ("云计算平台,99999,n", "not separated by blanks"),
         ("云计算平台，99999", "not separated by blanks"),
@@ -50,33 +50,33 @@ def test_lines_are_word_count_tag(encoding: str, tmp_path) -> None:
         ("# 我的词", "a blank inside"),
     ],
 )
-def test_a_line_of_another_form_is_named(line: str, why: str, tmp_path) -> None:
+def test_malformed_lines_are_reported(line: str, reason: str, tmp_path) -> None:
     path = _write(tmp_path, f"好词一二 5\n{line}\n云服务器 5\n{line}\n")
-    with pytest.raises(InputDataError, match=why) as raised:
+    with pytest.raises(InputDataError, match=reason) as caught:
         read_user_dictionary(path)
-    assert f"{path}:2: " in raised.value.message and f"{path}:4: " in raised.value.message
-    assert f"{path}:1: " not in raised.value.message and "word [count] [tag]" in raised.value.next_step
+    assert f"{path}:2: " in caught.value.message and f"{path}:4: " in caught.value.message
+    assert f"{path}:1: " not in caught.value.message and "word [count] [tag]" in caught.value.next_step
 
 
-def test_a_word_has_at_most_a_thousand_characters(tmp_path) -> None:
+def test_words_of_over_a_thousand_characters_are_refused(tmp_path) -> None:
     """jieba stores every prefix of a word; those of a 10 MB word would exhaust any memory."""
     assert len(read_user_dictionary(_write(tmp_path, "甲" * LONGEST_WORD))) == 1
     with pytest.raises(InputDataError, match=r"words\.txt:1: '甲{40}': a word of over 1000 characters"):
         read_user_dictionary(_write(tmp_path, "甲" * (10 << 20) + " 5\n"))
 
 
-def test_of_very_many_the_first_are_named_and_the_rest_counted(tmp_path) -> None:
+def test_only_the_first_malformed_lines_are_listed(tmp_path) -> None:
     with pytest.raises(InputDataError, match=r"words\.txt:20: .*; and 480 more lines"):
         read_user_dictionary(_write(tmp_path, "甲,1\n" * 500))
 
 
-def test_another_encoding_is_refused_with_its_line(tmp_path) -> None:
+def test_another_encoding_is_refused_with_the_line_number(tmp_path) -> None:
     path = _write(tmp_path, b"ab 1\n" + "云计算 5\n".encode("gb18030"))
     with pytest.raises(InputDataError, match=r"words\.txt:2: not UTF-8"):
         read_user_dictionary(path)
 
 
-def test_what_is_said_never_to_match_does_not_and_the_rest_is_found(tmp_path) -> None:
+def test_exactly_the_words_reported_as_unmatchable_never_match(tmp_path) -> None:
     """Try every pair of characters of all kinds; jieba gives words without a count one that lets them match."""
     letters = "央視a1·，《Ａ𠮷-+#.é"
     words = [f"{left}{right}" for left in letters for right in letters]

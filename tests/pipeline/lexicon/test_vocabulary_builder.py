@@ -29,37 +29,37 @@ def _unit(vector: list[float]) -> list[float]:
     return [float(np.float32(value / length)) for value in np.array(vector, np.float32).astype(np.float64)]
 
 
-def _kept_plainly(rows: list[tuple[str, list[float]]], most: int | None) -> dict[str, list[float]]:
+def _expected_words(rows: list[tuple[str, list[float]]], max_words: int | None) -> dict[str, list[float]]:
     kept: dict[str, list[float]] = {}
     for word, vector in rows:
         fits = 2 <= len(word) <= LONGEST and "\ufffd" not in word and set(word) & set("中国人民")
         usable = all(np.isfinite(vector)) and any(vector)
-        if fits and usable and word not in kept and (most is None or len(kept) < most):
+        if fits and usable and word not in kept and (max_words is None or len(kept) < max_words):
             kept[word] = _unit(vector)
     return kept
 
 
 @settings(deadline=None)
-@given(rows=ROWS, data=st.data(), most=st.none() | st.integers(0, 4))
-def test_how_the_rows_are_cut_into_blocks_changes_no_byte(
-    rows: list[tuple[str, list[float]]], data: st.DataObject, most: int | None
+@given(rows=ROWS, data=st.data(), max_words=st.none() | st.integers(0, 4))
+def test_the_bytes_do_not_depend_on_the_blocks(
+    rows: list[tuple[str, list[float]]], data: st.DataObject, max_words: int | None
 ) -> None:
     borders = sorted(data.draw(st.sets(st.integers(0, len(rows)), max_size=5)) | {0, len(rows)})
     with TemporaryDirectory() as one, TemporaryDirectory() as other:
-        with VocabularyBuilder(Path(one), min_word_len=2, max_word_len=LONGEST, max_words=most) as builder:
+        with VocabularyBuilder(Path(one), min_word_len=2, max_word_len=LONGEST, max_words=max_words) as builder:
             _add(builder, rows)
             dropped = builder.dropped
             n = builder.finish()
-        with VocabularyBuilder(Path(other), min_word_len=2, max_word_len=LONGEST, max_words=most) as builder:
+        with VocabularyBuilder(Path(other), min_word_len=2, max_word_len=LONGEST, max_words=max_words) as builder:
             for start, end in pairwise(borders):
                 _add(builder, rows[start:end])
-                expected = list(_kept_plainly(rows[:end], most).values())
-                for asked in (len(expected) + 3, len(expected), 1, 0):  # reading between blocks disturbs nothing
+                expected = list(_expected_words(rows[:end], max_words).values())
+                for n_vectors in (len(expected) + 3, len(expected), 1, 0):  # reading between blocks disturbs nothing
                     np.testing.assert_allclose(
-                        builder.vectors(asked), np.array(expected[:asked]).reshape(-1, 2), rtol=2e-7
+                        builder.vectors(n_vectors), np.array(expected[:n_vectors]).reshape(-1, 2), rtol=2e-7
                     )
             assert builder.dropped == dropped
-            assert builder.finish() == n == len(_kept_plainly(rows, most))
+            assert builder.finish() == n == len(_expected_words(rows, max_words))
         files = {path.name: path.read_bytes() for path in Path(one).iterdir()}
         assert files == {path.name: path.read_bytes() for path in Path(other).iterdir()}
         assert len(files) == 5
@@ -67,7 +67,7 @@ def test_how_the_rows_are_cut_into_blocks_changes_no_byte(
 
 @given(rows=ROWS)
 @settings(deadline=None)
-def test_the_file_of_vectors_is_what_numpy_itself_would_write(rows: list[tuple[str, list[float]]]) -> None:
+def test_the_vector_file_equals_one_written_by_numpy(rows: list[tuple[str, list[float]]]) -> None:
     with TemporaryDirectory() as folder:
         with VocabularyBuilder(Path(folder), min_word_len=2, max_word_len=LONGEST) as builder:
             _add(builder, rows)
@@ -76,13 +76,13 @@ def test_the_file_of_vectors_is_what_numpy_itself_would_write(rows: list[tuple[s
         matrix = np.load(path)
         assert matrix.dtype == np.float32 and not matrix[0].any()
         np.testing.assert_allclose(
-            matrix[1:], np.array(list(_kept_plainly(rows, None).values())).reshape(-1, 2), rtol=2e-7
+            matrix[1:], np.array(list(_expected_words(rows, None).values())).reshape(-1, 2), rtol=2e-7
         )
         np.save(Path(folder) / "plain.npy", matrix)
         assert path.read_bytes() == (Path(folder) / "plain.npy").read_bytes()
 
 
-def test_a_vocabulary_of_many_words_has_room_for_their_number(tmp_path: Path) -> None:
+def test_the_header_has_room_for_a_large_word_count(tmp_path: Path) -> None:
     """The header, written while the vocabulary is empty, is rewritten for a count of more than four digits."""
     words = [f"中{chr(0x4E00 + n // 128)}{chr(0x4E00 + n % 128)}" for n in range(12_000)]
     with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=LONGEST) as builder:
@@ -94,9 +94,9 @@ def test_a_vocabulary_of_many_words_has_room_for_their_number(tmp_path: Path) ->
     assert vocabulary[words[-1]] == 12_000 and len(vocabulary.boundaries_of("中")) == 12_000
 
 
-def test_words_beyond_join_a_full_vocabulary_and_follow_all_others(tmp_path: Path) -> None:
+def test_words_over_the_limit_follow_all_others(tmp_path: Path) -> None:
     with VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=LONGEST, max_words=2) as builder:
-        assert builder.vectors(5).shape == (0, 0), "nothing was added yet"
+        assert builder.vectors(5).shape == (0, 0), "no words were added"
         builder.add(["中国", "人民", "国人"], np.eye(3, dtype=np.float32))
         assert builder.full and builder.dropped == {"over-max-words": 1}
         builder.add_over_limit(["国人", "民人"], np.array([[0, 0, 2], [3, 0, 4]], np.float32))
@@ -107,11 +107,11 @@ def test_words_beyond_join_a_full_vocabulary_and_follow_all_others(tmp_path: Pat
     assert vocabulary.trie.matches("民人") == [(0, 2, 4)]
 
 
-def test_a_build_that_fails_leaves_nothing_that_opens(tmp_path: Path) -> None:
+def test_a_failed_build_leaves_no_readable_vocabulary(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), VocabularyBuilder(tmp_path, min_word_len=2, max_word_len=LONGEST) as builder:
         builder.add(["中国"], np.ones((1, 2), np.float32))
         _ = 1 / 0
     assert {path.name for path in tmp_path.iterdir()} == {VECTORS_FILE}
     with pytest.raises(ValueError, match="closed file"):
         builder.vectors(1)
-    assert np.load(tmp_path / VECTORS_FILE).shape == (0, 2), "its header counts no row"
+    assert np.load(tmp_path / VECTORS_FILE).shape == (0, 2), "the header counts no rows"

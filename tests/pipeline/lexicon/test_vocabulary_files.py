@@ -44,7 +44,7 @@ SYMBOLS = "中国人a1😀𠀀々\ufffd"
 DISTINCT_WORDS = st.lists(st.text(SYMBOLS, min_size=1, max_size=4), max_size=30, unique=True)
 
 
-def test_every_reason_to_drop_a_word() -> None:
+def test_dropped_words_are_counted_by_reason() -> None:
     rows = {
         "中国": [1, 0],
         "人": [1, 0],
@@ -77,12 +77,12 @@ def test_han_of_every_block_counts_as_cjk(character: str) -> None:
 
 
 @pytest.mark.parametrize("character", ["ア", "한", "Ａ", "。", "é", "😀", "\ue000"])
-def test_what_is_not_han_does_not(character: str) -> None:
+def test_other_characters_do_not_count_as_cjk(character: str) -> None:
     kept, dropped = keep_words([character * 2], np.ones((1, 2), np.float32), max_word_len=9, max_words=None)
     assert len(kept) == 0 and dropped == {"no-cjk": 1}
 
 
-def test_the_first_good_duplicate_wins(tmp_path: Path) -> None:
+def test_the_first_valid_duplicate_is_kept(tmp_path: Path) -> None:
     words = ["中国", "人民", "中国", "中国"]
     matrix = np.array([[0, 0], [1, 1], [2, 0], [3, 0]], dtype=np.float32)
     save_folder = tmp_path / "v"
@@ -96,7 +96,7 @@ def test_the_first_good_duplicate_wins(tmp_path: Path) -> None:
     assert vocabulary.vectors[2].tolist() == [1, 0]  # row 0 is a zero vector, so row 2 is the first usable one
 
 
-def test_max_words_keeps_the_first_in_the_files_order() -> None:
+def test_max_words_keeps_the_first_words_in_file_order() -> None:
     words = ["中国", "x", "人民", "北京", "中国"]
     kept, dropped = keep_words(words, np.ones((5, 3), np.float32), max_word_len=10, max_words=2)
     assert kept == ["中国", "人民"]
@@ -109,27 +109,27 @@ def test_max_words_keeps_the_first_in_the_files_order() -> None:
     st.integers(2, 4),
     st.none() | st.integers(1, 9),
 )
-def test_kept_words_obey_the_rules_and_every_row_is_accounted_for(
-    words: list[str], shortest: int, longest: int, most: int | None
+def test_every_row_is_kept_by_the_rules_or_counted_as_dropped(
+    words: list[str], shortest: int, longest: int, max_words: int | None
 ) -> None:
     kept, dropped = keep_words(
         words,
         np.ones((len(words), 2), np.float32),
         min_word_len=shortest,
         max_word_len=longest,
-        max_words=most,
+        max_words=max_words,
     )
     expected: list[str] = []
     for word in words:
-        good = shortest <= len(word) <= longest and any(c in word for c in "中国人𠀀々") and "\ufffd" not in word
-        if good and word not in expected:
+        valid = shortest <= len(word) <= longest and any(c in word for c in "中国人𠀀々") and "\ufffd" not in word
+        if valid and word not in expected:
             expected.append(word)
-    assert kept == expected[:most]
+    assert kept == expected[:max_words]
     assert len(kept) + sum(dropped.values()) == len(words)
 
 
 @given(DISTINCT_WORDS)
-def test_the_character_index_equals_a_search_through_all_words(words: list[str]) -> None:
+def test_the_character_index_equals_a_full_search(words: list[str]) -> None:
     characters, offsets, ids = index_characters(pa.array(words, pa.string()))
     assert characters == sorted({character for word in words for character in word})
     assert offsets[0] == 0 and offsets[-1] == len(ids) and len(offsets) == len(characters) + 1
@@ -156,7 +156,7 @@ def _open(folder: Path) -> Vocabulary:
     return open_vocabulary(folder, digest="1")
 
 
-def test_saved_and_opened_it_is_the_same_vocabulary(folder: Path) -> None:
+def test_an_opened_vocabulary_equals_the_saved_one(folder: Path) -> None:
     vocabulary = _open(folder)
     assert dict(vocabulary) == {"中国": 1, "国人": 2, "a股": 3, "𠀀人国": 4}
     assert list(vocabulary) == list(vocabulary.words) == WORDS and len(vocabulary) == 4
@@ -167,7 +167,7 @@ def test_saved_and_opened_it_is_the_same_vocabulary(folder: Path) -> None:
         assert vocabulary.boundaries_of(character).tolist() == expected
 
 
-def test_row_zero_is_zero_and_the_others_are_the_words_unit_vectors(folder: Path) -> None:
+def test_row_zero_is_zero_and_the_other_rows_are_unit_vectors(folder: Path) -> None:
     vectors = _open(folder).vectors
     assert vectors.shape == (5, 6) and vectors.dtype == np.float32
     assert not vectors[0].any()
@@ -177,21 +177,21 @@ def test_row_zero_is_zero_and_the_others_are_the_words_unit_vectors(folder: Path
     assert isinstance(vectors.base, np.memmap) and not vectors.flags.writeable
 
 
-def test_it_is_opened_once_a_process_and_again_for_another_digest(folder: Path) -> None:
+def test_a_vocabulary_is_opened_once_per_digest(folder: Path) -> None:
     assert _open(folder) is _open(folder)
     assert open_vocabulary(folder, digest="2") is not _open(folder)
 
 
 def test_the_same_words_give_the_same_bytes(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    again = tmp_path_factory.mktemp("again")
-    save_vocabulary(again, words=WORDS, matrix=_matrix(np.random.default_rng(5)))
+    other_folder = tmp_path_factory.mktemp("again")
+    save_vocabulary(other_folder, words=WORDS, matrix=_matrix(np.random.default_rng(5)))
     names = sorted(path.name for path in folder.iterdir())
-    assert len(names) == 5 and names == sorted(path.name for path in again.iterdir())
+    assert len(names) == 5 and names == sorted(path.name for path in other_folder.iterdir())
     for name in names:
-        assert (folder / name).read_bytes() == (again / name).read_bytes()
+        assert (folder / name).read_bytes() == (other_folder / name).read_bytes()
 
 
-def test_a_damaged_vocabulary_says_so(folder: Path) -> None:
+def test_a_damaged_vocabulary_is_refused(folder: Path) -> None:
     (folder / TRIE_FILE).write_bytes(b"x")
     with pytest.raises(StaleArtifactError, match="not a trie"):
         open_vocabulary(folder, digest="damaged trie")

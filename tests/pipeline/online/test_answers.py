@@ -1,4 +1,4 @@
-"""Online answers: which are kept and which are recomputed, and that neither changes an answer."""
+"""Online answers: some are cached, others are computed again, and neither changes an answer."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def encoders(encoder_folder: Path) -> OnlineEncoders:
     return OnlineEncoders(encoder_folder, tokens, hidden_layers=None, max_window=40)
 
 
-class Opened:
+class AnswersWithCosts:
     """Answers with their own embedder, and the costs of both."""
 
     def __init__(
@@ -53,26 +53,26 @@ class Opened:
         max_answers: int = 1000,
     ) -> None:
         rng = np.random.default_rng(3)
-        bridge = LinearMap(rng.normal(size=(WIDTH, D)), np.zeros(WIDTH), np.ones(WIDTH), np.zeros(D))
+        alignment = LinearMap(rng.normal(size=(WIDTH, D)), np.zeros(WIDTH), np.ones(WIDTH), np.zeros(D))
         stored = SegmentVectors({"丈": 0}, np.array([[0, 1, 0, 0]], np.float32), None, None)
         self._costs = CostCounter()
         self.embedder = SegmentEmbedder(
-            encoders, vocabulary, stored, bridge, costs=self._costs, max_vectors=max_answers
+            encoders, vocabulary, stored, alignment, costs=self._costs, max_vectors=max_answers
         )
         self.answers = SelectionAnswers(
             vocabulary, stored, self.embedder, params, costs=self._costs, max_answers=max_answers
         )
 
     @property
-    def answered(self) -> int:
+    def n_answered(self) -> int:
         return self._costs.counts.answered
 
     @property
-    def calls(self) -> int:
+    def n_encoder_calls(self) -> int:
         return self._costs.counts.encoder_calls
 
     @property
-    def embedded(self) -> int:
+    def n_embedded(self) -> int:
         return self._costs.counts.embedded
 
 
@@ -85,15 +85,15 @@ SENTENCES = st.lists(st.lists(st.sampled_from(SEGMENTS), max_size=5).map(sentenc
 
 @given(sentences=SENTENCES)
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
-def test_each_character_gets_the_nearest_word_that_holds_it(
+def test_each_character_gets_the_nearest_word_that_contains_it(
     encoders: OnlineEncoders, vocabulary: Vocabulary, sentences: list[Segmented]
 ) -> None:
-    opened = Opened(encoders, vocabulary)
+    opened = AnswersWithCosts(encoders, vocabulary)
     vectors = {segment: vocabulary.vectors[vocabulary[segment]] for segment in SEGMENTS if segment in vocabulary}
     vectors |= opened.embedder.embed_alone(SEGMENTS) | {"丈": np.array([0, 1, 0, 0], np.float32)}
     for sentence, answers in zip(sentences, opened.answers.select(sentences), strict=True):
-        around = [segment for segment in sentence.segments for _ in segment]
-        for character, segment, answer in zip(sentence.characters, around, answers, strict=True):
+        segment_of_character = [segment for segment in sentence.segments for _ in segment]
+        for character, segment, answer in zip(sentence.characters, segment_of_character, answers, strict=True):
             cosines = {
                 number: sum(
                     float(x) * float(y) for x, y in zip(vectors[segment], vocabulary.vectors[number], strict=True)
@@ -111,7 +111,7 @@ def test_each_character_gets_the_nearest_word_that_holds_it(
 @given(first=SENTENCES, second=SENTENCES, max_answers=st.sampled_from([1, 3, 1000]))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.parametrize("in_context", [False, True])
-def test_an_answer_does_not_depend_on_what_is_remembered(
+def test_an_answer_does_not_depend_on_earlier_calls(
     encoders: OnlineEncoders,
     vocabulary: Vocabulary,
     in_context: bool,
@@ -119,64 +119,62 @@ def test_an_answer_does_not_depend_on_what_is_remembered(
     second: list[Segmented],
     max_answers: int,
 ) -> None:
-    def select(opened: Opened, sentences: list[Segmented]) -> list[list[SelectedBoundaries]]:
+    def select(opened: AnswersWithCosts, sentences: list[Segmented]) -> list[list[SelectedBoundaries]]:
         return (opened.answers.select_in_context if in_context else opened.answers.select)(sentences)
 
-    warm = Opened(encoders, vocabulary, max_answers=max_answers)
-    select(warm, first)
-    alone = [select(Opened(encoders, vocabulary), [one])[0] for one in second]
-    assert select(warm, second) == alone
+    used_before = AnswersWithCosts(encoders, vocabulary, max_answers=max_answers)
+    select(used_before, first)
+    alone = [select(AnswersWithCosts(encoders, vocabulary), [one])[0] for one in second]
+    assert select(used_before, second) == alone
 
 
-def test_equal_queries_are_answered_once_and_long_segments_again_each_time(
+def test_equal_queries_are_answered_once_unless_the_segment_is_long(
     encoders: OnlineEncoders, vocabulary: Vocabulary
 ) -> None:
-    opened = Opened(encoders, vocabulary)
+    opened = AnswersWithCosts(encoders, vocabulary)
     opened.answers.select([sentence_of(["一丁", "七", "七", "一丁"])])
-    assert (opened.answered, opened.calls) == (3, 1)  # 一 and 丁 in 一丁, 七 in 七
+    assert (opened.n_answered, opened.n_encoder_calls) == (3, 1)  # 一 and 丁 in 一丁, 七 in 七
     opened.answers.select([sentence_of(["七", "丁七"])])
-    assert (opened.answered, opened.calls) == (5, 1)  # 丁 and 七 in 丁七
+    assert (opened.n_answered, opened.n_encoder_calls) == (5, 1)  # 丁 and 七 in 丁七
     for length, n_new in ((LONGEST_REMEMBERED, 0), (LONGEST_REMEMBERED + 1, 1)):
         sentence = sentence_of(["万" * length])
         one = opened.answers.select([sentence])
-        before = opened.answered
+        before = opened.n_answered
         assert opened.answers.select([sentence]) == one
-        assert opened.answered == before + n_new
+        assert opened.n_answered == before + n_new
 
 
-def test_the_oldest_answers_are_forgotten(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
-    opened = Opened(encoders, vocabulary, max_answers=2)
+def test_the_oldest_answers_are_dropped(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
+    opened = AnswersWithCosts(encoders, vocabulary, max_answers=2)
     for segment in ("七", "丁", "万"):
         opened.answers.select([sentence_of([segment])])
-    before = opened.answered
+    before = opened.n_answered
     opened.answers.select([sentence_of(["万"])])
-    assert opened.answered == before
+    assert opened.n_answered == before
     opened.answers.select([sentence_of(["七"])])
-    assert opened.answered == before + 1
+    assert opened.n_answered == before + 1
 
 
-def test_in_context_only_sentences_with_new_segments_are_encoded_and_their_answers_are_their_own(
-    encoders: OnlineEncoders, vocabulary: Vocabulary
-) -> None:
-    opened = Opened(encoders, vocabulary)
+def test_context_encodes_only_sentences_with_new_segments(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
+    opened = AnswersWithCosts(encoders, vocabulary)
     known, one, other = sentence_of(["一丁", "丈"]), sentence_of(["七", "一丁"]), sentence_of(["丈", "七", "七"])
     known_answers, first, second = opened.answers.select_in_context([known, one, other])
-    assert (opened.calls, opened.embedded) == (1, 2)
-    assert first[0]["best_cosine"] != second[1]["best_cosine"], "七 stands in another sentence"
-    assert second[1] == second[2], "within a sentence a segment has one vector"
-    assert first[1:] == known_answers[:2], "一丁 is a word: what stands around it does not matter"
-    answered = opened.answered
+    assert (opened.n_encoder_calls, opened.n_embedded) == (1, 2)
+    assert first[0]["best_cosine"] != second[1]["best_cosine"], "七 occurs in another sentence"
+    assert second[1] == second[2], "a segment has one vector per sentence"
+    assert first[1:] == known_answers[:2], "一丁 is in the vocabulary, so its context does not matter"
+    n_answered = opened.n_answered
     assert opened.answers.select_in_context([known]) == [known_answers]
-    assert (opened.answered, opened.calls) == (answered, 1)
+    assert (opened.n_answered, opened.n_encoder_calls) == (n_answered, 1)
     assert opened.answers.select_in_context([one]) == [first]
-    assert (opened.answered, opened.calls) == (answered + 1, 2)
+    assert (opened.n_answered, opened.n_encoder_calls) == (n_answered + 1, 2)
 
 
-def test_in_sentence_scope_equal_segments_may_have_other_candidates(
+def test_sentence_scope_gives_equal_segments_different_candidates(
     encoders: OnlineEncoders, vocabulary: Vocabulary
 ) -> None:
-    opened = Opened(encoders, vocabulary, params=PARAMS.model_copy(update={"scope": "sentence"}))
+    opened = AnswersWithCosts(encoders, vocabulary, params=PARAMS.model_copy(update={"scope": "sentence"}))
     (answers,) = opened.answers.select([sentence_of(["七", "万", "七"])])
-    assert answers[0]["best_id"] == vocabulary["七万"], "the only word that matches over it"
-    assert (answers[2]["best_id"], answers[2]["best_cosine"]) == (0, None), "no word of the sentence holds it"
+    assert answers[0]["best_id"] == vocabulary["七万"], "the only word over this position"
+    assert (answers[2]["best_id"], answers[2]["best_cosine"]) == (0, None), "no word covers this position"
     assert answers[2]["set_ids"] == answers[2]["negative_ids"] == []

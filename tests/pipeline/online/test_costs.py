@@ -14,7 +14,7 @@ ADDED = st.dictionaries(st.sampled_from(NAMES), st.integers(0, 1000))
 
 
 @given(st.lists(ADDED, max_size=10))
-def test_each_count_is_the_sum_of_what_was_added_to_it(additions: list[dict[str, int]]) -> None:
+def test_counts_are_sums_of_the_added_values(additions: list[dict[str, int]]) -> None:
     costs, other = CostCounter(), CostCounter()
     reported = [costs.counts]
     for added in additions:

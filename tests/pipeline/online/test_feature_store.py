@@ -35,14 +35,14 @@ def _with_user_dict(store: FeatureStore, shards: Manifest, text: str) -> tuple[F
     return FeatureStore.packed(path.parent), replace(shards, report=replace(shards.report, statistics=statistics))
 
 
-def _spoil_manifest(folder: Path) -> str:
+def _change_manifest(folder: Path) -> str:
     """Change a manifest so that it can still be read, and return its new digest."""
     path = folder / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8") + "\n", encoding="utf-8")
     return digest_file(path)
 
 
-def test_folders_that_belong_pass_both_checks(built: tuple[FeatureStore, Manifest]) -> None:
+def test_matching_folders_pass_both_checks(built: tuple[FeatureStore, Manifest]) -> None:
     store, shards = built
     assert store.user_dict is None
     assert manifests_match(store, shards)
@@ -55,22 +55,22 @@ def test_folders_that_belong_pass_both_checks(built: tuple[FeatureStore, Manifes
 
 def test_every_difference_is_named_in_one_error(built: tuple[FeatureStore, Manifest]) -> None:
     store, shards = built
-    said = {
-        f"vocabulary {store.vocab}": _spoil_manifest(store.vocab),
-        f"segment vectors {store.embed}": _spoil_manifest(store.embed),
-        f"PMI pairs {store.pmi}": _spoil_manifest(store.pmi),
+    changes = {
+        f"vocabulary {store.vocab}": _change_manifest(store.vocab),
+        f"segment vectors {store.embed}": _change_manifest(store.embed),
+        f"PMI pairs {store.pmi}": _change_manifest(store.pmi),
     }
     with pytest.raises(StaleArtifactError) as caught:
         check_feature_store(store, shards)
-    for what, digest in said.items():
-        assert f"{what} is {digest[:12]}, the shards were built with " in caught.value.message
+    for name, digest in changes.items():
+        assert f"{name} is {digest[:12]}, the shards were built with " in caught.value.message
     assert "encoder" not in caught.value.message.partition(": ")[2].replace(str(store.vocab.parent), "")
 
 
 @pytest.mark.parametrize("name", ["vocab", "embed", "pmi"])
-def test_one_folder_of_another_build_does_not_belong(built: tuple[FeatureStore, Manifest], name: str) -> None:
+def test_a_folder_of_another_build_does_not_match(built: tuple[FeatureStore, Manifest], name: str) -> None:
     store, shards = built
-    _spoil_manifest(store.vocab.parent / name)
+    _change_manifest(store.vocab.parent / name)
     assert not manifests_match(store, shards)
     (store.vocab.parent / name / "manifest.json").unlink()
     assert not manifests_match(store, shards)
@@ -78,22 +78,22 @@ def test_one_folder_of_another_build_does_not_belong(built: tuple[FeatureStore, 
         check_feature_store(store, shards)
 
 
-def test_belonging_is_what_the_manifests_say_and_the_check_looks_into_the_files(
+def test_only_the_full_check_reads_the_files(
     built: tuple[FeatureStore, Manifest],
 ) -> None:
     store, shards = built
     pairs, vectors = store.pmi / "pairs.parquet", store.vocab / "vectors.npy"
-    was = digest_file(pairs)
+    original_digest = digest_file(pairs)
     pairs.write_bytes(pairs.read_bytes() + b"\0")
     vectors.unlink()
     assert manifests_match(store, shards)
     with pytest.raises(StaleArtifactError) as caught:
         check_feature_store(store, shards)
     assert f"{vectors} is missing" in caught.value.message
-    assert f"{pairs} is {digest_file(pairs)[:12]}, its manifest says {was[:12]}" in caught.value.message
+    assert f"{pairs} is {digest_file(pairs)[:12]}, its manifest says {original_digest[:12]}" in caught.value.message
 
 
-def test_what_only_stages_read_of_pmi_is_neither_packed_nor_checked(built: tuple[FeatureStore, Manifest]) -> None:
+def test_pmi_files_read_only_by_stages_are_not_packed(built: tuple[FeatureStore, Manifest]) -> None:
     store, shards = built
     matches = list(store.pmi.rglob("part-*.parquet"))
     assert matches
@@ -103,7 +103,7 @@ def test_what_only_stages_read_of_pmi_is_neither_packed_nor_checked(built: tuple
     assert {name for name in store.files() if name.startswith("pmi/")} == {"pmi/manifest.json", "pmi/pairs.parquet"}
 
 
-def test_a_user_dictionary_must_be_the_one_of_the_shards_in_both_checks(
+def test_both_checks_compare_the_user_dictionary(
     built: tuple[FeatureStore, Manifest],
 ) -> None:
     plain, shards_without = built
@@ -122,7 +122,9 @@ def test_a_user_dictionary_must_be_the_one_of_the_shards_in_both_checks(
         check_feature_store(store, shards)
 
 
-def test_the_files_of_a_pack_are_all_that_the_check_reads(built: tuple[FeatureStore, Manifest], tmp_path: Path) -> None:
+def test_packed_files_are_exactly_those_that_the_check_reads(
+    built: tuple[FeatureStore, Manifest], tmp_path: Path
+) -> None:
     store, shards = _with_user_dict(*built, "长江 10\n")
     files = store.files()
     assert list(files) == sorted(files)
@@ -141,7 +143,7 @@ def test_the_files_of_a_pack_are_all_that_the_check_reads(built: tuple[FeatureSt
         (tmp_path / "away").rename(pack / name)
 
 
-def test_files_of_a_folder_without_an_encoder_are_refused(built: tuple[FeatureStore, Manifest]) -> None:
+def test_listing_files_without_an_encoder_is_refused(built: tuple[FeatureStore, Manifest]) -> None:
     store, _ = built
     (store.encoder / "config.json").unlink()
     with pytest.raises(MissingResourceError, match=r"not an encoder: it lacks config\.json"):

@@ -70,9 +70,9 @@ def shard_rows(root: Path, dataset: str = "tiny", *, splits: Iterable[str] = tab
     return [{name: value for name, value in row.items() if name not in GOLD} for row in rows]
 
 
-def assert_equal(on_line: Sequence[Row], expected: Sequence[Row]) -> None:
+def assert_equal(computed: Sequence[Row], expected: Sequence[Row]) -> None:
     """Compare row by row and field by field, floats exactly."""
-    for one, other in zip(on_line, expected, strict=True):
+    for one, other in zip(computed, expected, strict=True):
         assert one.keys() == other.keys() == set(schema.SHARDS.names) - GOLD
         for name, value in other.items():
             assert one[name] == value, (name, "".join(other["characters"]))
@@ -87,7 +87,7 @@ def features(built_once: Any) -> OnlineFeatures:
 
 
 @pytest.mark.parametrize("stored", [True, False])
-def test_rows_are_those_of_the_shards(built_once: Any, stored: bool) -> None:
+def test_rows_equal_those_of_the_shards(built_once: Any, stored: bool) -> None:
     expected = shard_rows(built_once.root)
     sentences = [row["characters"] for row in expected]
     features = opened(built_once.root, stored_segments=stored)
@@ -111,7 +111,7 @@ SWITCHES = [
 
 
 @pytest.mark.parametrize("switches", SWITCHES, ids=" ".join)
-def test_with_every_switch(project: Any, switches: tuple[str, ...]) -> None:
+def test_rows_equal_those_of_the_shards_with_every_option(project: Any, switches: tuple[str, ...]) -> None:
     project.build(*(part for switch in switches for part in ("-S", switch)))
     expected = shard_rows(project.root)
     sentences = [row["characters"] for row in expected]
@@ -121,7 +121,7 @@ def test_with_every_switch(project: Any, switches: tuple[str, ...]) -> None:
         assert_equal(opened(project.root, stored_segments=False).rows_of_characters(sentences), expected)
 
 
-def test_in_sentence_context_new_segments_are_embedded_in_their_own_sentence(project: Any) -> None:
+def test_sentence_context_embeds_new_segments_in_their_sentence(project: Any) -> None:
     """The stage does the same if a segment occurs in only one sentence of the data set."""
     sentences = ["熊，在公司。熊", "猫，南京市", "在北京。桥"]
     lone = "熊猫桥"
@@ -151,7 +151,7 @@ def test_in_sentence_context_new_segments_are_embedded_in_their_own_sentence(pro
 
 
 @pytest.fixture(scope="module")
-def mixed(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def random_project(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A separate project for data sets of random text."""
     return copy_project(pristine_project, tmp_path_factory.mktemp("mixed"))
 
@@ -163,52 +163,52 @@ def mixed(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
     database=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
-def test_random_mixtures_built_by_the_stages_equal_those_on_line(mixed: Any, texts: list[str]) -> None:
-    folder = mixed.root / "data" / "mixed"
+def test_random_texts_give_the_rows_of_the_shards(random_project: Any, texts: list[str]) -> None:
+    folder = random_project.root / "data" / "mixed"
     folder.mkdir(exist_ok=True)
-    seen: list[str] = []
-    for split, of_split in (("train", ["陈思远", *texts[:20]]), ("test", ["陈思远", *texts[20:]])):
-        seen += (stretch.text for text in of_split for stretch in visible_stretches(text))
-        lines = [json.dumps({"text": text, "entities": []}, ensure_ascii=False) for text in of_split]
+    visible: list[str] = []
+    for split, split_texts in (("train", ["陈思远", *texts[:20]]), ("test", ["陈思远", *texts[20:]])):
+        visible += (stretch.text for text in split_texts for stretch in visible_stretches(text))
+        lines = [json.dumps({"text": text, "entities": []}, ensure_ascii=False) for text in split_texts]
         (folder / f"{split}.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    mixed.build("--dataset", "mixed", "-S", "prepare.dev_fraction=0")
-    expected = shard_rows(mixed.root, "mixed")
-    assert ["".join(row["characters"]) for row in expected] == seen
+    random_project.build("--dataset", "mixed", "-S", "prepare.dev_fraction=0")
+    expected = shard_rows(random_project.root, "mixed")
+    assert ["".join(row["characters"]) for row in expected] == visible
     for stored in (True, False):
-        assert_equal(opened(mixed.root, "mixed", stored_segments=stored).rows(seen), expected)
+        assert_equal(opened(random_project.root, "mixed", stored_segments=stored).rows(visible), expected)
 
 
-@given(texts=st.lists(ANY_TEXT, max_size=8), seen=st.lists(ANY_TEXT, max_size=4))
+@given(texts=st.lists(ANY_TEXT, max_size=8), earlier_texts=st.lists(ANY_TEXT, max_size=4))
 @settings(max_examples=30, suppress_health_check=[HealthCheck.too_slow])
-def test_a_row_depends_on_its_text_alone(
-    built_once: Any, features: OnlineFeatures, texts: list[str], seen: list[str]
+def test_a_row_depends_only_on_its_text(
+    built_once: Any, features: OnlineFeatures, texts: list[str], earlier_texts: list[str]
 ) -> None:
     """The other texts of the call, earlier calls and forgotten entries have no effect."""
-    forgetful = opened(built_once.root, max_pairs=2)
-    forgetful.rows(seen)
+    small_memory = opened(built_once.root, max_pairs=2)
+    small_memory.rows(earlier_texts)
     together = features.rows(texts)
-    assert_equal(forgetful.rows(texts), together)
+    assert_equal(small_memory.rows(texts), together)
     for text, row in zip(texts, together, strict=True):
         assert features.rows([text]) == [row]
         assert all(len(row[name]) == len(text) for name in ("characters", "token_ids", "best_ids", "local_ids"))
 
 
 @pytest.mark.parametrize("layers", ["null", "1"])
-def test_hidden_states_are_those_of_the_shards(project: Any, layers: str) -> None:
-    chosen = ("-S", f"shards.hidden_layers={layers}")
-    project.build("-S", "shards.hidden=true", "-S", "shards.max_window=30", *chosen)
+def test_hidden_states_equal_those_of_the_shards(project: Any, layers: str) -> None:
+    overrides = ("-S", f"shards.hidden_layers={layers}")
+    project.build("-S", "shards.hidden=true", "-S", "shards.max_window=30", *overrides)
     features = opened(project.root)
     for split in tables.SPLITS:
         sentences = [row["characters"] for row in shard_rows(project.root, splits=[split])]
         (file,) = (project.root / "artifacts" / "shards" / "tiny" / split).glob("*.hidden.npy")
-        on_line = features.hidden_states(sentences)
-        assert [len(states.characters) for states in on_line] == list(map(len, sentences))
-        assert np.concatenate([states.characters for states in on_line]).tobytes() == np.load(file).tobytes()
+        computed = features.hidden_states(sentences)
+        assert [len(states.characters) for states in computed] == list(map(len, sentences))
+        assert np.concatenate([states.characters for states in computed]).tobytes() == np.load(file).tobytes()
         stored = np.load(file.with_name(file.name.replace("hidden", "specials")))
-        assert np.concatenate([states.specials for states in on_line]).tobytes() == stored.tobytes()
+        assert np.concatenate([states.specials for states in computed]).tobytes() == stored.tobytes()
 
 
-def test_vectors_and_words_of_boundaries_are_those_of_the_shards(built_once: Any, features: OnlineFeatures) -> None:
+def test_vectors_and_words_of_boundaries_equal_those_of_the_shards(built_once: Any, features: OnlineFeatures) -> None:
     table = pa.parquet.read_table(built_once.root / "artifacts" / "shards" / "tiny" / "boundaries.parquet")
     ids = table["boundary_id"].to_pylist()
     assert features.words(ids) == table["word"].to_pylist()
@@ -229,7 +229,7 @@ def test_an_empty_text_has_an_empty_row(features: OnlineFeatures) -> None:
     assert again == empty and full == features.rows(["在北京"])[0]
 
 
-def test_a_lone_surrogate_is_a_replacement_character_and_moves_nothing(features: OnlineFeatures) -> None:
+def test_a_lone_surrogate_is_replaced_by_one_character(features: OnlineFeatures) -> None:
     assert features.rows(["公司\ud800董事长\udfff", "\ud83d\ude00"]) == features.rows(
         ["公司\ufffd董事长\ufffd", "\ufffd" * 2]
     )
@@ -244,16 +244,16 @@ def test_rows_of_any_text_fit_the_shards_schema(features: OnlineFeatures) -> Non
 
 
 @pytest.mark.parametrize("text", ["公司董事长", "a", " ", "\ud800", "。好"])
-def test_a_hundred_thousand_characters_take_seconds(features: OnlineFeatures, text: str) -> None:
+def test_texts_of_a_hundred_thousand_characters(features: OnlineFeatures, text: str) -> None:
     (row,) = features.rows([text * (100_000 // len(text))])
     assert len(row["best_ids"]) == 100_000
     assert len(row["window_starts"]) >= 100_000 // 62
 
 
-# --- nothing twice ----------------------------------------------------------------------------------------------------
+# --- memory -----------------------------------------------------------------------------------------------------------
 
 
-def test_what_was_met_before_is_not_computed_again(built_once: Any) -> None:
+def test_known_queries_and_segments_are_not_computed_again(built_once: Any) -> None:
     features = opened(built_once.root)
     texts = ["公司\ue000董事长", "\ue001的\ue002\ue003", "公司\ue000董事长"]
     first = features.rows(texts)
@@ -279,7 +279,7 @@ def test_the_memory_is_bounded(built_once: Any) -> None:
     assert features.statistics().answered == 23
 
 
-def test_opening_and_known_text_need_no_torch(built_once: Any) -> None:
+def test_torch_is_not_imported_for_known_text(built_once: Any) -> None:
     program = (
         "import sys\n"
         "from pathlib import Path\n"
@@ -294,14 +294,14 @@ def test_opening_and_known_text_need_no_torch(built_once: Any) -> None:
     )
     command = [sys.executable, "-W", "ignore", "-c", program]
     environment = {**built_once.environment, "PYTHONPATH": str(REPOSITORY)}
-    done = subprocess.run(command, cwd=built_once.root, env=environment, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+    completed = subprocess.run(command, cwd=built_once.root, env=environment, capture_output=True, text=True)
+    assert (completed.returncode, completed.stdout) == (0, "[]\n"), completed.stderr
 
 
-# --- what belongs together --------------------------------------------------------------------------------------------
+# --- consistency of files ---------------------------------------------------------------------------------------------
 
 
-def test_files_copied_elsewhere_give_the_same_rows(project: Any, tmp_path: Path, features: OnlineFeatures) -> None:
+def test_copied_files_give_the_same_rows(project: Any, tmp_path: Path, features: OnlineFeatures) -> None:
     project.set("segment", user_dict="words.txt")
     (project.root / "words.txt").write_text("只有测试集见过 1000000\n", encoding="utf-8")
     project.build()
@@ -321,28 +321,30 @@ def test_files_copied_elsewhere_give_the_same_rows(project: Any, tmp_path: Path,
     assert expected[-1]["segment_starts"] != features.rows(["".join(sentences[-1])])[0]["segment_starts"]
 
 
-def _short(root: Path, stage: str) -> str:
+def _short_digest(root: Path, stage: str) -> str:
     folder = root / "artifacts" / stage
     return manifests.digest_file((folder if stage == "vocab" else folder / "tiny") / "manifest.json")[:12]
 
 
 @pytest.mark.parametrize(
-    ("stage", "change", "what"),
+    ("stage", "change", "name"),
     [
         ("embed", "embed.ridge=2.0", "segment vectors"),
         ("pmi", "pmi.estimator=paper", "PMI pairs"),
         ("vocab", "vocab.max_words=150", "vocabulary"),
     ],
 )
-def test_folders_of_another_build_are_refused_naming_both(project: Any, stage: str, change: str, what: str) -> None:
-    trained_on, wanted = manifest_of(project.root), _short(project.root, stage)
+def test_folders_of_another_build_are_refused_with_both_digests(
+    project: Any, stage: str, change: str, name: str
+) -> None:
+    shards, expected = manifest_of(project.root), _short_digest(project.root, stage)
     project.build("-S", change)
-    digest = _short(project.root, stage)
+    digest = _short_digest(project.root, stage)
     with pytest.raises(StaleArtifactError) as refused:
-        OnlineFeatures(folders_of(project.root), shards=trained_on)
-    said = refused.value.message
-    assert f"is {digest}, the shards were built with {wanted}" in said and digest != wanted
-    assert what in said and str(folders_of(project.root).vocab.parent) in said
+        OnlineFeatures(folders_of(project.root), shards=shards)
+    message = refused.value.message
+    assert f"is {digest}, the shards were built with {expected}" in message and digest != expected
+    assert name in message and str(folders_of(project.root).vocab.parent) in message
     assert "build the shards again" in refused.value.next_step
     assert opened(project.root).rows(["在北京"])
 
@@ -352,36 +354,46 @@ def _append(path: Path) -> None:
         stream.write(b"\n")
 
 
-def _lose(path: Path) -> None:
+def _remove(path: Path) -> None:
     if path.is_dir():
         shutil.rmtree(path)
     else:
         path.unlink()
 
 
-def _teach(path: Path) -> None:
+def _write_words(path: Path) -> None:
     path.write_text("长江 10\n", encoding="utf-8")
 
 
 DAMAGES: dict[str, tuple[Callable[[Path], None], str, type[SsmiError], str]] = {
-    "another encoder": (_append, "encoder/vocab.txt", StaleArtifactError, "encoder .*encoder is"),
-    "no encoder": (_lose, "encoder", MissingResourceError, "lacks config.json"),
-    "a changed matrix": (_append, "artifacts/vocab/vectors.npy", StaleArtifactError, "npy is .* its manifest says"),
-    "a lost map": (_lose, "artifacts/embed/tiny/alignment.safetensors", StaleArtifactError, "alignment.* is missing"),
-    "nothing counted": (_lose, "artifacts/pmi/tiny", MissingResourceError, "tiny: not built"),
-    "a needless user dictionary": (_teach, "words.txt", StaleArtifactError, "words.txt is .* shards .* with none"),
+    "changed encoder": (_append, "encoder/vocab.txt", StaleArtifactError, "encoder .*encoder is"),
+    "missing encoder": (_remove, "encoder", MissingResourceError, "lacks config.json"),
+    "changed matrix": (_append, "artifacts/vocab/vectors.npy", StaleArtifactError, "npy is .* its manifest says"),
+    "missing alignment": (
+        _remove,
+        "artifacts/embed/tiny/alignment.safetensors",
+        StaleArtifactError,
+        "alignment.* is missing",
+    ),
+    "missing PMI counts": (_remove, "artifacts/pmi/tiny", MissingResourceError, "tiny: not built"),
+    "unneeded user dictionary": (
+        _write_words,
+        "words.txt",
+        StaleArtifactError,
+        "words.txt is .* shards .* with none",
+    ),
 }
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_what_does_not_belong_is_refused(project: Any, damage: str) -> None:
-    spoil, place, error, said = DAMAGES[damage]
-    spoil(project.root / place)
-    with pytest.raises(error, match=said):
+def test_inconsistent_files_are_refused(project: Any, damage: str) -> None:
+    apply_damage, place, error, message = DAMAGES[damage]
+    apply_damage(project.root / place)
+    with pytest.raises(error, match=message):
         opened(project.root)
 
 
-def test_a_user_dictionary_that_is_missing_or_another_is_refused(project: Any) -> None:
+def test_a_missing_or_changed_user_dictionary_is_refused(project: Any) -> None:
     project.set("segment", user_dict="words.txt")
     words = project.root / "words.txt"
     words.write_text("只有测试集见过 1000000\n", encoding="utf-8")
@@ -397,21 +409,21 @@ def test_a_user_dictionary_that_is_missing_or_another_is_refused(project: Any) -
         opened(project.root)
 
 
-@pytest.mark.parametrize("lost", ["embed_digest", "feature_parameters", "max_window"])
-def test_shards_of_an_older_version_are_refused(project: Any, lost: str, reseal: Callable[..., None]) -> None:
-    def lose(body: dict[str, Any]) -> None:
-        del body["report"]["statistics"][lost]
+@pytest.mark.parametrize("missing", ["embed_digest", "feature_parameters", "max_window"])
+def test_shards_of_an_older_version_are_refused(project: Any, missing: str, reseal: Callable[..., None]) -> None:
+    def remove_statistic(body: dict[str, Any]) -> None:
+        del body["report"]["statistics"][missing]
 
-    reseal(project.root / "artifacts" / "shards" / "tiny", lose)
-    with pytest.raises(StaleArtifactError, match=lost):
+    reseal(project.root / "artifacts" / "shards" / "tiny", remove_statistic)
+    with pytest.raises(StaleArtifactError, match=missing):
         opened(project.root)
 
 
 def test_parameters_of_another_version_are_refused(project: Any, reseal: Callable[..., None]) -> None:
-    def misspell(body: dict[str, Any]) -> None:
+    def misspell_parameter(body: dict[str, Any]) -> None:
         body["report"]["statistics"]["feature_parameters"]["selection"]["treshold"] = 1
 
-    reseal(project.root / "artifacts" / "shards" / "tiny", misspell)
+    reseal(project.root / "artifacts" / "shards" / "tiny", misspell_parameter)
     with pytest.raises(StaleArtifactError, match=r"selection\.treshold: Extra inputs"):
         opened(project.root)
 
@@ -430,7 +442,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.heavy
 @pytest.mark.timeout(3 * 3600)
 @pytest.mark.parametrize("dataset", ["sample", "resume", "weibo", "msra"])
-def test_test_splits_of_the_real_data_sets(real: Path, dataset: str) -> None:
+def test_rows_of_real_test_splits_equal_those_of_the_shards(real: Path, dataset: str) -> None:
     if dataset != "sample" and not (Path(os.environ.get("SSMI_DATA", "")) / dataset).is_dir():
         pytest.skip("SSMI_DATA names no folder with this data set")
     command = [sys.executable, "-m", "ssmi.cli.main", "--project", str(real), "features", "build", "--dataset", dataset]

@@ -26,7 +26,7 @@ def vocabulary(make_vocabulary: Callable[[list[str], FloatMatrix], Vocabulary]) 
 
 
 @given(fresh=st.sets(st.sampled_from(SEGMENTS)), by_bert=st.booleans())
-def test_answers_do_not_depend_on_where_a_vector_comes_from(
+def test_computed_and_stored_vectors_give_the_same_answers(
     vocabulary: Vocabulary, fresh: set[str], by_bert: bool
 ) -> None:
     """In either space, compare all vectors stored with some computed and the rest stored."""
@@ -34,7 +34,7 @@ def test_answers_do_not_depend_on_where_a_vector_comes_from(
     vectors = normalised(rng.normal(size=(len(SEGMENTS), WIDTH)).astype(np.float32))
     bert = normalised(rng.normal(size=(len(SEGMENTS), BERT_WIDTH)).astype(np.float32)) if by_bert else None
     boundaries = normalised(rng.normal(size=(len(WORDS) + 1, BERT_WIDTH)).astype(np.float32)) if by_bert else None
-    used = vectors if bert is None else bert
+    matrix = vectors if bert is None else bert
 
     def stored(segments: list[str]) -> SegmentVectors:
         rows = [SEGMENTS.index(segment) for segment in segments]
@@ -46,18 +46,18 @@ def test_answers_do_not_depend_on_where_a_vector_comes_from(
         )
 
     outside = OnlineOovVectors(
-        {segment: used[SEGMENTS.index(segment)] for segment in fresh}, stored([s for s in SEGMENTS if s not in fresh])
+        {segment: matrix[SEGMENTS.index(segment)] for segment in fresh}, stored([s for s in SEGMENTS if s not in fresh])
     )
     params = SelectionParams(threshold=-1.0)
-    on_line = CandidateSelector(vocabulary, outside, params)
-    off_line = CandidateSelector(vocabulary, stored(SEGMENTS), params)
+    with_computed = CandidateSelector(vocabulary, outside, params)
+    with_stored = CandidateSelector(vocabulary, stored(SEGMENTS), params)
     for segment in SEGMENTS:
         query = Query("国", segment, None)
-        (answer, cosines), (expected, expected_cosines) = on_line.answer(query), off_line.answer(query)
+        (answer, cosines), (expected, expected_cosines) = with_computed.answer(query), with_stored.answer(query)
         assert answer == expected and cosines.tobytes() == expected_cosines.tobytes()
 
 
-def test_a_fresh_vector_has_precedence_and_an_unknown_segment_has_none() -> None:
+def test_computed_vectors_have_precedence_over_stored_ones() -> None:
     stored = SegmentVectors({"甲": 0}, np.ones((1, 2), np.float32), None, None)
     outside = OnlineOovVectors({"甲": np.zeros(2, np.float32)}, stored)
     assert outside.of("甲").tolist() == [0, 0] and stored.of("甲").tolist() == [1, 1]

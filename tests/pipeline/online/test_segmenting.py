@@ -13,7 +13,9 @@ from ssmi.pipeline.features.text.segmentation import Cut
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.online.segmenting import segment_characters, without_surrogates
 
-ANY = st.text(st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("中国人民北京 。\n"), max_size=40)
+ANY_TEXT = st.text(
+    st.characters() | st.characters(categories=["Cs"]) | st.sampled_from("中国人民北京 。\n"), max_size=40
+)
 
 
 @pytest.fixture(scope="module")
@@ -21,7 +23,7 @@ def cut() -> Cut:
     return open_segmenter("rjieba", hmm=True, user_dict=None)
 
 
-@given(text=ANY)
+@given(text=ANY_TEXT)
 def test_segments_tile_any_text_and_only_lone_surrogates_are_replaced(cut: Cut, text: str) -> None:
     characters = list(text)
     segmented = segment_characters(characters, cut)
@@ -32,7 +34,7 @@ def test_segments_tile_any_text_and_only_lone_surrogates_are_replaced(cut: Cut, 
     assert list(segmented.starts) == [0, *accumulate(map(len, segmented.segments))][: len(segmented.segments)]
     assert all(segmented.segments), "no segment is empty"
     "".join(segmented.segments).encode("utf-8")
-    assert characters == list(text), "what was given is not changed"
+    assert characters == list(text), "the input is not changed"
 
 
 def test_text_without_a_surrogate_is_not_copied() -> None:
@@ -41,7 +43,7 @@ def test_text_without_a_surrogate_is_not_copied() -> None:
     assert without_surrogates([]) == []
 
 
-def test_two_halves_of_a_pair_are_two_characters_not_one() -> None:
+def test_a_surrogate_pair_in_two_characters_stays_two_characters() -> None:
     """Some programs pass a list of UTF-16 code units, whose positions must be kept."""
     assert without_surrogates(["\ud83d", "\ude00", "国"]) == ["\ufffd", "\ufffd", "国"]
 

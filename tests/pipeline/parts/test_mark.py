@@ -1,4 +1,4 @@
-"""A part's mark: written last, and valid only for the same task and while the part's files are unchanged."""
+"""The mark of a part is written last, and valid only for the same task and while the part's files are unchanged."""
 
 from __future__ import annotations
 
@@ -56,15 +56,15 @@ def copy(task: Copy) -> Summary:
     return Summary(len(text), (Pair(1, "一"),), {3, 2}, task.target, None)
 
 
-def copy_badly(task: Copy) -> int:
+def return_wrong_type(task: Copy) -> int:
     return "not a number"  # type: ignore[return-value]
 
 
-def copy_into_keys(task: Copy) -> dict[tuple[str, int], int]:
+def return_tuple_keys(task: Copy) -> dict[tuple[str, int], int]:
     return {("一", 1): 1}
 
 
-def count_up(task: Copy) -> list[int]:
+def return_large_result(task: Copy) -> list[int]:
     return list(range(30_000))
 
 
@@ -78,17 +78,17 @@ def part(tmp_path: Path) -> Part[Copy, Summary]:
     return Part(copy, task, folder, folder / "marks" / "0.json")
 
 
-def test_a_result_comes_back_as_the_type_that_the_function_names(part: Part[Copy, Summary]) -> None:
+def test_results_have_the_annotated_return_type(part: Part[Copy, Summary]) -> None:
     expected = Summary(4, (Pair(1, "一"),), {2, 3}, part.task.target, None)
     assert finished(part) is None
     text = run_part(part)
     assert text is not None and result_of(part, text) == expected == result_of(part, kept_result(part))
-    kept = finished(part)
-    assert kept is not None and result_of(part, kept) == expected
+    stored = finished(part)
+    assert stored is not None and result_of(part, stored) == expected
 
 
-def test_a_result_too_large_to_travel_lies_in_the_mark(part: Part[Copy, Summary]) -> None:
-    large = Part(count_up, part.task, part.folder, part.mark)
+def test_a_large_result_is_read_from_the_mark(part: Part[Copy, Summary]) -> None:
+    large = Part(return_large_result, part.task, part.folder, part.mark)
     assert run_part(large) is None
     assert result_of(large, kept_result(large)) == list(range(30_000)) == result_of(large, finished(large) or "")
     part.mark.unlink()
@@ -96,42 +96,42 @@ def test_a_result_too_large_to_travel_lies_in_the_mark(part: Part[Copy, Summary]
         kept_result(large)
 
 
-def test_a_mark_names_the_files_that_the_part_wrote_and_no_other(part: Part[Copy, Summary]) -> None:
+def test_a_mark_lists_exactly_the_files_of_its_part(part: Part[Copy, Summary]) -> None:
     run_part(part)
     mark = read_mark(part.mark)
     assert mark is not None and set(mark.files) == {"out/part-0.txt", "out/part-0.states.npy"}
     assert not list(part.folder.rglob("*.tmp"))
 
 
-def _lose(part: Part[Copy, Summary]) -> None:
+def _remove_target(part: Part[Copy, Summary]) -> None:
     part.task.target.unlink()
 
 
-def _change_of_the_same_size(part: Part[Copy, Summary]) -> None:
+def _change_bytes(part: Part[Copy, Summary]) -> None:
     part.task.target.with_suffix(".states.npy").write_bytes(b"21")
 
 
-def _half_a_mark(part: Part[Copy, Summary]) -> None:
+def _truncate_mark(part: Part[Copy, Summary]) -> None:
     part.mark.write_text(part.mark.read_text(encoding="utf-8")[:-9], encoding="utf-8")
 
 
-def _mark_of_another_kind(part: Part[Copy, Summary]) -> None:
+def _replace_mark(part: Part[Copy, Summary]) -> None:
     part.mark.write_text(json.dumps([1]), encoding="utf-8")
 
 
-def _another_result(part: Part[Copy, Summary]) -> None:
+def _change_result(part: Part[Copy, Summary]) -> None:
     text = part.mark.read_text(encoding="utf-8")
     part.mark.write_text(text.replace('"n_bytes": 4', '"n_bytes": 5'), encoding="utf-8")
     assert part.mark.read_text(encoding="utf-8") != text
 
 
-def _a_deep_mark(part: Part[Copy, Summary]) -> None:
+def _nest_mark_deeply(part: Part[Copy, Summary]) -> None:
     part.mark.write_text("[" * 9000, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
     "damage",
-    [_lose, _change_of_the_same_size, _half_a_mark, _mark_of_another_kind, _another_result, _a_deep_mark],
+    [_remove_target, _change_bytes, _truncate_mark, _replace_mark, _change_result, _nest_mark_deeply],
 )
 def test_a_damaged_part_is_not_finished(
     part: Part[Copy, Summary], damage: Callable[[Part[Copy, Summary]], None]
@@ -143,23 +143,21 @@ def test_a_damaged_part_is_not_finished(
     assert run_part(part) == text == finished(part)
 
 
-def test_a_part_of_other_work_is_not_finished(part: Part[Copy, Summary]) -> None:
+def test_a_part_of_another_task_is_not_finished(part: Part[Copy, Summary]) -> None:
     run_part(part)
     assert finished(replace(part, task=replace(part.task, times=3))) is None
 
 
-@pytest.mark.parametrize("function", [copy_badly, copy_into_keys])
-def test_a_result_that_cannot_be_read_again_leaves_no_mark(
-    part: Part[Copy, Summary], function: Callable[[Copy], object]
-) -> None:
+@pytest.mark.parametrize("function", [return_wrong_type, return_tuple_keys])
+def test_an_unserialisable_result_leaves_no_mark(part: Part[Copy, Summary], function: Callable[[Copy], object]) -> None:
     with pytest.raises(ValueError, match=r"serializ|tuple"):
         run_part(Part(function, part.task, part.folder, part.mark))
     assert not part.mark.exists()
 
 
 @pytest.mark.parametrize("name", ["../../elsewhere.txt", "/etc/elsewhere", "output/../../x"])
-def test_a_mark_of_files_elsewhere_is_none(name: str) -> None:
+def test_a_mark_with_files_outside_its_folder_is_invalid(name: str) -> None:
     mark = Mark("task", {name: "0" * 64}, None)
     assert parse_mark(mark_body(mark)) is None
-    inside = Mark("task", {"output/a.txt": "0" * 64}, None)
-    assert parse_mark(mark_body(inside)) == inside
+    valid = Mark("task", {"output/a.txt": "0" * 64}, None)
+    assert parse_mark(mark_body(valid)) == valid

@@ -13,14 +13,14 @@ from ssmi.pipeline.parts.share import OthersMissingError, Share
 
 
 @given(n=st.integers(1, 40), n_parts=st.integers(0, 200))
-def test_every_part_belongs_to_one_share_and_shares_differ_by_one_part_at_most(n: int, n_parts: int) -> None:
+def test_every_part_belongs_to_one_of_equal_shares(n: int, n_parts: int) -> None:
     shares = [[place for place in range(n_parts) if Share(index, n).takes(place)] for index in range(1, n + 1)]
     assert sorted(place for share in shares for place in share) == list(range(n_parts))
     assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 @pytest.mark.parametrize(
-    ("index", "n", "said", "step"),
+    ("index", "n", "message", "step"),
     [
         (0, 4, "share 0/4: out of range", "shares of 4 are 1/4 to 4/4"),
         (5, 4, "share 5/4: out of range", "shares of 4 are 1/4 to 4/4"),
@@ -29,22 +29,22 @@ def test_every_part_belongs_to_one_share_and_shares_differ_by_one_part_at_most(n
         (1, 0, "share 1/0: of less than 1 share", "give I/N, as 1/2 and 2/2"),
     ],
 )
-def test_a_share_that_there_is_not_is_refused(index: int, n: int, said: str, step: str) -> None:
+def test_shares_out_of_range_are_refused(index: int, n: int, message: str, step: str) -> None:
     with pytest.raises(ParameterError) as refused:
         Share(index, n)
-    assert (refused.value.message, refused.value.next_step) == (said, step)
+    assert (refused.value.message, refused.value.next_step) == (message, step)
 
 
-def test_a_share_is_written_as_it_is_asked_for() -> None:
+def test_a_share_is_printed_as_on_the_command_line() -> None:
     assert str(Share(2, 4)) == "2/4"
 
 
-def test_what_is_missing_is_said() -> None:
+def test_the_number_of_missing_parts_is_reported() -> None:
     missing = OthersMissingError("embed", 3)
     assert (missing.label, missing.n_parts) == ("embed", 3)
 
 
 @pytest.mark.parametrize("part", [(1.5, 2), ("1", 2), (1, True)])
-def test_parts_are_whole_numbers(part: tuple[Any, Any]) -> None:
+def test_shares_must_be_whole_numbers(part: tuple[Any, Any]) -> None:
     with pytest.raises(ParameterError, match="not two whole numbers"):
         Share(*part)

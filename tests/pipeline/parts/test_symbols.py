@@ -39,7 +39,7 @@ def _digest(root: Path, encoder: Path) -> str:
     return task_digest(Part(print, _task(root, encoder), unfinished, unfinished / "0.json", root / "artifacts"))
 
 
-def test_paths_are_found_and_replaced_wherever_they_stand() -> None:
+def test_paths_are_found_and_replaced_in_nested_fields() -> None:
     task = _task(Path("/p"), Path("/cache/e5"))
     assert paths_in(task) == [task.part, task.files.folder, *task.more]
     moved = with_paths(task, lambda path: Path("/q") / path.relative_to("/"))
@@ -48,7 +48,7 @@ def test_paths_are_found_and_replaced_wherever_they_stand() -> None:
     assert with_paths(moved, lambda path: Path("/") / path.relative_to("/q")) == task
 
 
-def test_the_digest_of_a_task_tells_work_apart_and_not_machines() -> None:
+def test_task_digests_depend_on_the_work_but_not_the_machine() -> None:
     first = _digest(Path("/a/one"), Path("/a/one/.cache/e5"))
     assert first == _digest(Path("/data/two words"), Path("/elsewhere/e5"))
     assert first != _digest(Path("/a/one"), Path("/a/one/.cache/bge"))
@@ -63,7 +63,7 @@ def test_the_digest_of_a_task_tells_work_apart_and_not_machines() -> None:
         ("/elsewhere/words.txt", "@inputs/words.txt", "@inputs", "words.txt"),
     ],
 )
-def test_a_path_by_what_it_means(path: str, expected: str, symbol: str, rest: str) -> None:
+def test_symbolic_paths_and_their_relative_parts(path: str, expected: str, symbol: str, rest: str) -> None:
     found = symbolic(Path(path), unfinished=Path("/p/under-way"), artifacts=Path("/p/artifacts"))
     assert found == Path(expected)
     assert [below(found, one) for one in ("@unfinished", "@artifacts", "@inputs") if one == symbol] == [rest]

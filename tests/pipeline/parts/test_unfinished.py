@@ -82,7 +82,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
 
 
 STAGE = Stage("prepare", 1, ("prepare",), (), lambda context: {}, work)
-NAMES = [f"{what}-{n}" for what in ("square", "add") for n in range(N_PARTS)]
+NAMES = [f"{kind}-{n}" for kind in ("square", "add") for n in range(N_PARTS)]
 
 
 def _context(root: Path) -> StageContext:
@@ -111,7 +111,7 @@ def _visits(context: StageContext) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Digests of the files of an uninterrupted run, by path."""
     context = _context(tmp_path_factory.mktemp("whole"))
     run(STAGE, context)
@@ -126,53 +126,55 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 @settings(max_examples=15)
 @given(kills=st.lists(st.sampled_from(NAMES), max_size=4, unique=True))
-def test_killed_at_any_parts_the_bytes_are_the_same_and_no_finished_part_is_made_twice(
-    kills: list[str], whole: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+def test_killed_runs_continue_and_give_the_same_bytes(
+    kills: list[str], uninterrupted: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     context = _context(tmp_path_factory.mktemp("killed"))
     for name in sorted(kills, key=NAMES.index):
         _kill(context, name)
         assert not (context.root / "artifacts").exists()
     run(STAGE, context)
-    assert _output(context.root) == whole and is_current(STAGE, context)
+    assert _output(context.root) == uninterrupted and is_current(STAGE, context)
     expected = sorted([*NAMES, *kills])
-    assert sorted(_visits(context)) == expected, "each part once, and once more where it was killed"
+    assert sorted(_visits(context)) == expected, "each part runs once, and once more if it was killed"
     assert not [path for path in (context.root / ".ssmi" / "scratch").rglob("*") if path.is_file()]
 
 
-def test_a_part_that_is_damaged_after_the_kill_is_made_again(tmp_path: Path, whole: dict[str, str]) -> None:
+def test_a_part_damaged_after_the_kill_is_computed_again(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
     context = _context(tmp_path)
     _kill(context, "add-3")
     (damaged,) = (tmp_path / ".ssmi").rglob("sum-1.txt")
     damaged.write_text("1: 77", encoding="utf-8")
     run(STAGE, context)
-    assert _output(tmp_path) == whole
+    assert _output(tmp_path) == uninterrupted
     assert _visits(context).count("add-1") == 2 and _visits(context).count("add-2") == 1
 
 
-def test_parts_of_other_parameters_or_another_version_are_not_taken(tmp_path: Path, whole: dict[str, str]) -> None:
+def test_parts_of_another_stage_version_are_not_reused(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
     context = _context(tmp_path)
     _kill(context, "add-0")
     run(replace(STAGE, version=2), context)
     assert _visits(context).count("square-0") == 2
     run(STAGE, context)
-    assert _visits(context).count("square-0") == 3, "what another version left was swept when that was finished"
-    assert _output(tmp_path) == whole
+    assert _visits(context).count("square-0") == 3, "the finished run of the other version removed the leftovers"
+    assert _output(tmp_path) == uninterrupted
 
 
-def test_what_a_killed_process_was_writing_is_not_in_the_output(tmp_path: Path, whole: dict[str, str]) -> None:
+def test_half_written_files_of_a_killed_process_are_not_in_the_output(
+    tmp_path: Path, uninterrupted: dict[str, str]
+) -> None:
     context = _context(tmp_path)
     _kill(context, "add-2")
     (output,) = (tmp_path / ".ssmi" / "scratch" / "stages").glob("*/*/output")
     (output / ".sum-3.txt.4711.tmp").write_text("3: ", encoding="utf-8")
     run(STAGE, context)
-    assert _output(tmp_path) == whole
+    assert _output(tmp_path) == uninterrupted
 
 
 @settings(max_examples=12)
 @given(n=st.integers(1, N_PARTS + 2), seed=st.integers())
 def test_shares_in_any_order_give_the_same_bytes(
-    n: int, seed: int, whole: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+    n: int, seed: int, uninterrupted: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     """Two rounds, because the second half of the stage needs all of the first; the join computes nothing."""
     context = _context(tmp_path_factory.mktemp("shares"))
@@ -186,59 +188,59 @@ def test_shares_in_any_order_give_the_same_bytes(
         assert not (context.root / "artifacts").exists()
     assert missing == 0 and sorted(_visits(context)) == sorted(NAMES)
     run(STAGE, context)
-    assert _output(context.root) == whole and sorted(_visits(context)) == sorted(NAMES)
+    assert _output(context.root) == uninterrupted and sorted(_visits(context)) == sorted(NAMES)
 
 
-def test_a_share_says_what_it_waits_for(tmp_path: Path) -> None:
+def test_a_share_reports_the_parts_it_waits_for(tmp_path: Path) -> None:
     share = run_share(STAGE, _context(tmp_path), Share(1, 2))
     assert (share.label, share.missing) == ("square numbers", 2)
 
 
-def test_a_join_makes_what_no_share_has_made(tmp_path: Path, whole: dict[str, str]) -> None:
+def test_the_join_computes_missing_parts(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
     context = _context(tmp_path)
     run_share(STAGE, context, Share(2, 3))
     assert _visits(context) == ["square-1", "square-4"]
     run(STAGE, context)
-    assert _output(tmp_path) == whole and _visits(context).count("square-1") == 1
+    assert _output(tmp_path) == uninterrupted and _visits(context).count("square-1") == 1
 
 
-def test_a_stage_without_parts_has_no_shares(tmp_path: Path) -> None:
+def test_shares_of_a_stage_without_parts_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="prepare does not work in parts"):
         run_share(replace(STAGE, in_parts=False), _context(tmp_path), Share(1, 2))
 
 
-def _joined_meanwhile(context: StageContext, folder: Path) -> StageReport:
+def _join_then_work(context: StageContext, folder: Path) -> StageReport:
     run(STAGE, replace(context, unfinished=None))
     return work(context, folder)
 
 
-def test_a_share_of_a_stage_that_is_put_together_meanwhile_says_so(tmp_path: Path, whole: dict[str, str]) -> None:
+def test_a_share_of_a_stage_joined_meanwhile_is_refused(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
     with pytest.raises(SsmiError, match="another process has joined its parts") as caught:
-        run_share(replace(STAGE, work=_joined_meanwhile), _context(tmp_path), Share(1, 1))
+        run_share(replace(STAGE, work=_join_then_work), _context(tmp_path), Share(1, 1))
     assert caught.value.next_step.startswith("run the command without a part only after all shares have finished")
-    assert _output(tmp_path) == whole
+    assert _output(tmp_path) == uninterrupted
 
 
-def test_two_runs_at_once_do_not_meet(tmp_path: Path, whole: dict[str, str]) -> None:
+def test_concurrent_runs_do_not_interfere(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
     context = _context(tmp_path)
-    failed: list[BaseException] = []
+    errors: list[BaseException] = []
 
-    def once() -> None:
+    def run_once() -> None:
         try:
             run(STAGE, context)
         except BaseException as error:
-            failed.append(error)
+            errors.append(error)
 
-    threads = [threading.Thread(target=once) for _ in range(3)]
+    threads = [threading.Thread(target=run_once) for _ in range(3)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not failed and _output(tmp_path) == whole
+    assert not errors and _output(tmp_path) == uninterrupted
 
 
 # One process per kill, forked from one that has imported everything: `os._exit` skips Python's cleanup.
-FATAL = """
+KILL_AT_EVERY_PART = """
 import os, sys
 from pathlib import Path
 import test_unfinished as stage
@@ -257,14 +259,14 @@ stage.run(stage.STAGE, stage._context(root))
 """
 
 
-def test_a_process_that_dies_at_every_part_in_turn(tmp_path: Path, whole: dict[str, str]) -> None:
+def test_a_process_killed_at_every_part_continues(tmp_path: Path, uninterrupted: dict[str, str]) -> None:
     environment = {"PYTHONPATH": ":".join([str(Path(__file__).parent), *sys.path])}
-    subprocess.run([sys.executable, "-c", FATAL, str(tmp_path)], check=True, env=environment, timeout=600)
-    assert _output(tmp_path) == whole
+    subprocess.run([sys.executable, "-c", KILL_AT_EVERY_PART, str(tmp_path)], check=True, env=environment, timeout=600)
+    assert _output(tmp_path) == uninterrupted
     assert sorted(_visits(_context(tmp_path))) == sorted(NAMES * 2)
 
 
-def test_no_scratch_folder_is_needed_to_run_parts_alone(tmp_path: Path) -> None:
+def test_tasks_outside_a_stage_need_no_scratch_folder(tmp_path: Path) -> None:
     """Tests and other callers run tasks outside a stage."""
     context = _context(tmp_path)
     task = Square(3, tmp_path / "square-3.txt", tmp_path / "log", tmp_path / "fatal")

@@ -1,4 +1,4 @@
-"""A worker that shares no folder with the build: what it fetches, where it stores that, and what it sends."""
+"""A worker that shares no folder with the build: what it fetches, stores and sends."""
 
 from __future__ import annotations
 
@@ -41,19 +41,19 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Seen:
+class Report:
     names: list[str]
     text: str
 
 
-def look(task: Task) -> Seen:
+def read_files(task: Task) -> Report:
     """Read every file that the task names, and list all files in the worker's folder."""
     read = [task.sentences, task.vocabulary / "words.txt", task.encoder / "deep" / "weights.bin", task.files.first()]
     read += [task.stem.with_suffix(".arrow"), *([] if task.dictionary is None else [task.dictionary])]
     text = " ".join(path.read_text(encoding="utf-8") for path in read)
     task.target.write_text(text, encoding="utf-8")
     machine = task.files.folder.parents[1]
-    return Seen(sorted(path.relative_to(machine).as_posix() for path in machine.rglob("*") if path.is_file()), text)
+    return Report(sorted(path.relative_to(machine).as_posix() for path in machine.rglob("*") if path.is_file()), text)
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Build:
 
     root: Path
     remote: RemoteFolder
-    part: Part[Task, Seen]
+    part: Part[Task, Report]
 
     @property
     def mirror(self) -> Mirror:
         artifacts = self.root / "artifacts"
         return Mirror(self.remote, home="embed+tiny", key=KEY, folder=self.part.folder, artifacts=artifacts)
 
-    def send(self) -> StoredPart[Task, Seen]:
+    def send(self) -> StoredPart[Task, Report]:
         (stored,) = self.mirror.stored_parts([self.part], reporter=Silent())
         return stored
 
@@ -111,16 +111,16 @@ def build(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch:
         unfinished / "output" / "train" / "seen.txt",
     )
     monkeypatch.setenv("SSMI_CACHE", str(tmp_path / "worker" / "cache"))
-    part = Part(look, task, unfinished, unfinished / "marks" / "00-look" / "000000.json", artifacts)
+    part = Part(read_files, task, unfinished, unfinished / "marks" / "00-look" / "000000.json", artifacts)
     yield Build(root, RemoteFolder((tmp_path / "storage").as_uri()), part)
 
 
-def test_a_worker_fetches_what_its_task_names_and_no_more(build: Build, tmp_path: Path) -> None:
+def test_a_worker_fetches_only_the_files_of_its_task(build: Build, tmp_path: Path) -> None:
     text = run_stored_part(build.send())
     assert text is not None
-    seen = result_of(build.part, text)
-    assert seen.text == "part-1 words weights first one dictionary"
-    fetched = {name for name in seen.names if not name.startswith("@inputs/")}
+    report = result_of(build.part, text)
+    assert report.text == "part-1 words weights first one dictionary"
+    fetched = {name for name in report.names if not name.startswith("@inputs/")}
     assert fetched == {
         "artifacts/segment/tiny/manifest.json",
         "artifacts/segment/tiny/train/part-00001.txt",
@@ -131,11 +131,11 @@ def test_a_worker_fetches_what_its_task_names_and_no_more(build: Build, tmp_path
         "@unfinished/scratch/part-1.arrow",
         "@unfinished/output/train/seen.txt",
     }
-    assert len(seen.names) - len(fetched) == 2, "the encoder's file and the dictionary"
-    assert not build.part.task.target.exists(), "it has written nothing into the builder's folder"
+    assert len(report.names) - len(fetched) == 2, "the encoder's file and the dictionary"
+    assert not build.part.task.target.exists(), "the worker wrote to the builder's folder"
 
 
-def test_the_builder_takes_the_part_as_if_it_had_made_it(build: Build) -> None:
+def test_the_builder_downloads_the_finished_part(build: Build) -> None:
     assert finished(build.part) is None
     text = run_stored_part(build.send())
     build.mirror.download(build.part)
@@ -156,32 +156,32 @@ def test_files_are_sent_once(build: Build) -> None:
     assert sum(name.startswith("inputs/") for name in versions) == 2
 
 
-def test_nothing_of_a_task_names_a_folder_of_the_builder(build: Build, tmp_path: Path) -> None:
+def test_stored_tasks_contain_no_path_of_the_builder(build: Build, tmp_path: Path) -> None:
     stored = build.send()
     assert str(tmp_path / "builder") not in repr(stored) and str(tmp_path / "elsewhere") not in repr(stored)
     for name in build.remote.sizes():
         assert str(tmp_path).encode() not in (build.remote.read(name) or b"")
 
 
-def test_what_has_gone_or_changed_in_the_storage_ends_in_a_line(build: Build) -> None:
+def test_missing_and_changed_files_in_the_storage_are_refused(build: Build) -> None:
     stored = build.send()
     (name,) = (name for name in build.remote.sizes() if name.endswith("scratch/first.txt"))
     build.remote.write(name, b"First")
     with pytest.raises(StaleArtifactError, match=r"first\.txt: its content does not match its digest"):
         run_stored_part(stored)
     build.mirror.remove()
-    _write(build.part.task.files.first(), "something new, for the index to be another")
+    _write(build.part.task.files.first(), "new content, so that the index changes")
     stored = build.send()
     build.mirror.remove()
     with pytest.raises(MissingResourceError, match=r"indexes/.*: no longer exists"):
         run_stored_part(stored)
 
 
-def test_a_part_of_another_task_in_the_storage_is_not_taken(build: Build) -> None:
+def test_a_stored_part_of_another_task_is_not_used(build: Build) -> None:
     run_stored_part(build.send())
     _write(build.part.task.encoder.parent / "another" / "deep" / "weights.bin", "w")
     other = Part(
-        look,
+        read_files,
         Task(**{**vars(build.part.task), "encoder": build.part.task.encoder.parent / "another"}),
         build.part.folder,
         build.part.mark,
@@ -193,11 +193,11 @@ def test_a_part_of_another_task_in_the_storage_is_not_taken(build: Build) -> Non
     assert finished(build.part) is not None
 
 
-def test_an_index_that_names_files_elsewhere_is_refused(build: Build) -> None:
-    sent = build.send()
-    remote, name = open_folder(sent.url), f"{sent.place}/{sent.index}"
+def test_an_index_with_files_outside_the_folder_is_refused(build: Build) -> None:
+    stored = build.send()
+    remote, name = open_folder(stored.url), f"{stored.place}/{stored.index}"
     index = json.loads(remote.read(name) or b"")
     index["files"]["../../elsewhere"] = "0" * 64
     remote.write(name, json.dumps(index).encode())
     with pytest.raises(StaleArtifactError, match="names files elsewhere"):
-        run_stored_part(sent)
+        run_stored_part(stored)

@@ -21,7 +21,7 @@ server.start()
 print("http://%s:%d" % server.get_host_and_port(), flush=True)
 sys.stdin.read()
 """
-"""Program of the S3 server. It exits when its standard input is closed, so it ends with the tests however they end."""
+"""Program of the S3 server. It exits when its standard input is closed, so it ends with the tests in any case."""
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +82,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, cache_folder: Path) -> s
         return (tmp_path / "storage").as_uri()
     if request.param == "memory":
         return f"memory://storage-{next(_NUMBERS)}/project"
-    made: str = request.getfixturevalue("s3_url")
-    return made
+    bucket_url: str = request.getfixturevalue("s3_url")
+    return bucket_url
 
 
 @pytest.fixture
@@ -102,9 +102,9 @@ def s3_url(
 @pytest.fixture
 def machines(tmp_path: Path, environment: dict[str, str], s3_environment: dict[str, str]) -> Iterator[Machines]:
     (tmp_path / "machines").mkdir()
-    made = Machines(tmp_path / "machines", {**environment, **s3_environment})
+    machines = Machines(tmp_path / "machines", {**environment, **s3_environment})
     try:
-        yield made
+        yield machines
     finally:
-        for machine in made.started:
+        for machine in machines.started:
             machine.kill()

@@ -1,4 +1,4 @@
-"""Dask processes on loopback as machines that share nothing: each has its own folder and its own cache."""
+"""Dask processes on loopback that simulate separate machines: each has its own folder and cache."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from pathlib import Path
 from tests.dask_scheduler import address_in
 
 
-def wait_until(happened: Callable[[], bool], what: str, *, seconds: float = 600) -> None:
+def wait_until(condition: Callable[[], bool], description: str, *, seconds: float = 600) -> None:
     end = time.monotonic() + seconds
-    while not happened():
-        assert time.monotonic() < end, f"waited in vain for {what}"
+    while not condition():
+        assert time.monotonic() < end, f"timed out waiting for {description}"
         time.sleep(0.02)
 
 
@@ -35,7 +35,7 @@ class Machine:
             os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
-    def says(self, text: str) -> bool:
+    def has_logged(self, text: str) -> bool:
         return text in (self.folder / "log").read_text(encoding="utf-8", errors="replace")
 
 
@@ -71,5 +71,5 @@ class Machines:
     def start_workers(self, n: int) -> list[Machine]:
         workers = [self.start("worker", self.address, "--nworkers", "1", "--nthreads", "1") for _ in range(n)]
         for worker in workers:
-            wait_until(lambda worker=worker: worker.says("Registered to"), "a worker")  # type: ignore[misc]
+            wait_until(lambda worker=worker: worker.has_logged("Registered to"), "a worker")  # type: ignore[misc]
         return workers

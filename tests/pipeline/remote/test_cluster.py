@@ -33,7 +33,7 @@ def builder(fresh_project: Any, tmp_path: Path, s3_environment: dict[str, str]) 
     return replace(fresh_project, environment=environment)
 
 
-def test_workers_of_other_folders_give_the_serial_bytes_whoever_is_killed(
+def test_workers_with_separate_folders_give_the_serial_bytes_after_kills(
     builder: Any, machines: Machines, make_bucket: Callable[[], str], serial_bytes: dict[str, str]
 ) -> None:
     """Kill a worker in mid-build, then the scheduler; the same command continues from the finished parts."""
@@ -43,14 +43,14 @@ def test_workers_of_other_folders_give_the_serial_bytes_whoever_is_killed(
     worker, _ = machines.start_workers(2)
     marks = builder.root / ".ssmi" / "scratch" / "stages" / "embed+tiny"
 
-    def n_parts_of_embed() -> int:
+    def n_finished_parts() -> int:
         return len(list(marks.glob("*/marks/01-embed/*.json")))
 
     with builder.start(*command, machines.address) as process:
         segmented = builder.root / "artifacts" / "segment" / "tiny" / "manifest.json"
         wait_until(lambda: segmented.exists() or process.poll() is not None, "the segment stage")
         worker.kill()
-        wait_until(lambda: n_parts_of_embed() > 1 or process.poll() is not None, "two parts of embed")
+        wait_until(lambda: n_finished_parts() > 1 or process.poll() is not None, "two parts of embed")
         assert process.poll() is None, process.communicate()[1]
         scheduler.kill()
         _, stderr = process.communicate(timeout=1200)
@@ -60,8 +60,8 @@ def test_workers_of_other_folders_give_the_serial_bytes_whoever_is_killed(
     machines.start_workers(2)
     outcome = builder.process(*command, machines.address)
     assert outcome.code == 0, outcome.stderr
-    (found,) = re.findall(r"^embed: (\d+) of \d+ parts are already finished$", outcome.stderr, re.M)
-    assert int(found) > 1
+    (n_reused,) = re.findall(r"^embed: (\d+) of \d+ parts are already finished$", outcome.stderr, re.M)
+    assert int(n_reused) > 1
     assert builder.artifacts() == serial_bytes
 
 

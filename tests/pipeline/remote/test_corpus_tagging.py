@@ -1,6 +1,6 @@
-"""A corpus tagged by workers that share no folder with the project: the run, features and parts travel via storage.
+"""A corpus tagged by workers that share no folder with the project: run, features and parts go through the storage.
 
-The bytes equal those of a serial call, whichever process is stopped in between.
+The bytes equal those of a serial call, even if processes are interrupted.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ def tagged(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.Tem
     (project.root / "news" / "a.txt").write_text("\n".join(LINES), encoding="utf-8")
     project.build("--corpus", "news", *SMALL_PARTS)
     ssmi.open_project(project.root).predict_shards("news", device="cpu")
-    assert len(_entities(project)) > 4
+    assert len(_entity_digests(project)) > 4
     return project
 
 
-def _entities(project: Any) -> dict[str, str]:
+def _entity_digests(project: Any) -> dict[str, str]:
     """Digests of the parts and of the manifest."""
-    found: dict[str, str] = project.artifacts("predict", "tiny", "news")
-    return found
+    digests: dict[str, str] = project.artifacts("predict", "tiny", "news")
+    return digests
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def _untagged(tagged: Any, copy_project: Any, parent: Path) -> Any:
     return project
 
 
-def test_workers_of_other_folders_give_the_serial_bytes(
+def test_workers_with_separate_folders_give_the_serial_bytes(
     tagged: Any,
     untagged: Any,
     machines: Machines,
@@ -77,15 +77,17 @@ def test_workers_of_other_folders_give_the_serial_bytes(
         "--storage", url, "predict", "--shards", "news", "--device", "cpu", "--scheduler", machines.address
     )
     assert outcome.code == 0, outcome.stderr
-    assert _entities(project) == _entities(tagged)
-    assert any((worker.folder / "cache" / "objects").is_dir() for worker in workers), "the project's folder was read"
+    assert _entity_digests(project) == _entity_digests(tagged)
+    assert any((worker.folder / "cache" / "objects").is_dir() for worker in workers), (
+        "no worker fetched from the storage"
+    )
     for name, value in s3_environment.items():
         monkeypatch.setenv(name, value)
     assert not open_folder(url).sizes("unfinished") and not open_folder(url).sizes("predict")
 
 
-class Elsewhere(Serial):
-    """Workers that are stopped after ``n`` parts, run in this process but exchanging files through the storage."""
+class InterruptedWorkers(Serial):
+    """Workers in this process that exchange files through the storage and are interrupted after ``n`` parts."""
 
     is_local = False
 
@@ -100,22 +102,22 @@ class Elsewhere(Serial):
             yield result
 
 
-def test_the_parts_of_a_stopped_call_are_taken_on_another_machine(
+def test_another_machine_reuses_the_parts_of_an_interrupted_call(
     tagged: Any, untagged: Any, copy_project: Any, cache_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storage = (tmp_path / "storage").as_uri()
     (tmp_path / "storage").mkdir()
-    executor = Elsewhere(3)
+    executor = InterruptedWorkers(3)
 
     @contextmanager
-    def open_it(**_: object) -> Iterator[Executor]:
+    def open_interrupted(**_: object) -> Iterator[Executor]:
         yield executor
 
-    monkeypatch.setattr(tagging, "open_executor", open_it)
+    monkeypatch.setattr(tagging, "open_executor", open_interrupted)
     address = "tcp://127.0.0.1:9"
     with pytest.raises(KeyboardInterrupt):
         ssmi.open_project(untagged.root, storage=storage).predict_shards("news", scheduler=address, device="cpu")
-    assert not _entities(untagged)
+    assert not _entity_digests(untagged)
     # Shards that existed only on the first machine have been sent to the storage.
     assert (tmp_path / "storage" / "shards" / "news" / "manifest.json").is_file()
     other = _untagged(tagged, copy_project, tmp_path / "other")
@@ -124,13 +126,13 @@ def test_the_parts_of_a_stopped_call_are_taken_on_another_machine(
     ssmi.open_project(other.root, storage=storage, reporter=reporter).predict_shards(
         "news", scheduler=address, device="cpu"
     )
-    assert _entities(other) == _entities(tagged)
+    assert _entity_digests(other) == _entity_digests(tagged)
     (line,) = (one for one in reporter.notes if one.startswith("predict: "))
     assert int(line.split()[1]) >= 3 and line.endswith("parts are already finished")
     assert not (other.root / ".ssmi" / "scratch" / "stages" / "predict+tiny+news").exists()
 
 
-def test_the_memory_of_this_process_serves_no_workers(untagged: Any) -> None:
+def test_storage_in_process_memory_is_refused_for_workers(untagged: Any) -> None:
     """The call is refused before any work starts."""
     opened = ssmi.open_project(untagged.root, storage="memory://tagging/project")
     open_folder("memory://tagging/project").write("a", b"")

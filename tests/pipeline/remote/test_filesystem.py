@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.remote.filesystem import PACKAGES, RemoteFolder, open_folder
 
 
-def test_files_come_back_as_they_were_written(url: str, tmp_path: Path) -> None:
+def test_files_are_read_as_they_were_written(url: str, tmp_path: Path) -> None:
     folder = RemoteFolder(url)
     assert folder.read("a/b.txt") is None and folder.sizes() == {} and str(folder) == url
     folder.write("a/b.txt", b"one")
@@ -30,7 +30,7 @@ def test_files_come_back_as_they_were_written(url: str, tmp_path: Path) -> None:
     assert folder.read_many(["c", "a/b.txt"]) == {"c": b"", "a/b.txt": b"three"} and folder.read_many([]) == {}
 
 
-def test_a_folder_goes_with_all_below_it_and_nothing_else(url: str) -> None:
+def test_remove_deletes_a_folder_and_nothing_else(url: str) -> None:
     folder = RemoteFolder(url)
     for name in ("a/1", "a/b/2", "ab/3"):
         folder.write(name, b"x")
@@ -40,16 +40,16 @@ def test_a_folder_goes_with_all_below_it_and_nothing_else(url: str) -> None:
     assert folder.sizes() == {"ab/3": 1}
 
 
-def test_what_another_process_writes_is_seen_at_once(url: str) -> None:
-    one, other = RemoteFolder(url), RemoteFolder(url)
-    assert one.sizes() == {}
-    other.write("a/1", b"12")
-    assert one.sizes() == {"a/1": 2} == one.sizes("a")
-    other.write("a/1", b"123")
-    assert one.sizes() == {"a/1": 3} and one.read("a/1") == b"123"
+def test_changes_by_another_process_are_visible_at_once(url: str) -> None:
+    reader, writer = RemoteFolder(url), RemoteFolder(url)
+    assert reader.sizes() == {}
+    writer.write("a/1", b"12")
+    assert reader.sizes() == {"a/1": 2} == reader.sizes("a")
+    writer.write("a/1", b"123")
+    assert reader.sizes() == {"a/1": 3} and reader.read("a/1") == b"123"
 
 
-def test_the_version_of_a_file_changes_with_it(url: str) -> None:
+def test_the_version_of_a_file_changes_with_its_content(url: str) -> None:
     folder = RemoteFolder(url)
     folder.write("texts/a.txt", b"one")
     first = folder.versions("texts")
@@ -59,7 +59,7 @@ def test_the_version_of_a_file_changes_with_it(url: str) -> None:
     assert folder.versions("texts") != first
 
 
-def test_a_file_that_cannot_be_sent_leaves_nothing(url: str, tmp_path: Path) -> None:
+def test_a_failed_upload_leaves_nothing(url: str, tmp_path: Path) -> None:
     folder = RemoteFolder(url)
     folder.write("kept", b"1")
     with pytest.raises(MissingResourceError):
@@ -76,7 +76,7 @@ def test_a_file_that_cannot_be_sent_leaves_nothing(url: str, tmp_path: Path) -> 
         ("webdav://bucket/x", MissingResourceError, "webdav4"),
     ],
 )
-def test_a_driver_that_is_not_there_is_named_in_a_line(url: str, error: type[Exception], step: str) -> None:
+def test_missing_drivers_are_reported_in_one_line(url: str, error: type[Exception], step: str) -> None:
     with pytest.raises(error) as caught:
         open_folder(url, what="--storage")
     assert f"--storage {url}" in str(caught.value) and step in str(caught.value)
@@ -84,8 +84,8 @@ def test_a_driver_that_is_not_there_is_named_in_a_line(url: str, error: type[Exc
 
 
 @pytest.mark.parametrize("scheme", sorted(PACKAGES.keys() - {"http", "https"}))
-def test_the_package_of_a_driver_that_is_missing_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """This also holds where the package is installed: an entry of None in ``sys.modules`` prevents its import."""
+def test_the_package_of_a_missing_driver_is_named(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """This also applies if the package is installed: an entry of None in ``sys.modules`` prevents its import."""
     monkeypatch.setitem(sys.modules, PACKAGES[scheme], None)
     with pytest.raises(MissingResourceError) as caught:
         open_folder(f"{scheme}://host/folder", what="--storage")
@@ -93,18 +93,18 @@ def test_the_package_of_a_driver_that_is_missing_is_named(scheme: str, monkeypat
     assert caught.value.next_step == f"pip install '{PACKAGES[scheme]}'"
 
 
-def test_the_guide_says_which_kinds_are_tested_and_what_the_others_need(repository: Path) -> None:
+def test_the_guide_lists_tested_kinds_and_packages_of_the_others(repository: Path) -> None:
     """The kinds of storage called "tested" in the guide are exactly those of the fixture ``url``."""
     guide = (repository / "docs" / "guides" / "storage.md").read_text(encoding="utf-8")
     rows = {
         row[0]: row[1:] for row in re.findall(r"^\| `(\w+)://\S*` \| (.+?) \| .* \| (.+?) \|$", guide, re.MULTILINE)
     }
-    untried = {scheme: driver for scheme, (driver, tested) in rows.items() if tested == "no"}
-    assert rows.keys() - untried.keys() == {"file", "memory", "s3"}
-    assert untried == {scheme: f"`pip install {PACKAGES[scheme]}`" for scheme in ("gs", "az", "sftp")}
+    untested = {scheme: driver for scheme, (driver, tested) in rows.items() if tested == "no"}
+    assert rows.keys() - untested.keys() == {"file", "memory", "s3"}
+    assert untested == {scheme: f"`pip install {PACKAGES[scheme]}`" for scheme in ("gs", "az", "sftp")}
 
 
-def test_a_bucket_that_is_not_there_is_an_error_in_a_line_without_keys(
+def test_a_missing_bucket_is_reported_in_one_line_without_keys(
     s3_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in s3_environment.items():
@@ -116,7 +116,7 @@ def test_a_bucket_that_is_not_there_is_an_error_in_a_line_without_keys(
     assert s3_environment["AWS_SECRET_ACCESS_KEY"] not in text
 
 
-def test_it_is_asked_before_the_work_whether_it_can_be_used(url: str) -> None:
+def test_check_refuses_unusable_storage(url: str) -> None:
     folder = RemoteFolder(url)
     folder.check(for_workers=False)
     assert folder.sizes() == {}
@@ -127,16 +127,16 @@ def test_it_is_asked_before_the_work_whether_it_can_be_used(url: str) -> None:
         folder.check(for_workers=True)
 
 
-def test_asking_touches_no_file_that_lies_there(url: str) -> None:
+def test_check_does_not_touch_existing_files(url: str) -> None:
     folder = RemoteFolder(url)
-    theirs = {"writable": b"mine", ".ssmi-probe": b"mine too", "writable-folder/a": b"1"}
-    for name, content in theirs.items():
+    existing = {"writable": b"mine", ".ssmi-probe": b"mine too", "writable-folder/a": b"1"}
+    for name, content in existing.items():
         folder.write(name, content)
     folder.check(for_workers=False)
-    assert folder.read_many(folder.sizes()) == theirs
+    assert folder.read_many(folder.sizes()) == existing
 
 
-def test_storage_that_cannot_be_written_is_named_by_its_url_alone(tmp_path: Path) -> None:
+def test_unwritable_storage_is_reported_by_its_url(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     url = (tmp_path / "file").as_uri()
     with pytest.raises(MissingResourceError) as caught:
@@ -145,7 +145,7 @@ def test_storage_that_cannot_be_written_is_named_by_its_url_alone(tmp_path: Path
     assert (tmp_path / "file").read_bytes() == b""
 
 
-def test_what_is_not_there_is_no_empty_storage(url: str) -> None:
+def test_missing_storage_is_not_treated_as_empty(url: str) -> None:
     folder = RemoteFolder(url)
     with pytest.raises(MissingResourceError, match="does not exist"):
         folder.check_there()
@@ -155,8 +155,8 @@ def test_what_is_not_there_is_no_empty_storage(url: str) -> None:
         RemoteFolder(f"{url}/a/b").check_there()
 
 
-def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
-    """Also for nested folders; a name too long for the file system stands for any of its failures."""
+def test_failing_to_list_a_folder_is_an_error(tmp_path: Path) -> None:
+    """Also for nested folders; a name too long for the file system represents any of its failures."""
     (tmp_path / "a" / "b").mkdir(parents=True)
     (tmp_path / "a" / "b" / "c").write_bytes(b"1")
     assert RemoteFolder(tmp_path.as_uri()).sizes() == {"a/b/c": 1}
@@ -164,7 +164,7 @@ def test_a_folder_that_cannot_be_listed_is_an_error(tmp_path: Path) -> None:
         RemoteFolder(tmp_path.as_uri()).sizes("x" * 300)
 
 
-def test_one_file_goes_and_none_is_no_error(url: str) -> None:
+def test_remove_file_deletes_one_file_and_ignores_missing_ones(url: str) -> None:
     folder = RemoteFolder(url)
     for name in ("a/1", "a/2"):
         folder.write(name, b"x")

@@ -35,34 +35,34 @@ def machine(
     return machine
 
 
-def _no_secret_below(root: Path) -> bool:
+def _contains_no_secret(root: Path) -> bool:
     return not any(SECRET.encode() in path.read_bytes() for path in root.rglob("*") if path.is_file())
 
 
-def test_built_on_one_machine_and_used_on_another(
+def test_features_built_on_one_machine_are_used_on_another(
     machine: Callable[[str], Any], bucket: str, built_once: Any, tmp_path: Path
 ) -> None:
     """The bytes are those without storage; the second machine queries, trains and verifies but builds nothing."""
-    one, two = machine("one"), machine("two")
-    built = one.ssmi("--storage", bucket, "features", "build")
+    first, second = machine("one"), machine("two")
+    built = first.ssmi("--storage", bucket, "features", "build")
     assert built.code == 0 and set(built.states.values()) == {"built"}, built.stderr
-    assert one.artifacts() == built_once.artifacts()
-    counted = two.ssmi("--storage", bucket, "stats", "overview", "--format", "csv")
-    assert counted.code == 0 and counted.stdout == one.ssmi("stats", "overview", "--format", "csv").stdout
-    assert two.artifacts() == built_once.artifacts()
-    fetched = two.ssmi("--storage", bucket, "features", "build")
+    assert first.artifacts() == built_once.artifacts()
+    statistics = second.ssmi("--storage", bucket, "stats", "overview", "--format", "csv")
+    assert statistics.code == 0 and statistics.stdout == first.ssmi("stats", "overview", "--format", "csv").stdout
+    assert second.artifacts() == built_once.artifacts()
+    fetched = second.ssmi("--storage", bucket, "features", "build")
     assert fetched.code == 0 and set(fetched.states.values()) == {"current"}
-    three = machine("three")
-    trained = three.ssmi("--storage", bucket, "train", "-S", "train.max_steps=1")
-    assert trained.code == 0 and three.artifacts("shards") == built_once.artifacts("shards"), trained.stderr
-    looked = one.ssmi("--storage", bucket, "verify", "--deep", "--json")
-    folders = {one["folder"]: one for one in json.loads(looked.stdout)["folders"]}
-    assert looked.code == 0 and folders[f"{bucket}/shards/tiny"]["intact"] > 3
+    third = machine("three")
+    trained = third.ssmi("--storage", bucket, "train", "-S", "train.max_steps=1")
+    assert trained.code == 0 and third.artifacts("shards") == built_once.artifacts("shards"), trained.stderr
+    verified = first.ssmi("--storage", bucket, "verify", "--deep", "--json")
+    folders = {first["folder"]: first for first in json.loads(verified.stdout)["folders"]}
+    assert verified.code == 0 and folders[f"{bucket}/shards/tiny"]["intact"] > 3
     assert folders[f"{bucket}/shards/tiny"]["intact"] == folders["artifacts/shards/tiny"]["intact"]
-    assert _no_secret_below(tmp_path), "keys get into no output, no message and no cache"
+    assert _contains_no_secret(tmp_path), "keys occur in no output, message or cache"
 
 
-def test_verify_names_what_is_wrong_in_the_storage(project: Any, tmp_path: Path) -> None:
+def test_verify_reports_damage_in_the_storage(project: Any, tmp_path: Path) -> None:
     storage = tmp_path / "storage"
     opened = ssmi.open_project(project.root, storage=storage.as_uri())
     opened.build_features()
@@ -71,11 +71,11 @@ def test_verify_names_what_is_wrong_in_the_storage(project: Any, tmp_path: Path)
     words.write_bytes(words.read_bytes()[:-1] + b"?")
     assert not opened.verify().findings
     (finding,) = opened.verify(deep=True).findings
-    assert finding.path == words.as_uri(), "where it lies"
+    assert finding.path == words.as_uri(), "the finding names the stored file"
     assert str(finding.state) == "changed" and f"remove {storage.as_uri()}/vocab there" in finding.next_step
 
 
-def test_verify_takes_nothing_for_a_whole_storage(project: Any, tmp_path: Path) -> None:
+def test_verify_refuses_missing_and_invalid_storage(project: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"{}")
     for name, message in (("not-there", "does not exist"), ("file", "a file, not a folder")):
         opened = ssmi.open_project(project.root, storage=(tmp_path / name).as_uri())
@@ -85,7 +85,7 @@ def test_verify_takes_nothing_for_a_whole_storage(project: Any, tmp_path: Path) 
         ssmi.open_project(project.root, storage="http://127.0.0.1:1/x").verify()
 
 
-def test_shares_on_machines_of_their_own(machine: Callable[[str], Any], bucket: str, built_once: Any) -> None:
+def test_each_share_runs_on_a_separate_machine(machine: Callable[[str], Any], bucket: str, built_once: Any) -> None:
     """As in a SLURM array: each job has a copy of the project, and a last job joins the shares."""
     environment = {"SSMI_STORAGE": bucket}
     machines = [machine(name) for name in ("one", "two", "join")]
@@ -93,13 +93,13 @@ def test_shares_on_machines_of_their_own(machine: Callable[[str], Any], bucket: 
     for stage in ("vocab", "prepare"):
         assert machines[0].ssmi("features", "run", stage).code == 0
     for index in (1, 2):
-        done = machines[index - 1].ssmi("features", "run", "segment", "--part", f"{index}/2")
-        assert done.code == 0, done.stderr
+        outcome = machines[index - 1].ssmi("features", "run", "segment", "--part", f"{index}/2")
+        assert outcome.code == 0, outcome.stderr
     joined = machines[2].ssmi("features", "run", "segment")
     assert joined.code == 0, joined.stderr
     assert machines[2].artifacts("segment") == built_once.artifacts("segment")
-    again = machines[0].ssmi("features", "run", "segment", "--part", "1/2")
-    assert again.stdout == "segment: is current: nothing to do for part 1/2\n"
+    repeated = machines[0].ssmi("features", "run", "segment", "--part", "1/2")
+    assert repeated.stdout == "segment: is current: nothing to do for part 1/2\n"
     assert not list((machines[0].root / ".ssmi" / "scratch" / "stages").glob("segment+tiny/*/marks/*"))
 
 
@@ -113,7 +113,7 @@ def test_shares_on_machines_of_their_own(machine: Callable[[str], Any], bucket: 
         ("s3://there-is-no-such-bucket/x", 4, "there-is-no-such-bucket", "docs/guides/storage.md"),
     ],
 )
-def test_storage_that_cannot_be_used_ends_in_a_line(
+def test_unusable_storage_is_reported_in_one_line(
     machine: Callable[[str], Any], url: str, code: int, message: str, step: str
 ) -> None:
     project = machine("one")
@@ -122,14 +122,14 @@ def test_storage_that_cannot_be_used_ends_in_a_line(
     assert "Traceback" not in outcome.stderr and "hush" not in outcome.stderr and SECRET not in outcome.stderr
 
 
-def test_the_memory_of_this_process_serves_no_cluster(project: Any) -> None:
+def test_storage_in_process_memory_is_refused_for_a_cluster(project: Any) -> None:
     opened = ssmi.open_project(project.root, storage="memory://trial")
     with pytest.raises(ParameterError, match="this process's memory"):
         opened.build_features(scheduler="tcp://127.0.0.1:9")
     assert {one.state for one in opened.build_features().stages} == {"current"}
 
 
-def test_vectors_texts_and_corpora_by_url_give_what_files_give(
+def test_vectors_texts_and_corpora_by_url_equal_local_ones(
     machine: Callable[[str], Any], bucket: str, built_once: Any, s3_environment: dict[str, str], tmp_path: Path
 ) -> None:
     project = machine("one")
@@ -148,7 +148,7 @@ def test_vectors_texts_and_corpora_by_url_give_what_files_give(
     assert corpus.code == 0, corpus.stderr
     assert (project.root / "artifacts" / "shards" / "news" / "text" / "part-00000.parquet").is_file()
     project.set("pmi", unlabelled=[f"{url}/news"])
-    counted = project.ssmi("features", "pmi")
-    assert counted.code == 0, counted.stderr
+    outcome = project.ssmi("features", "pmi")
+    assert outcome.code == 0, outcome.stderr
     body = json.loads((project.root / "artifacts" / "pmi" / "tiny" / "manifest.json").read_text(encoding="utf-8"))
     assert "unlabelled/0/a.txt" in body["inputs"]

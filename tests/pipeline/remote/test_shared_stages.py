@@ -76,11 +76,11 @@ def work(context: StageContext, folder: Path) -> StageReport:
 
 
 STAGE = Stage("prepare", 1, ("prepare",), (), lambda context: {}, work)
-NAMES = [f"{what}-{n}" for what in ("square", "add") for n in range(N_PARTS)]
+NAMES = [f"{kind}-{n}" for kind in ("square", "add") for n in range(N_PARTS)]
 
 
 @pytest.fixture(autouse=True)
-def nothing_has_run() -> None:
+def reset_visits() -> None:
     visits.clear()
     before_part.clear()
 
@@ -101,7 +101,7 @@ Machine = Callable[[str], StageContext]
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def serial_output(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Digests of the output of a run without storage."""
     context = StageContext(tmp_path_factory.mktemp("whole"), "tiny", Params(), Serial(), Silent())
     run(STAGE, context)
@@ -133,53 +133,55 @@ def _raise() -> None:
     raise Killed
 
 
-def test_what_one_machine_has_built_another_takes(machine: Machine, whole: dict[str, str]) -> None:
+def test_a_stage_built_on_one_machine_is_used_on_another(machine: Machine, serial_output: dict[str, str]) -> None:
     assert _build(machine("one"))
     assert _build(machine("two")) is False and visits == NAMES
-    assert _output(machine("one")) == _output(machine("two")) == whole
+    assert _output(machine("one")) == _output(machine("two")) == serial_output
     names = machine("one").remote.sizes()  # type: ignore[union-attr]
-    assert not [name for name in names if name.startswith("unfinished/")], "parts go when the stage is finished"
+    assert not [name for name in names if name.startswith("unfinished/")], (
+        "parts are removed when the stage is finished"
+    )
 
 
-def test_another_machine_goes_on_where_one_was_killed(machine: Machine, whole: dict[str, str]) -> None:
+def test_another_machine_continues_a_killed_build(machine: Machine, serial_output: dict[str, str]) -> None:
     _kill_at(machine("one"), "add-2")
-    assert _build(machine("two")) and _output(machine("two")) == whole
+    assert _build(machine("two")) and _output(machine("two")) == serial_output
     assert sorted(visits) == sorted(NAMES), "each part once"
 
 
-def test_parts_of_a_build_without_the_storage_are_given_to_it(machine: Machine, whole: dict[str, str]) -> None:
+def test_parts_of_a_build_without_storage_are_sent_later(machine: Machine, serial_output: dict[str, str]) -> None:
     _kill_at(replace(machine("one"), remote=None), "add-1")
     _kill_at(machine("one"), "add-3")
-    assert _build(machine("two")) and _output(machine("two")) == whole
+    assert _build(machine("two")) and _output(machine("two")) == serial_output
     assert sorted(visits) == sorted(NAMES)
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])
-def test_a_part_that_was_damaged_in_the_storage_is_made_again(
-    machine: Machine, url: str, whole: dict[str, str], damage: str
+def test_a_part_damaged_in_the_storage_is_computed_again(
+    machine: Machine, url: str, serial_output: dict[str, str], damage: str
 ) -> None:
     _kill_at(machine("one"), "add-2")
     name = _damage(url, "square-3.txt", None if damage == "lost" else b"8")
     context = machine("two")
     _kill_at(context, "add-3")
     assert visits.count("square-3") == 2 and open_folder(url).read(name) == b"9"
-    said = "".join(context.reporter.notes)  # type: ignore[attr-defined]
-    problem = "no longer exists" if damage == "lost" else "its content does not match its digest"
-    assert f"{url}/{name}: {problem}" in said and "the part is made again" in said
-    assert _build(machine("three")) and _output(machine("three")) == whole
+    notes = "".join(context.reporter.notes)  # type: ignore[attr-defined]
+    reason = "no longer exists" if damage == "lost" else "its content does not match its digest"
+    assert f"{url}/{name}: {reason}" in notes and "the part is made again" in notes
+    assert _build(machine("three")) and _output(machine("three")) == serial_output
 
 
-def test_shares_meet_a_damaged_part_and_end_all_the_same(machine: Machine, url: str, whole: dict[str, str]) -> None:
+def test_shares_finish_despite_a_damaged_part(machine: Machine, url: str, serial_output: dict[str, str]) -> None:
     run_share(STAGE, machine("one"), Share(1, 2))
     _damage(url, "square-2.txt", b"5")
     assert run_share(STAGE, machine("two"), Share(2, 2)).missing > 0
     for name, share in (("one", Share(1, 2)), ("two", Share(2, 2)), ("one", Share(1, 2))):
         run_share(STAGE, machine(name), share)
-    assert _build(machine("join")) and _output(machine("join")) == whole
+    assert _build(machine("join")) and _output(machine("join")) == serial_output
     assert sorted(visits) == sorted(NAMES), "each part once"
 
 
-def test_a_part_that_was_damaged_here_is_not_sent(machine: Machine, url: str, whole: dict[str, str]) -> None:
+def test_a_locally_damaged_part_is_not_sent(machine: Machine, url: str, serial_output: dict[str, str]) -> None:
     _kill_at(replace(machine("one"), remote=None), "add-1")
     (path,) = (machine("one").root / ".ssmi").rglob("square-3.txt")
     path.write_bytes(b"8")
@@ -188,13 +190,13 @@ def test_a_part_that_was_damaged_here_is_not_sent(machine: Machine, url: str, wh
     assert any(name.endswith("square-2.txt") for name in names) and not [
         name for name in names if name.endswith("square-3.txt") or "square-numbers/000003" in name
     ]
-    assert _build(machine("two")) and _output(machine("two")) == whole
+    assert _build(machine("two")) and _output(machine("two")) == serial_output
 
 
-def _damage(url: str, ending: str, content: bytes | None) -> str:
+def _damage(url: str, suffix: str, content: bytes | None) -> str:
     """Replace the content of a file in storage, or remove the file if None, and return its name."""
     remote = open_folder(url)
-    (name,) = (name for name in remote.sizes() if name.endswith(ending))
+    (name,) = (name for name in remote.sizes() if name.endswith(suffix))
     remote.remove(name)
     if content is not None:
         remote.write(name, content)
@@ -202,16 +204,18 @@ def _damage(url: str, ending: str, content: bytes | None) -> str:
 
 
 @pytest.mark.parametrize("n", [1, 3, 7])
-def test_shares_of_other_folders_give_the_same_bytes(machine: Machine, whole: dict[str, str], n: int) -> None:
+def test_shares_on_separate_machines_give_the_same_bytes(
+    machine: Machine, serial_output: dict[str, str], n: int
+) -> None:
     """Each share runs on its own machine; another machine joins them and computes nothing."""
     for _ in range(2):
         missing = [run_share(STAGE, machine(f"share-{index}"), Share(index, n)).missing for index in range(1, n + 1)]
     assert missing[-1] == 0
-    assert _build(machine("join")) and _output(machine("join")) == whole
+    assert _build(machine("join")) and _output(machine("join")) == serial_output
     assert sorted(visits) == sorted(NAMES), "each part once"
 
 
-def test_a_share_of_a_finished_stage_does_nothing_and_leaves_nothing(machine: Machine) -> None:
+def test_a_share_of_a_finished_stage_does_nothing(machine: Machine) -> None:
     _build(machine("one"))
     for name in ("one", "two"):
         context = machine(name)
@@ -221,32 +225,34 @@ def test_a_share_of_a_finished_stage_does_nothing_and_leaves_nothing(machine: Ma
     assert visits == NAMES
 
 
-def test_a_share_of_a_finished_stage_does_nothing_without_storage_too(tmp_path: Path) -> None:
+def test_a_share_of_a_finished_stage_does_nothing_without_storage(tmp_path: Path) -> None:
     context = StageContext(tmp_path, "tiny", Params(), Serial(), Silent())
     run(STAGE, context)
     assert run_share(STAGE, context, Share(2, 2)).current and visits == NAMES
     assert not (tmp_path / ".ssmi" / "scratch" / "stages" / "prepare+tiny").exists()
 
 
-def test_two_builders_at_once_end_with_one_whole_stage(machine: Machine, whole: dict[str, str]) -> None:
+def test_two_concurrent_builds_store_one_complete_stage(machine: Machine, serial_output: dict[str, str]) -> None:
     """The second builder begins and ends while the first is between two parts."""
     before_part["add-1"] = lambda: None if _build(machine("two")) else pytest.fail("was current")
     assert _build(machine("one"))
-    assert _output(machine("one")) == _output(machine("two")) == whole
-    assert _build(machine("three")) is False and _output(machine("three")) == whole
+    assert _output(machine("one")) == _output(machine("two")) == serial_output
+    assert _build(machine("three")) is False and _output(machine("three")) == serial_output
 
 
-def test_two_builders_of_other_parameters_leave_the_stage_of_one_of_them(machine: Machine, url: str) -> None:
+def test_concurrent_builds_with_other_parameters_store_one_stage(machine: Machine, url: str) -> None:
     other = Params.model_validate({"prepare": {"seed": 14}})
-    parts_of_one: set[str] = set()
+    unfinished_parts: set[str] = set()
 
-    def build_the_other() -> None:
+    def build_with_other_params() -> None:
         assert _build(replace(machine("two"), params=other))
-        parts_of_one.update(open_folder(url).sizes("unfinished"))
+        unfinished_parts.update(open_folder(url).sizes("unfinished"))
 
-    before_part["add-1"] = build_the_other
+    before_part["add-1"] = build_with_other_params
     _build(machine("one"))
-    assert len([name for name in parts_of_one if "/square-" in name]) == N_PARTS, "a build that ends leaves them alone"
+    assert len([name for name in unfinished_parts if "/square-" in name]) == N_PARTS, (
+        "a finished build does not remove the other build's parts"
+    )
     assert open_folder(url).sizes("unfinished") == {}
     stored = StoredStages(open_folder(url))
     found = stored.manifest("prepare/tiny")
@@ -256,8 +262,8 @@ def test_two_builders_of_other_parameters_leave_the_stage_of_one_of_them(machine
 
 
 @pytest.mark.parametrize("damage", ["lost", "changed"])
-def test_a_damaged_copy_in_the_storage_is_told_and_mended(
-    machine: Machine, url: str, whole: dict[str, str], damage: str
+def test_a_damaged_copy_in_the_storage_is_reported_and_replaced(
+    machine: Machine, url: str, serial_output: dict[str, str], damage: str
 ) -> None:
     _build(machine("one"))
     remote = open_folder(url)
@@ -270,23 +276,23 @@ def test_a_damaged_copy_in_the_storage_is_told_and_mended(
     states = StoredStages(remote).file_states("prepare/tiny", check_content=True)
     assert str(states[name.removeprefix("prepare/tiny/")]) == ("missing" if damage == "lost" else "changed")
     context = machine("two")
-    assert _build(context) and _output(context) == whole
+    assert _build(context) and _output(context) == serial_output
     assert "the copy in storage cannot be taken" in context.reporter.notes[0]  # type: ignore[attr-defined]
-    assert _build(machine("three")) is False and _output(machine("three")) == whole
+    assert _build(machine("three")) is False and _output(machine("three")) == serial_output
 
 
-def test_a_current_stage_that_the_storage_lacks_is_sent(machine: Machine, whole: dict[str, str]) -> None:
+def test_a_current_stage_missing_in_the_storage_is_sent(machine: Machine, serial_output: dict[str, str]) -> None:
     run(STAGE, replace(machine("one"), remote=None))
     assert _build(machine("one")) is False
-    assert _build(machine("two")) is False and _output(machine("two")) == whole
+    assert _build(machine("two")) is False and _output(machine("two")) == serial_output
 
 
-def test_a_stage_in_storage_takes_the_place_of_another_here(machine: Machine, whole: dict[str, str]) -> None:
+def test_a_stage_in_the_storage_replaces_a_different_local_one(machine: Machine, serial_output: dict[str, str]) -> None:
     other = Params.model_validate({"prepare": {"seed": 14}})
     run(STAGE, replace(machine("two"), params=other, remote=None))
     _build(machine("one"))
     context = machine("two")
-    assert _output(context) != whole
+    assert _output(context) != serial_output
     for _ in range(2):
         fetch_stages(context.remote, ["prepare", "segment"], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
-        assert _output(context) == whole
+        assert _output(context) == serial_output

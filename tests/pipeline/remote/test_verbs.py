@@ -14,7 +14,7 @@ from ssmi.model.runs.files import COUNTS
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.project import Project
 
-READS: Mapping[str, Callable[[Project], object]] = {
+READING: Mapping[str, Callable[[Project], object]] = {
     "adapt_encoder": lambda project: project.adapt_encoder(out=project.root / "adapted"),
     "compare": lambda project: project.compare(_run(project), _run(project), split="test"),
     "evaluate": lambda project: project.evaluate(),
@@ -26,9 +26,9 @@ READS: Mapping[str, Callable[[Project], object]] = {
     "train": lambda project: project.train(),
     "verify": lambda project: project.verify(),
 }
-"""Verbs that use or inspect features: each asks the storage first."""
-BUILDS = {"ablate", "build_features", "demo", "paper", "run_stage"}
-ASKS_NONE = {"check_data", "export", "open_run"}
+"""Verbs that use or inspect features: each checks the storage first."""
+BUILDING = {"ablate", "build_features", "demo", "paper", "run_stage"}
+WITHOUT_STORAGE = {"check_data", "export", "open_run"}
 """Verbs that read raw data, or the features that a run has stored."""
 RUN = "RUN"
 """Placeholder for the run's folder."""
@@ -53,26 +53,26 @@ def trained(tagging_project: Any, copy_project: Any, tmp_path_factory: pytest.Te
     return project
 
 
-def test_every_verb_is_of_one_kind() -> None:
+def test_every_verb_is_classified() -> None:
     verbs = {name for name, one in vars(Project).items() if not name.startswith("_") and callable(one)}
     for base in Project.__bases__:
         verbs |= {name for name, one in vars(base).items() if not name.startswith("_") and callable(one)}
-    assert verbs == READS.keys() | BUILDS | ASKS_NONE
+    assert verbs == READING.keys() | BUILDING | WITHOUT_STORAGE
 
 
-@pytest.mark.parametrize("verb", READS)
-def test_what_reads_refuses_a_storage_that_is_not_there(trained: Any, tmp_path: Path, verb: str) -> None:
+@pytest.mark.parametrize("verb", READING)
+def test_reading_verbs_refuse_missing_storage(trained: Any, tmp_path: Path, verb: str) -> None:
     (tmp_path / "file").write_bytes(b"{}")
     for name, message in (("not-there", "does not exist"), ("file", "a file, not a folder")):
         opened = ssmi.open_project(trained.root, storage=(tmp_path / name).as_uri())
         with pytest.raises(MissingResourceError, match=f"{name}: {message}") as caught:
-            READS[verb](opened)
+            READING[verb](opened)
         assert "check the URL; features build makes the folder" in caught.value.next_step
     assert not (tmp_path / "not-there").exists() and not (trained.root / "adapted").exists()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_says_it_in_one_line_with_exit_code_4(
+def test_commands_report_missing_storage_in_one_line(
     trained: Any, s3_environment: dict[str, str], command: str
 ) -> None:
     project = type(trained)(trained.root, {**trained.environment, **s3_environment})
@@ -84,7 +84,7 @@ def test_a_command_says_it_in_one_line_with_exit_code_4(
     assert errors == ["error: s3://there-is-no-such-bucket/x: does not exist"]
 
 
-def test_an_ablation_takes_its_features_from_the_storage_and_makes_it(
+def test_an_ablation_creates_the_storage_and_uses_its_features(
     trained: Any, fresh_project: Any, tmp_path: Path
 ) -> None:
     storage = (tmp_path / "storage").as_uri()

@@ -1,4 +1,4 @@
-"""``features build`` from the command line: what it builds, what it leaves alone, and what a failure costs."""
+"""``features build`` from the command line: what is rebuilt, what is kept, and what a failure leaves behind."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ def _manifest(project: Any, stage: str) -> dict[str, Any]:
     return manifest
 
 
-# --- building once and again --------------------------------------------------------------------------------------
+# --- repeated builds ----------------------------------------------------------------------------------------------
 
 
-def test_a_second_build_is_current_and_changes_no_byte(project: Any) -> None:
+def test_a_second_build_changes_nothing(project: Any) -> None:
     before = project.artifacts()
     outcome = project.build()
     assert outcome.states == dict.fromkeys(STAGE_NAMES, "current")
     assert project.artifacts() == before
 
 
-def test_a_forced_build_elsewhere_gives_the_same_bytes(project: Any, built_once: Any) -> None:
+def test_a_forced_build_in_another_folder_gives_the_same_bytes(project: Any, built_once: Any) -> None:
     """No output depends on a path, the clock, the host or any processing order."""
     outcome = project.build("--force")
     assert outcome.built == EVERYTHING
@@ -61,17 +61,17 @@ def test_a_forced_build_elsewhere_gives_the_same_bytes(project: Any, built_once:
 
 def test_every_table_matches_its_schema(built_once: Any) -> None:
     artifacts = built_once.root / "artifacts"
-    seen = set()
+    matched = set()
     for path in artifacts.rglob("*.parquet"):
         name = path.relative_to(artifacts).as_posix()
         (pattern,) = [pattern for pattern in SCHEMAS if re.fullmatch(pattern, name)]
         assert pq.read_schema(path).remove_metadata().equals(SCHEMAS[pattern]), name
-        seen.add(pattern)
-    assert seen == set(SCHEMAS)
+        matched.add(pattern)
+    assert matched == set(SCHEMAS)
 
 
 @pytest.mark.parametrize("stage", STAGE_NAMES)
-def test_a_manifest_says_what_came_in_and_went_out(built_once: Any, stage: str) -> None:
+def test_manifests_describe_inputs_and_outputs(built_once: Any, stage: str) -> None:
     manifest = _manifest(built_once, stage)
     files = {name for name in built_once.artifacts(*FOLDERS[stage].parts) if "." in name} - {"manifest.json"}
     assert set(manifest["files"]) == files
@@ -89,13 +89,13 @@ def test_a_manifest_says_what_came_in_and_went_out(built_once: Any, stage: str) 
         assert (entry["n_bytes"], entry["rows"]) == (path.stat().st_size, rows)
 
 
-def test_what_a_vocabulary_dropped_is_counted_by_reason(built_once: Any) -> None:
+def test_dropped_words_are_counted_by_reason(built_once: Any) -> None:
     skipped = _manifest(built_once, "vocab")["report"]["skipped"]
     assert (skipped["zero-vector"], skipped["duplicate"], skipped["too-short"]) == (1, 1, 1)
     assert skipped["too-long"] and skipped["no-cjk"]
 
 
-def test_no_output_holds_a_path_a_host_or_a_clock(built_once: Any) -> None:
+def test_no_output_contains_a_path_host_or_time(built_once: Any) -> None:
     paths = [str(folder).encode() for folder in (built_once.root, built_once.root.parents[1], Path.cwd())]
     for file in (built_once.root / "artifacts").rglob("*"):
         if file.is_file():
@@ -108,7 +108,7 @@ def test_no_output_holds_a_path_a_host_or_a_clock(built_once: Any) -> None:
         assert str(Path.home()) not in text
 
 
-# --- what runs again ----------------------------------------------------------------------------------------------
+# --- rebuilds -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -126,12 +126,14 @@ def test_no_output_holds_a_path_a_host_or_a_clock(built_once: Any) -> None:
         ("train.epochs=3", set()),
     ],
 )
-def test_a_parameter_runs_exactly_the_stages_that_depend_on_it(project: Any, override: str, stages: set[str]) -> None:
+def test_a_changed_parameter_rebuilds_only_the_stages_that_depend_on_it(
+    project: Any, override: str, stages: set[str]
+) -> None:
     assert project.build("-S", override).built == stages
     assert project.build("-S", override).built == set()
 
 
-def test_an_override_and_params_yaml_are_one_way(project: Any) -> None:
+def test_overrides_and_params_yaml_are_equivalent(project: Any) -> None:
     project.build("-S", "selection.threshold=0.25", "-S", "pmi.estimator=paper")
     by_override = project.artifacts()
     project.set("selection", threshold=0.25)
@@ -140,7 +142,7 @@ def test_an_override_and_params_yaml_are_one_way(project: Any) -> None:
     assert project.artifacts() == by_override
 
 
-def test_going_back_gives_the_old_bytes(project: Any) -> None:
+def test_reverting_a_parameter_gives_the_old_bytes(project: Any) -> None:
     before = project.artifacts()
     project.build("-S", "selection.max_set=2")
     assert project.artifacts() != before
@@ -150,7 +152,7 @@ def test_going_back_gives_the_old_bytes(project: Any) -> None:
 
 @pytest.mark.parametrize("stage", STAGE_NAMES)
 @pytest.mark.parametrize("damage", ["changed", "removed", "added", "unfinished"])
-def test_a_damaged_output_is_made_again_and_nothing_else(project: Any, stage: str, damage: str) -> None:
+def test_only_a_damaged_output_is_rebuilt(project: Any, stage: str, damage: str) -> None:
     before = project.artifacts()
     folder = project.root / "artifacts" / FOLDERS[stage]
     victim = next(path for path in sorted(folder.rglob("*")) if path.suffix in (".parquet", ".npy"))
@@ -169,7 +171,7 @@ def test_a_damaged_output_is_made_again_and_nothing_else(project: Any, stage: st
 
 
 @pytest.mark.parametrize("stage", STAGE_NAMES)
-def test_a_folder_of_another_version_of_a_stage_is_made_again(project: Any, stage: str) -> None:
+def test_output_of_another_stage_version_is_rebuilt(project: Any, stage: str) -> None:
     before = project.artifacts()
     path = project.root / "artifacts" / FOLDERS[stage] / "manifest.json"
     manifest = _manifest(project, stage)
@@ -179,7 +181,7 @@ def test_a_folder_of_another_version_of_a_stage_is_made_again(project: Any, stag
     assert project.artifacts() == before
 
 
-def test_a_changed_raw_file_is_seen(project: Any) -> None:
+def test_a_changed_raw_file_causes_a_rebuild(project: Any) -> None:
     pairs = project.artifacts("pmi", "tiny")["pairs.parquet"]
     with project.raw("train").open("a", encoding="utf-8") as stream:
         stream.write("\n长 O\n江 O\n大 O\n桥 O\n")
@@ -199,13 +201,13 @@ def test_pmi_never_counts_dev_or_test(project: Any, split: str) -> None:
     assert after[f"{split}/part-00000.parquet"] != before[f"{split}/part-00000.parquet"]
 
 
-def test_changed_vectors_are_seen(project: Any) -> None:
+def test_changed_vectors_cause_a_rebuild(project: Any) -> None:
     path = project.root / "vectors.txt"
     path.write_text(path.read_text(encoding="utf-8") + "新词 1 2 3 4 5 6 7 8\n", encoding="utf-8")
     assert project.build().built == EVERYTHING - {"prepare", "segment"}
 
 
-def test_a_changed_unlabelled_text_is_seen(project: Any) -> None:
+def test_a_changed_unlabelled_text_causes_a_rebuild(project: Any) -> None:
     text = project.root / "more.txt"
     text.write_text("长江大桥\n", encoding="utf-8")
     project.set("pmi", unlabelled=["more.txt"])
@@ -240,25 +242,27 @@ def _break_unlabelled(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("damage", "where"),
+    ("damage", "location"),
     [(_break_raw, "test.bmes:"), (_break_vectors, "vectors.txt:2"), (_break_unlabelled, "more.txt.gz:2")],
 )
-def test_a_failing_stage_leaves_the_old_output_whole(project: Any, damage: Callable[[Any], None], where: str) -> None:
+def test_a_failing_stage_leaves_the_old_output_unchanged(
+    project: Any, damage: Callable[[Any], None], location: str
+) -> None:
     before = project.artifacts()
     damage(project)
     outcome = project.ssmi("features", "build")
     assert outcome.code == 3
-    assert where in outcome.stderr and "next:" in outcome.stderr and "Traceback" not in outcome.stderr
+    assert location in outcome.stderr and "next:" in outcome.stderr and "Traceback" not in outcome.stderr
     assert project.artifacts() == before
 
 
-def test_a_stage_that_never_succeeded_leaves_nothing(fresh_project: Any) -> None:
+def test_a_failed_first_run_leaves_no_output(fresh_project: Any) -> None:
     _break_raw(fresh_project)
     assert fresh_project.ssmi("features", "prepare").code == 3
     assert [name for name in fresh_project.artifacts() if name != "prepare"] == []
 
 
-def test_a_stage_without_its_inputs_names_the_command_that_makes_them(fresh_project: Any) -> None:
+def test_missing_inputs_are_reported_with_the_command_that_builds_them(fresh_project: Any) -> None:
     outcome = fresh_project.ssmi("features", "pmi")
     assert outcome.code == 4
     assert "artifacts/vocab: not built" in outcome.stderr

@@ -44,9 +44,13 @@ def read_raw(path: Path) -> list[Sentence]:
 
 def without_blanks(sentence: Sentence) -> Sentence:
     """Keep a blank only between two ASCII characters; here no blank is at an end or next to another blank."""
-    of = sentence.characters
-    seen = [i for i, mark in enumerate(of) if not mark.isspace() or (of[i - 1] + of[i + 1]).isascii()]
-    return Sentence([of[i] for i in seen], [sentence.tags[i] for i in seen])
+    characters = sentence.characters
+    kept = [
+        i
+        for i, mark in enumerate(characters)
+        if not mark.isspace() or (characters[i - 1] + characters[i + 1]).isascii()
+    ]
+    return Sentence([characters[i] for i in kept], [sentence.tags[i] for i in kept])
 
 
 def unit(vector: Vector) -> Vector:
@@ -200,48 +204,48 @@ class Recomputed:
 
 
 @pytest.fixture(scope="module")
-def by_hand(built_once: Any) -> Recomputed:
+def recomputed(built_once: Any) -> Recomputed:
     return Recomputed(built_once.root)
 
 
 @pytest.mark.parametrize("split", ["train", "dev", "test"])
-def test_every_shard_row_is_what_the_method_says(built_once: Any, by_hand: Recomputed, split: str) -> None:
+def test_every_shard_row_equals_the_recomputed_one(built_once: Any, recomputed: Recomputed, split: str) -> None:
     rows = tables.read_rows(built_once.root / f"artifacts/shards/tiny/{split}/part-00000.parquet", schema.SHARDS)
-    assert len(rows) == len(by_hand.splits[split])
-    for number, (row, sentence) in enumerate(zip(rows, by_hand.splits[split], strict=True)):
+    assert len(rows) == len(recomputed.splits[split])
+    for number, (row, sentence) in enumerate(zip(rows, recomputed.splits[split], strict=True)):
         n = len(sentence.characters)
-        choices = [by_hand.choice(*pair) for pair in zip(sentence.characters, sentence.segments, strict=True)]
+        choices = [recomputed.choice(*pair) for pair in zip(sentence.characters, sentence.segments, strict=True)]
         assert row["sentence_id"] == number
         assert row["characters"] == sentence.characters
-        assert row["token_ids"] == [by_hand.token(character) for character in sentence.characters]
-        assert row["tag_ids"] == [by_hand.tag_ids[tag] for tag in sentence.tags]
+        assert row["token_ids"] == [recomputed.token(character) for character in sentence.characters]
+        assert row["tag_ids"] == [recomputed.tag_ids[tag] for tag in sentence.tags]
         assert row["entities"] == _entities(sentence.tags)
         assert row["best_ids"] == [best for best, _, _, _ in choices]
         assert row["best_cosines"] == pytest.approx([cosine for _, cosine, _, _ in choices], abs=2e-5)
         assert row["set_ids"] == [chosen for _, _, chosen, _ in choices]
         assert row["negative_ids"] == [negatives for _, _, _, negatives in choices]
-        assert row["local_ids"] == [by_hand.local(sentence, place) for place in range(n)]
+        assert row["local_ids"] == [recomputed.local(sentence, place) for place in range(n)]
         assert row["segment_starts"] == sentence.segment_starts
-        assert row["window_starts"] == by_hand.windows(sentence.characters)
+        assert row["window_starts"] == recomputed.windows(sentence.characters)
         assert row["hidden_start"] is None
 
 
-def test_the_text_is_hard_enough_to_prove_something(by_hand: Recomputed) -> None:
+def test_the_text_covers_the_hard_cases(recomputed: Recomputed) -> None:
     """Full sets and negatives, several windows, out-of-vocabulary segments and unknown tokens all occur."""
-    sentences = by_hand.everything
-    choices = [by_hand.choice(*pair) for one in sentences for pair in zip(one.characters, one.segments, strict=True)]
+    sentences = recomputed.everything
+    choices = [recomputed.choice(*pair) for one in sentences for pair in zip(one.characters, one.segments, strict=True)]
     assert max(len(chosen) for _, _, chosen, _ in choices) == 8
     assert max(len(negatives) for _, _, _, negatives in choices) == 8
     assert any(best == 0 for best, _, _, _ in choices)
     assert max(len(one.characters) for one in sentences) > 510
-    assert max(len(by_hand.windows(one.characters)) for one in sentences) > 8
-    assert any(segment not in by_hand.words for one in sentences for segment in one.segments)
+    assert max(len(recomputed.windows(one.characters)) for one in sentences) > 8
+    assert any(segment not in recomputed.words for one in sentences for segment in one.segments)
     characters = {character for one in sentences for character in one.characters}
     assert {" ", "😀", "𠮷", "C", "Ａ"} <= characters and not {"\u3000", "\u00a0"} & characters
-    assert by_hand.token("😀") == by_hand.token(" ") == by_hand.token_of["[UNK]"] != by_hand.token("𠮷")
+    assert recomputed.token("😀") == recomputed.token(" ") == recomputed.token_of["[UNK]"] != recomputed.token("𠮷")
 
 
-def test_the_boundary_table_names_what_the_rows_name(built_once: Any, by_hand: Recomputed) -> None:
+def test_the_boundary_table_lists_the_boundaries_of_all_rows(built_once: Any, recomputed: Recomputed) -> None:
     shards = built_once.root / "artifacts" / "shards" / "tiny"
     named: set[int] = set()
     for path in shards.glob("*/part-*.parquet"):
@@ -250,8 +254,8 @@ def test_the_boundary_table_names_what_the_rows_name(built_once: Any, by_hand: R
     rows = tables.read_rows(shards / "boundaries.parquet", schema.boundaries(8))
     assert [row["boundary_id"] for row in rows] == sorted(named - {0})
     for row in rows:
-        assert by_hand.id_of[row["word"]] == row["boundary_id"]
-        assert row["vector"] == pytest.approx(by_hand.words[row["word"]].tolist(), abs=1e-6)
+        assert recomputed.id_of[row["word"]] == row["boundary_id"]
+        assert row["vector"] == pytest.approx(recomputed.words[row["word"]].tolist(), abs=1e-6)
 
 
 def _entities(tags: list[str]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Words through the frozen encoder in chunks, with previously embedded words from the cache."""
+"""Words are encoded in chunks; vectors of earlier words come from the cache."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def context(tmp_path: Path, encoder_folder: Path, monkeypatch: pytest.MonkeyPatc
     return StageContext(tmp_path, "tiny", params, Serial(), Silent())
 
 
-def _kept(context: StageContext) -> VectorCache:
+def _cache(context: StageContext) -> VectorCache:
     return vector_cache(encoder_of(context).digest, ENCODING_VERSION)
 
 
@@ -52,7 +52,7 @@ def _chunks(context: StageContext) -> list[Path]:
     return sorted((context.scratch() / "words").glob("*.npy"))
 
 
-def test_a_word_is_the_mean_of_its_characters_states_in_the_order_that_was_asked(context: StageContext) -> None:
+def test_vectors_are_means_of_character_states_in_the_requested_order(context: StageContext) -> None:
     assert len(WORDS) > WORDS_PER_TASK
     vectors = encode_words(WORDS, context, label="words")
     assert vectors.shape == (len(WORDS), 32) and vectors.dtype == np.float32
@@ -68,16 +68,16 @@ def test_a_word_is_the_mean_of_its_characters_states_in_the_order_that_was_asked
 
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(known=st.sets(st.sampled_from(WORDS), max_size=40), seed=st.integers(0, 99))
-def test_whatever_words_are_kept_the_vectors_are_the_same_to_the_last_bit(
+def test_cached_words_do_not_change_a_bit(
     context: StageContext, known: set[str], seed: int, uncached: dict[str, bytes]
 ) -> None:
     """Cached words were computed in chunks other than those that would compute them in this call."""
-    _kept(context).path.unlink(missing_ok=True)
+    _cache(context).path.unlink(missing_ok=True)
     encode_words(sorted(known), context, label="others")
     order = np.random.default_rng(seed).permutation(len(WORDS))[:60]
-    asked = [WORDS[n] for n in order]
-    vectors = encode_words(asked, context, label="words")
-    assert [vector.tobytes() for vector in vectors] == [uncached[word] for word in asked]
+    requested = [WORDS[n] for n in order]
+    vectors = encode_words(requested, context, label="words")
+    assert [vector.tobytes() for vector in vectors] == [uncached[word] for word in requested]
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def uncached(context: StageContext) -> dict[str, bytes]:
     return {word: isolated_vectors([word], encoder.states)[0].tobytes() for word in WORDS}
 
 
-def test_another_data_set_computes_its_new_words_alone(context: StageContext) -> None:
+def test_another_data_set_computes_only_its_new_words(context: StageContext) -> None:
     reporter = RecordingReporter()
     encode_words(WORDS[:100], context, label="words")
     encoder = context.root / "models" / "bert"
@@ -100,47 +100,47 @@ def test_another_data_set_computes_its_new_words_alone(context: StageContext) ->
     assert reporter.notes == ["words: 20 of 30 words computed, the others were cached"]
 
 
-def test_vectors_of_another_encoder_are_not_taken(context: StageContext) -> None:
+def test_vectors_of_another_encoder_are_not_used(context: StageContext) -> None:
     before = encode_words(CHARACTERS[:5], context, label="words")
     tokens = context.root / "models" / "bert" / "vocab.txt"
     lines = tokens.read_text(encoding="utf-8").split("\n")
-    lines[4], lines[5] = lines[5], lines[4]  # 一 and 丁 are swapped
+    lines[4], lines[5] = lines[5], lines[4]  # swaps 一 and 丁
     tokens.write_text("\n".join(lines), encoding="utf-8")
     after = encode_words(CHARACTERS[:5], context, label="words")
     np.testing.assert_allclose(after[[1, 0, 2, 3, 4]], before, atol=1e-5)
     assert np.abs(after - before).max() > 0.01
 
 
-def test_a_cache_that_cannot_be_used_is_said_and_costs_no_vector(context: StageContext) -> None:
+def test_an_unusable_cache_is_reported_and_replaced(context: StageContext) -> None:
     expected = encode_words(WORDS[:30], context, label="words")
-    path = _kept(context).path
+    path = _cache(context).path
     path.write_bytes(b"no database" * 1000)
     reporter = RecordingReporter()
     vectors = encode_words(WORDS[:30], replace(context, reporter=reporter), label="words")
     assert vectors.tobytes() == expected.tobytes()
     (note,) = reporter.notes
     assert note.startswith("words: the cache of word vectors is not used: ") and "not a database" in note
-    assert len(_kept(context).find(WORDS[:30])) == 30, "and a new one is begun"
+    assert len(_cache(context).find(WORDS[:30])) == 30, "a new cache is started"
 
 
-def test_no_words_need_no_chunk(context: StageContext) -> None:
+def test_no_words_write_no_chunk(context: StageContext) -> None:
     assert encode_words([], context, label="words").shape == (0, 0)
     assert not _chunks(context)
 
 
-def test_an_encoder_is_opened_once_for_each_digest_number_of_layers_and_last_norm(context: StageContext) -> None:
+def test_an_encoder_is_opened_once_per_digest_layers_and_norm(context: StageContext) -> None:
     folder = context.root / "models" / "bert"
-    whole = open_encoder(folder, "1")
-    assert open_encoder(folder, "1") is whole
+    all_layers = open_encoder(folder, "1")
+    assert open_encoder(folder, "1") is all_layers
     first_layer = open_encoder(folder, "1", layers=1)
-    (all_states,), (first_states,) = whole.states([["一", "丁"]]), first_layer.states([["一", "丁"]])
+    (all_states,), (first_states,) = all_layers.states([["一", "丁"]]), first_layer.states([["一", "丁"]])
     assert all_states.shape == first_states.shape and np.abs(all_states - first_states).max() > 0.01
-    assert open_encoder(folder, "2") is not whole
+    assert open_encoder(folder, "2") is not all_layers
     without_norm = open_encoder(folder, "2", last_norm=False)
     assert open_encoder(folder, "2", last_norm=False) is without_norm is not open_encoder(folder, "2")
 
 
-def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageContext) -> None:
+def test_the_encoder_input_is_named_without_its_folder(context: StageContext) -> None:
     """This keeps paths out of manifests."""
     encoder = encoder_of(context)
     assert encoder_inputs(context) == {"encoder/bert": encoder.digest}
@@ -152,15 +152,15 @@ def test_the_encoder_is_an_input_by_its_name_without_its_folder(context: StageCo
     assert encoder_inputs(context) != {"encoder/bert": encoder.digest}
 
 
-def test_a_missing_encoder_is_said_with_its_name(context: StageContext) -> None:
+def test_a_missing_encoder_is_named(context: StageContext) -> None:
     params = check_params({"encoder": {"name": "./none"}}, source="x")
     with pytest.raises(MissingResourceError, match=r"encoder './none': no such folder"):
         encode_words(["一"], StageContext(context.root, "tiny", params, Serial(), Silent()), label="words")
 
 
-def test_the_fit_of_a_map_is_rounded_for_manifests() -> None:
-    nothing = np.zeros((1, 1))
-    fit = alignment_fit(Alignment(nothing, nothing[0], nothing[0], nothing[0], 90, 10, 0.123456, -0.00004))
+def test_the_fit_of_an_alignment_is_rounded_in_manifests() -> None:
+    zeros = np.zeros((1, 1))
+    fit = alignment_fit(Alignment(zeros, zeros[0], zeros[0], zeros[0], 90, 10, 0.123456, -0.00004))
     assert fit.to_json() == {
         "fitted_words": 90,
         "held_out_words": 10,

@@ -21,7 +21,7 @@ def _declare(project: Any, text: str) -> None:
     (project.root / "data" / "tiny" / "dataset.yaml").write_text(text, encoding="utf-8")
 
 
-def test_groups_of_dataset_yaml_are_in_the_shards_and_in_the_scores(project: Any) -> None:
+def test_groups_of_dataset_yaml_are_stored_in_shards_and_scores(project: Any) -> None:
     _declare(project, "label_groups: {places: [LOC, CONT], people: NAME}\n")
     assert "prepare" in project.build().built
     shards = manifests.load(ArtifactPaths(project.root).shards("tiny"))
@@ -40,24 +40,22 @@ def test_groups_of_dataset_yaml_are_in_the_shards_and_in_the_scores(project: Any
 
 
 @pytest.mark.parametrize(
-    ("text", "complaint"),
+    ("text", "message"),
     [
         ("label_groups: [a]\n", "dataset.yaml: label_groups: "),
         ("label_groups: {all: X}\n", "'all' cannot be the name of a group"),
         ("label_groups: {NAME: '*'}\n", "label_groups.NAME: NAME is also an entity type"),
     ],
 )
-def test_groups_that_cannot_be_are_refused(project: Any, text: str, complaint: str) -> None:
+def test_invalid_groups_are_refused(project: Any, text: str, message: str) -> None:
     before = project.artifacts()
     _declare(project, text)
     outcome = project.ssmi("features", "build")
-    assert outcome.code == 3 and complaint in outcome.stderr
+    assert outcome.code == 3 and message in outcome.stderr
     assert project.artifacts() == before
 
 
-def test_a_listed_data_set_brings_its_groups_and_dataset_yaml_replaces_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_dataset_yaml_replaces_the_groups_of_a_listed_data_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSMI_DATA", raising=False)
     folder = tmp_path / "data" / "weibo"
     folder.mkdir(parents=True)

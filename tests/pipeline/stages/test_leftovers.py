@@ -18,18 +18,18 @@ from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.stages.stage import Stage, StageContext
 from ssmi.pipeline.stages.up_to_date import run, run_share, sweep
 
-OTHERS = check_params({"prepare": {"sentences_per_part": 7}}, source="test")
+REFUSED_PARAMS = check_params({"prepare": {"sentences_per_part": 7}}, source="test")
 
 
 def _work(context: StageContext, folder: Path) -> StageReport:
-    if context.params == OTHERS:
+    if context.params == REFUSED_PARAMS:
         raise InputDataError("a.txt:1: no", next_step="correct it")
     (folder / "lines.txt").write_text("中国\n", encoding="utf-8")
     return StageReport(rows_in=1, rows_out=1)
 
 
 STAGE = Stage("prepare", 1, ("prepare",), (), lambda context: {}, _work)
-HOLDING = """
+HOLD_FOLDER = """
 import sys
 from pathlib import Path
 from ssmi.pipeline.contract.storage.replacing import held
@@ -43,54 +43,58 @@ def _context(root: Path, params: Params) -> StageContext:
     return StageContext(root, "tiny", params, Serial(), Silent())
 
 
-def _left(root: Path) -> list[Path]:
+def _leftovers(root: Path) -> list[Path]:
     return sorted((root / ".ssmi" / "scratch" / "stages").glob("*/*"))
 
 
-def test_what_a_refused_run_left_goes_with_the_next_look_at_the_stage(tmp_path: Path) -> None:
+def test_leftovers_of_a_refused_run_are_removed_by_the_next_sweep(tmp_path: Path) -> None:
     run(STAGE, _context(tmp_path, Params()))
     sweep(STAGE, _context(tmp_path, Params()))  # there is nothing to remove
     with pytest.raises(InputDataError):
-        run(STAGE, _context(tmp_path, OTHERS))
-    assert len(_left(tmp_path)) == 1
+        run(STAGE, _context(tmp_path, REFUSED_PARAMS))
+    assert len(_leftovers(tmp_path)) == 1
     sweep(STAGE, _context(tmp_path, Params()))
     assert not list((tmp_path / ".ssmi" / "scratch" / "stages").iterdir())
 
 
-def test_what_a_living_process_works_on_stays_and_goes_when_it_has_ended(tmp_path: Path) -> None:
+def test_the_folder_of_a_live_process_is_kept_until_it_ends(tmp_path: Path) -> None:
     run(STAGE, _context(tmp_path, Params()))
     with pytest.raises(InputDataError):
-        run(STAGE, _context(tmp_path, OTHERS))
-    (left,) = _left(tmp_path)
-    command = [sys.executable, "-c", HOLDING, str(left)]
+        run(STAGE, _context(tmp_path, REFUSED_PARAMS))
+    (leftover,) = _leftovers(tmp_path)
+    command = [sys.executable, "-c", HOLD_FOLDER, str(leftover)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         sweep(STAGE, _context(tmp_path, Params()))
-        assert _left(tmp_path) == [left]
+        assert _leftovers(tmp_path) == [leftover]
         process.kill()
     sweep(STAGE, _context(tmp_path, Params()))
-    assert _left(tmp_path) == []
+    assert _leftovers(tmp_path) == []
 
 
-def test_a_share_at_work_holds_its_folder(tmp_path: Path) -> None:
-    seen = []
+def test_the_folder_of_a_running_share_is_kept(tmp_path: Path) -> None:
+    found = []
 
-    def look(context: StageContext, folder: Path) -> StageReport:
+    def sweep_and_list(context: StageContext, folder: Path) -> StageReport:
         sweep(STAGE, context)
-        seen.extend(_left(tmp_path))
+        found.extend(_leftovers(tmp_path))
         return StageReport(rows_in=0, rows_out=0)
 
-    run_share(Stage("prepare", 1, ("prepare",), (), lambda context: {}, look), _context(tmp_path, OTHERS), Share(1, 2))
-    assert len(seen) == 1
+    run_share(
+        Stage("prepare", 1, ("prepare",), (), lambda context: {}, sweep_and_list),
+        _context(tmp_path, REFUSED_PARAMS),
+        Share(1, 2),
+    )
+    assert len(found) == 1
     sweep(STAGE, _context(tmp_path, Params()))
-    assert _left(tmp_path) == []
+    assert _leftovers(tmp_path) == []
 
 
-def test_a_build_that_finds_all_current_sweeps(project: Any) -> None:
-    whole = project.raw("train").read_bytes()
-    project.raw("train").write_bytes(whole + "\n坏 X-NAME\n".encode())
+def test_a_build_with_nothing_to_do_removes_leftovers(project: Any) -> None:
+    original = project.raw("train").read_bytes()
+    project.raw("train").write_bytes(original + "\n坏 X-NAME\n".encode())
     assert project.ssmi("features", "build").code == 3
-    assert len(_left(project.root)) == 1
-    project.raw("train").write_bytes(whole)
+    assert len(_leftovers(project.root)) == 1
+    project.raw("train").write_bytes(original)
     assert project.build().built == set()
-    assert _left(project.root) == []
+    assert _leftovers(project.root) == []

@@ -10,7 +10,7 @@ from ssmi.pipeline.features.text.blanks import visible_sentences
 from ssmi.pipeline.readers import read_sentences
 
 
-def test_dev_that_is_cut_from_train_is_written_like_a_file_of_its_own(project: Any) -> None:
+def test_a_dev_split_cut_from_train_is_written_like_a_separate_file(project: Any) -> None:
     project.raw("dev").unlink()
     sentences = list(visible_sentences(*read_sentences(project.raw("train"))))
     outcome = project.ssmi(
@@ -33,5 +33,5 @@ def test_dev_that_is_cut_from_train_is_written_like_a_file_of_its_own(project: A
     assert len(lines["dev"]) <= round(len(sentences) * 0.3)
     assert lines["train"] == sorted(lines["train"]) and lines["dev"] == sorted(lines["dev"])
     assert sorted(lines["train"] + lines["dev"]) == [sentence.line for sentence in sentences]
-    # Temporary files are gone.
+    # Temporary files were removed.
     assert {path.name for path in folder.iterdir()} == {"train", "dev", "test", "manifest.json"}

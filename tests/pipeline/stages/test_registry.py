@@ -21,7 +21,7 @@ SECTIONS = sorted(set(Params.model_fields) - {"corpora", "datasets"})
 
 
 @pytest.mark.parametrize("name", STAGE_NAMES)
-def test_a_stage_reads_stages_before_it_and_sections_that_exist(name: str) -> None:
+def test_stages_read_only_earlier_stages_and_existing_sections(name: str) -> None:
     stage = get_stage(name)
     assert stage.name == name
     assert set(stage.upstream) <= set(STAGE_NAMES[: STAGE_NAMES.index(name)])
@@ -29,14 +29,14 @@ def test_a_stage_reads_stages_before_it_and_sections_that_exist(name: str) -> No
     assert stage.summary and stage.version >= 1
 
 
-def test_a_shared_stage_reads_no_output_of_one_data_set() -> None:
+def test_shared_stages_read_no_output_of_a_single_data_set() -> None:
     for stage in map(get_stage, STAGE_NAMES):
         if not stage.per_dataset:
             assert not [name for name in stage.upstream if get_stage(name).per_dataset]
 
 
 @given(st.sets(st.sampled_from(SECTIONS)))
-def test_affected_are_those_from_which_a_path_upstream_leads_to_a_changed_section(sections: set[str]) -> None:
+def test_stages_downstream_of_a_changed_section_are_affected(sections: set[str]) -> None:
     def reaches(name: str) -> bool:
         stage = get_stage(name)
         return bool(sections & set(stage.sections)) or any(map(reaches, stage.upstream))
@@ -44,13 +44,13 @@ def test_affected_are_those_from_which_a_path_upstream_leads_to_a_changed_sectio
     assert affected(sections) == {name for name in STAGE_NAMES if reaches(name)}
 
 
-def test_the_last_stage_is_affected_by_every_section_of_features_and_none_by_the_trainers() -> None:
+def test_feature_sections_affect_the_last_stage_and_training_sections_affect_none() -> None:
     assert affected(["model", "train"]) == frozenset()
     for section in set(SECTIONS) - {"model", "train"}:
         assert "shards" in affected([section]), section
 
 
-def test_an_unknown_stage_is_refused_with_the_nearest_name() -> None:
+def test_unknown_stages_are_refused_with_the_nearest_name() -> None:
     with pytest.raises(ParameterError, match="unknown stage 'segmnt'") as caught:
         get_stage("segmnt")
     assert caught.value.next_step == "did you mean 'segment'?"
@@ -60,7 +60,7 @@ def test_an_unknown_stage_is_refused_with_the_nearest_name() -> None:
 
 
 @given(st.sets(st.sampled_from(STAGE_NAMES)))
-def test_a_variant_builds_its_own_stages_in_the_order_of_all(names: set[str]) -> None:
+def test_a_variant_builds_its_stages_in_the_usual_order(names: set[str]) -> None:
     variant = Variant("cosine", Path("beside"), frozenset(names))
     context = StageContext(Path("project"), "tiny", Params(), Serial(), Silent(), variant)
     assert [stage.name for stage in stages_of(context)] == [name for name in STAGE_NAMES if name in names]
@@ -68,14 +68,14 @@ def test_a_variant_builds_its_own_stages_in_the_order_of_all(names: set[str]) ->
         assert context.folder(name).is_relative_to("beside") == (name in names)
 
 
-def test_names_of_stages_are_known_without_importing_any() -> None:
+def test_stage_names_are_known_without_importing_the_stages() -> None:
     """The command line needs the names at every start."""
     program = (
         "import sys; from ssmi.pipeline.stages import registry; "
         "print(sorted(name for name in sys.modules if name.startswith('ssmi.pipeline.stages.')"
         " and name.rpartition('.')[2] in registry.STAGE_NAMES))"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", program], cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=600
     )
-    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+    assert (completed.returncode, completed.stdout) == (0, "[]\n"), completed.stderr

@@ -1,4 +1,4 @@
-"""The effect of every switch among the stages' parameters, seen in the tables it changes."""
+"""The effect of every option of the stages on the tables that they write."""
 
 from __future__ import annotations
 
@@ -98,12 +98,12 @@ def encoder(built_once: Any) -> Encoder:
 # --- vocab, prepare -----------------------------------------------------------------------------------------------
 
 
-def test_max_words_keeps_the_first(project: Any) -> None:
-    whole = list(vocabulary(project))
+def test_max_words_keeps_the_first_words(project: Any) -> None:
+    all_words = list(vocabulary(project))
     project.build("-S", "vocab.max_words=120")
-    assert list(vocabulary(project)) == whole[:120]
+    assert list(vocabulary(project)) == all_words[:120]
     report = json.loads((project.root / "artifacts/vocab/manifest.json").read_text(encoding="utf-8"))["report"]
-    assert report["skipped"]["over-max-words"] == len(whole) - 120
+    assert report["skipped"]["over-max-words"] == len(all_words) - 120
     assert max(row["best_id"] for row in selections(project)) <= 120
 
 
@@ -112,7 +112,7 @@ def test_max_word_len_drops_longer_words(project: Any) -> None:
     assert {len(word) for word in vocabulary(project)} == {2}
 
 
-def test_min_word_len_lets_single_characters_be_boundaries(project: Any) -> None:
+def test_min_word_len_admits_single_characters(project: Any) -> None:
     before = vocabulary(project)
     (character,) = {row["segment"] for row in selections(project) if len(row["segment"]) == 1} & {"的"}
     with (project.root / "vectors.txt").open("r+", encoding="utf-8") as vectors:
@@ -129,7 +129,7 @@ def test_min_word_len_lets_single_characters_be_boundaries(project: Any) -> None
     assert words[character] in {number for row in rows(project, "pmi", schema.MATCHES) for number in row["match_ids"]}
 
 
-def test_dev_is_cut_from_train_where_there_is_none(project: Any) -> None:
+def test_a_missing_dev_split_is_cut_from_train(project: Any) -> None:
     before = [row["characters"] for row in rows(project, "prepare", schema.SENTENCES, splits=("train",))]
     project.raw("dev").unlink()
     project.build()
@@ -142,7 +142,7 @@ def test_dev_is_cut_from_train_where_there_is_none(project: Any) -> None:
     assert [row["characters"] for row in rows(project, "prepare", schema.SENTENCES, splits=("dev",))] != dev
 
 
-def test_a_part_holds_so_many_sentences(project: Any) -> None:
+def test_sentences_per_part_sets_the_size_of_parts(project: Any) -> None:
     project.build("-S", "prepare.sentences_per_part=25")
     for stage in ("prepare", "segment", "selection", "pmi", "shards"):
         parts = tables.list_parts(folder(project, stage), "train")
@@ -155,7 +155,7 @@ def test_a_part_holds_so_many_sentences(project: Any) -> None:
 
 
 @pytest.mark.parametrize("change", ["segment.engine=rjieba", "segment.hmm=false"])
-def test_segments_tile_whatever_cuts_them(project: Any, change: str) -> None:
+def test_segments_tile_the_sentence_for_every_segmenter(project: Any, change: str) -> None:
     sentences = rows(project, "prepare", schema.SENTENCES)
     before = rows(project, "segment", schema.SEGMENTS)
     project.build("-S", change)
@@ -183,19 +183,19 @@ def test_a_user_dictionary_joins_its_words(project: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "code", "said"),
+    ("values", "code", "message"),
     [
         ({"user_dict": "words.txt", "engine": "rjieba"}, 2, "rjieba engine reads no user dictionary"),
         ({"user_dict": "missing.txt"}, 4, "missing.txt: no such file"),
     ],
 )
-def test_a_user_dictionary_that_cannot_be_used(project: Any, values: Row, code: int, said: str) -> None:
+def test_unusable_user_dictionaries_are_refused(project: Any, values: Row, code: int, message: str) -> None:
     (project.root / "words.txt").write_text("长江 10\n", encoding="utf-8")
     before = project.artifacts()
     project.set("segment", **values)
     outcome = project.ssmi("features", "build")
     assert outcome.code == code
-    assert said in outcome.stderr and "next:" in outcome.stderr
+    assert message in outcome.stderr and "next:" in outcome.stderr
     assert project.artifacts() == before
 
 
@@ -211,17 +211,17 @@ def occurs(row: Row) -> bool:
     return bool(row["n_train"] + row["n_dev"] + row["n_test"])
 
 
-def test_the_most_frequent_words_that_are_nowhere_are_embedded_ahead(project: Any, encoder: Encoder) -> None:
+def test_the_most_frequent_unknown_words_are_precomputed(project: Any, encoder: Encoder) -> None:
     import jieba
 
     dictionary = jieba.Tokenizer()
     dictionary.initialize()
     segments, vectors = embedded(project)
-    ahead = [segment for segment, row in segments.items() if not occurs(row)]
+    precomputed = [segment for segment, row in segments.items() if not occurs(row)]
     known = vocabulary(project).keys() | {segment for segment, row in segments.items() if occurs(row)}
-    strange = {word: n for word, n in dictionary.FREQ.items() if n and word not in known}
-    assert ahead == sorted(strange, key=lambda word: (-strange[word], word))[:30]
-    assert not any(segments[word]["boundary_id"] for word in ahead)
+    unknown = {word: n for word, n in dictionary.FREQ.items() if n and word not in known}
+    assert precomputed == sorted(unknown, key=lambda word: (-unknown[word], word))[:30]
+    assert not any(segments[word]["boundary_id"] for word in precomputed)
     assert statistics(project, "embed")["precomputed_segments"] == 30
     project.build("-S", "embed.precompute_words=0")
     fewer, same = embedded(project)
@@ -230,12 +230,12 @@ def test_the_most_frequent_words_that_are_nowhere_are_embedded_ahead(project: An
     project.build("-S", "embed.precompute_words=3", "-S", "embed.space=bert")
     three, _ = embedded(project)
     bert = np.load(folder(project, "embed") / "segments_bert.npy")
-    assert list(three) == [*fewer, *ahead[:3]]
-    for word in ahead[:3]:
+    assert list(three) == [*fewer, *precomputed[:3]]
+    for word in precomputed[:3]:
         assert bert[three[word]["segment_id"]] == pytest.approx(encoder.unit_mean(list(word)), abs=1e-5)
 
 
-def test_sentence_context_changes_only_what_the_vocabulary_lacks(project: Any) -> None:
+def test_sentence_context_changes_only_words_outside_the_vocabulary(project: Any) -> None:
     segments, isolated = embedded(project)
     project.build("-S", "embed.context=sentence")
     same, in_sentences = embedded(project)
@@ -247,7 +247,7 @@ def test_sentence_context_changes_only_what_the_vocabulary_lacks(project: Any) -
 
 
 @pytest.mark.parametrize("context", ["isolated", "sentence"])
-def test_bert_space_holds_the_encoders_means(project: Any, encoder: Encoder, context: str) -> None:
+def test_bert_space_contains_mean_encoder_states(project: Any, encoder: Encoder, context: str) -> None:
     project.build("-S", "embed.space=bert", "-S", f"embed.context={context}")
     segments, _ = embedded(project)
     bert = np.load(folder(project, "embed") / "segments_bert.npy")
@@ -257,9 +257,9 @@ def test_bert_space_holds_the_encoders_means(project: Any, encoder: Encoder, con
     assert boundaries.shape == (len(words) + 1, 32) and not boundaries[0].any()
     for word in list(words)[::40]:
         assert boundaries[words[word]] == pytest.approx(encoder.unit_mean(list(word)), abs=1e-5)
-    foreign = [segment for segment, row in segments.items() if not row["boundary_id"] and segment.isalnum()]
+    oov_segments = [segment for segment, row in segments.items() if not row["boundary_id"] and segment.isalnum()]
     expected = _in_sentences(project, encoder) if context == "sentence" else None
-    for segment in foreign[:12]:
+    for segment in oov_segments[:12]:
         vector = expected[segment] if expected is not None else encoder.unit_mean(list(segment))
         assert bert[segments[segment]["segment_id"]] == pytest.approx(vector, abs=1e-5), segment
     assert all(not bert[row["segment_id"]].any() for row in segments.values() if row["boundary_id"])
@@ -282,23 +282,23 @@ def _in_sentences(project: Any, encoder: Encoder) -> dict[str, Matrix]:
     return {segment: mean / np.linalg.norm(mean) for segment, mean in means.items()}
 
 
-def test_bert_space_compares_foreign_segments_by_bert(project: Any, encoder: Encoder) -> None:
+def test_bert_space_compares_oov_segments_by_encoder_states(project: Any, encoder: Encoder) -> None:
     aligned = {(row["character"], row["segment"]): row for row in selections(project)}
     project.build("-S", "embed.space=bert")
     words = vocabulary(project)
-    n_foreign = 0
+    n_oov = 0
     for row in selections(project):
         if row["segment"] in words:
             assert row == {**aligned[row["character"], row["segment"]], "selection_id": row["selection_id"]}
-        elif row["n_candidates"] > 5 and n_foreign < 8:
+        elif row["n_candidates"] > 5 and n_oov < 8:
             vector = encoder.unit_mean(list(row["segment"]))
             cosines = {
                 word: float(vector @ encoder.unit_mean(list(word))) for word in words if row["character"] in word
             }
             assert row["best_id"] == words[max(cosines, key=cosines.__getitem__)]
             assert row["best_cosine"] == pytest.approx(max(cosines.values()), abs=1e-5)
-            n_foreign += 1
-    assert n_foreign == 8
+            n_oov += 1
+    assert n_oov == 8
 
 
 # --- selection ----------------------------------------------------------------------------------------------------
@@ -308,10 +308,10 @@ def test_sentence_scope_takes_only_words_found_over_the_position(project: Any) -
     project.build("-S", "selection.scope=sentence")
     words = vocabulary(project)
     answers = selections(project)
-    asked = rows(project, "selection", schema.SELECTION_IDS)
+    query_rows = rows(project, "selection", schema.SELECTION_IDS)
     sentences = rows(project, "prepare", schema.SENTENCES)
     n_without = 0
-    for sentence, row in zip(sentences, asked, strict=True):
+    for sentence, row in zip(sentences, query_rows, strict=True):
         over = matches_over(sentence["characters"], words)
         for character, number, matched in zip(sentence["characters"], row["selection_ids"], over, strict=True):
             answer = answers[number]
@@ -323,14 +323,14 @@ def test_sentence_scope_takes_only_words_found_over_the_position(project: Any) -
     assert 0 < n_without < sum(len(sentence["characters"]) for sentence in sentences)
 
 
-def test_vocabulary_scope_takes_every_word_that_holds_the_character(project: Any) -> None:
+def test_vocabulary_scope_takes_every_word_with_the_character(project: Any) -> None:
     words = vocabulary(project)
     for row in selections(project):
         assert row["candidates"] is None
         assert row["n_candidates"] == sum(row["character"] in word for word in words)
 
 
-def test_a_segment_can_be_kept_from_choosing_itself(project: Any) -> None:
+def test_exclude_segment_keeps_a_segment_from_choosing_itself(project: Any) -> None:
     words = vocabulary(project)
     of_vocabulary = {(row["character"], row["segment"]): row for row in selections(project) if row["segment"] in words}
     assert all(row["best_id"] == words[row["segment"]] for row in of_vocabulary.values())
@@ -342,7 +342,7 @@ def test_a_segment_can_be_kept_from_choosing_itself(project: Any) -> None:
             assert row["n_candidates"] == of_vocabulary[row["character"], row["segment"]]["n_candidates"] - 1
 
 
-def test_a_random_choice_is_random_and_seeded(project: Any) -> None:
+def test_random_choice_depends_on_the_seed(project: Any) -> None:
     by_cosine = selections(project)
     project.build("-S", "selection.choice=random")
     drawn, first = selections(project), project.artifacts("selection")
@@ -363,7 +363,7 @@ def test_a_random_choice_is_random_and_seeded(project: Any) -> None:
     assert [row["best_id"] for row in selections(project)] != [row["best_id"] for row in drawn]
 
 
-def test_a_segment_can_choose_itself_alone(project: Any) -> None:
+def test_segment_choice_selects_only_the_segment_itself(project: Any) -> None:
     words = vocabulary(project)
     project.build("-S", "selection.choice=segment")
     found = selections(project)
@@ -375,7 +375,7 @@ def test_a_segment_can_choose_itself_alone(project: Any) -> None:
     assert statistics(project, "selection")["without_candidate"] == sum(not row["n_candidates"] for row in found)
 
 
-def test_threshold_and_sizes_bound_the_sets(project: Any) -> None:
+def test_threshold_and_sizes_limit_the_sets(project: Any) -> None:
     project.build("-S", "selection.threshold=0.3", "-S", "selection.max_set=3", "-S", "selection.n_negatives=2")
     answers = selections(project)
     assert max(len(row["set_ids"]) for row in answers) == 3
@@ -460,7 +460,7 @@ def test_a_missing_unlabelled_text_is_named(project: Any) -> None:
     assert "nowhere.txt: no such text" in outcome.stderr and "pmi.unlabelled" in outcome.stderr
 
 
-def test_matches_are_every_word_inside_the_sentence(project: Any) -> None:
+def test_matches_include_every_word_in_the_sentence(project: Any) -> None:
     words = vocabulary(project)
     written = rows(project, "pmi", schema.MATCHES)
     for sentence, row in zip(rows(project, "prepare", schema.SENTENCES), written, strict=True):
@@ -478,7 +478,7 @@ def test_matches_are_every_word_inside_the_sentence(project: Any) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["BMES", "BIOES", "BIO"])
-def test_tags_of_each_scheme_hold_the_entities(project: Any, scheme: Any) -> None:
+def test_tags_of_each_scheme_encode_the_entities(project: Any, scheme: Any) -> None:
     project.build("-S", f"shards.tag_scheme={scheme}")
     labels = load_labels(folder(project, "shards") / "labels.json")
     assert labels.scheme == scheme
@@ -492,7 +492,7 @@ def test_tags_of_each_scheme_hold_the_entities(project: Any, scheme: Any) -> Non
     assert n_entities > 200
 
 
-def test_matches_are_kept_with_the_rows_and_their_words_with_the_boundaries(project: Any) -> None:
+def test_matches_are_stored_with_rows_and_their_words_with_boundaries(project: Any) -> None:
     names = ["match_starts", "match_ends", "match_ids"]
 
     def boundaries() -> dict[int, str]:
@@ -517,19 +517,19 @@ def test_matches_are_kept_with_the_rows_and_their_words_with_the_boundaries(proj
     )
 
 
-def test_layers_of_states_that_there_are_not(project: Any) -> None:
+def test_impossible_options_of_hidden_states_are_refused(project: Any) -> None:
     too_many = project.ssmi("features", "build", "-S", "shards.hidden=true", "-S", "shards.hidden_layers=3")
     assert (too_many.code, "has 2" in too_many.stderr) == (2, True)
-    for nothing in ("hidden_layers=1", "hidden_norm=false"):
-        for_nothing = project.ssmi("features", "build", "-S", f"shards.{nothing}")
-        assert (for_nothing.code, "stores no states" in for_nothing.stderr) == (2, True)
-        assert f"shards.{nothing.replace('=', ': ')}" in for_nothing.stderr
+    for option in ("hidden_layers=1", "hidden_norm=false"):
+        outcome = project.ssmi("features", "build", "-S", f"shards.{option}")
+        assert (outcome.code, "stores no states" in outcome.stderr) == (2, True)
+        assert f"shards.{option.replace('=', ': ')}" in outcome.stderr
 
 
 @pytest.mark.parametrize("layers", [None, 1])
-def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder, layers: int | None) -> None:
-    chosen = ["-S", f"shards.hidden_layers={layers}"] if layers else []
-    project.build("-S", "shards.hidden=true", "-S", "prepare.sentences_per_part=25", *chosen)
+def test_hidden_states_are_stored_beside_their_rows(project: Any, encoder: Encoder, layers: int | None) -> None:
+    overrides = ["-S", f"shards.hidden_layers={layers}"] if layers else []
+    project.build("-S", "shards.hidden=true", "-S", "prepare.sentences_per_part=25", *overrides)
     assert statistics(project, "shards")["hidden_width"] == 32
     assert statistics(project, "shards")["hidden_layers"] == (layers or 2)
     n_windowed = 0
@@ -558,9 +558,9 @@ def test_hidden_states_lie_beside_their_rows(project: Any, encoder: Encoder, lay
     assert n_windowed
 
 
-@pytest.mark.parametrize(("asked", "longest"), [(20, 20), (1000, 62)])
-def test_windows_are_as_long_as_asked_and_as_the_encoder_allows(project: Any, asked: int, longest: int) -> None:
-    project.build("-S", f"shards.max_window={asked}")
+@pytest.mark.parametrize(("max_window", "longest"), [(20, 20), (1000, 62)])
+def test_windows_are_limited_by_max_window_and_the_encoder(project: Any, max_window: int, longest: int) -> None:
+    project.build("-S", f"shards.max_window={max_window}")
     assert statistics(project, "shards")["max_window"] == longest
     sizes = [
         end - start

@@ -25,7 +25,7 @@ def _raw_digest(context: StageContext) -> Mapping[str, str]:
     return {"raw": manifests.digest_file(context.root / "raw.txt")}
 
 
-def _nothing(context: StageContext) -> Mapping[str, str]:
+def _no_inputs(context: StageContext) -> Mapping[str, str]:
     return {}
 
 
@@ -48,7 +48,7 @@ def _one_segment_each(context: StageContext, folder: Path) -> StageReport:
 
 
 FIRST = Stage("prepare", 1, ("prepare",), (), _raw_digest, _copy_lines)
-SECOND = Stage("segment", 1, ("segment",), ("prepare",), _nothing, _one_segment_each)
+SECOND = Stage("segment", 1, ("segment",), ("prepare",), _no_inputs, _one_segment_each)
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def _files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_a_stage_is_current_after_it_ran_and_not_before(context: StageContext) -> None:
+def test_a_stage_is_current_only_after_it_ran(context: StageContext) -> None:
     assert not is_current(FIRST, context)
     manifest = run(FIRST, context)
     assert is_current(FIRST, context)
@@ -72,7 +72,7 @@ def test_a_stage_is_current_after_it_ran_and_not_before(context: StageContext) -
     assert [path.name for path in folder.parent.iterdir()] == ["tiny"], "no temporary folder is left"
 
 
-def test_a_parameter_that_came_later_makes_nothing_stale_unless_it_is_set(
+def test_a_new_parameter_with_its_default_makes_nothing_stale(
     context: StageContext, reseal: Callable[..., None]
 ) -> None:
     run(FIRST, context)
@@ -83,17 +83,17 @@ def test_a_parameter_that_came_later_makes_nothing_stale_unless_it_is_set(
         FIRST, replace(context, params=check_params({"prepare": {"dev_fraction": 0.2}}, source="test"))
     )
     reseal(folder, lambda body: body["parameters"]["prepare"].update(went=1))
-    assert not is_current(FIRST, context), "a parameter that is gone meant something"
+    assert not is_current(FIRST, context), "a removed parameter may have had an effect"
 
 
-def test_the_same_run_again_gives_the_same_bytes(context: StageContext) -> None:
+def test_a_repeated_run_gives_the_same_bytes(context: StageContext) -> None:
     run(FIRST, context)
     before = _files(context.folder("prepare"))
     run(FIRST, context)
     assert _files(context.folder("prepare")) == before
 
 
-def test_it_is_made_of_its_version_its_sections_and_its_inputs(context: StageContext) -> None:
+def test_output_depends_on_version_sections_and_inputs(context: StageContext) -> None:
     run(FIRST, context)
     assert not is_current(replace(FIRST, version=2), context)
     other = replace(context, params=check_params({"prepare": {"sentences_per_part": 7}}, source="x"))
@@ -103,20 +103,20 @@ def test_it_is_made_of_its_version_its_sections_and_its_inputs(context: StageCon
     (context.root / "raw.txt").write_text("中国\n", encoding="utf-8")
     assert not is_current(FIRST, context)
     (context.root / "raw.txt").write_text("中国\n人民\n", encoding="utf-8")
-    assert is_current(FIRST, context), "what counts is what the file holds"
+    assert is_current(FIRST, context), "only the content of the file counts"
 
 
-def test_a_later_stage_follows_the_output_of_an_earlier_one(context: StageContext) -> None:
+def test_a_stage_depends_on_the_output_of_earlier_stages(context: StageContext) -> None:
     run(FIRST, context)
     run(SECOND, context)
     assert is_current(SECOND, context)
     run(replace(FIRST, version=2), context)
-    assert not is_current(SECOND, context), "the manifest that it was made from is another"
+    assert not is_current(SECOND, context), "the upstream manifest has changed"
     run(FIRST, context)
-    assert is_current(SECOND, context), "and now the old one again"
+    assert is_current(SECOND, context), "the upstream manifest is the old one again"
 
 
-def _lose(path: Path) -> None:
+def _remove(path: Path) -> None:
     path.unlink()
 
 
@@ -134,8 +134,8 @@ def _break_manifest(path: Path) -> None:
     (path.parents[1] / "manifest.json").write_text("{", encoding="utf-8")
 
 
-@pytest.mark.parametrize("damage", [_lose, _flip, _add, _break_manifest])
-def test_a_damaged_output_is_not_current_and_a_run_heals_it(
+@pytest.mark.parametrize("damage", [_remove, _flip, _add, _break_manifest])
+def test_damaged_output_is_not_current_and_a_run_repairs_it(
     context: StageContext, damage: Callable[[Path], None]
 ) -> None:
     run(FIRST, context)
@@ -148,7 +148,7 @@ def test_a_damaged_output_is_not_current_and_a_run_heals_it(
 
 
 @pytest.mark.parametrize("error", [SsmiError("broken"), KeyboardInterrupt(), ZeroDivisionError()])
-def test_a_run_that_fails_or_is_stopped_leaves_the_old_output_whole(
+def test_a_failed_or_interrupted_run_leaves_the_old_output_unchanged(
     context: StageContext, error: BaseException
 ) -> None:
     run(FIRST, context)
@@ -175,7 +175,7 @@ def test_a_first_run_that_fails_leaves_no_output(context: StageContext) -> None:
     assert not _files(context.root / "artifacts")
 
 
-def test_nothing_runs_on_an_upstream_that_is_missing_or_not_whole(context: StageContext) -> None:
+def test_missing_or_damaged_upstream_output_is_refused(context: StageContext) -> None:
     with pytest.raises(MissingResourceError, match="prepare/tiny: not built") as caught:
         run(SECOND, context)
     assert caught.value.next_step == "ssmi-cli features build --dataset tiny"
@@ -193,7 +193,7 @@ def test_nothing_runs_on_an_upstream_that_is_missing_or_not_whole(context: Stage
     assert not context.folder("segment").exists()
 
 
-def test_the_record_of_a_shared_stage_names_no_data_set(context: StageContext) -> None:
+def test_the_manifest_of_a_shared_stage_names_no_data_set(context: StageContext) -> None:
     manifest = run(replace(FIRST, name="vocab"), context)
     assert manifest.dataset is None and (context.root / "artifacts" / "vocab" / "manifest.json").is_file()
     assert is_current(replace(FIRST, name="vocab"), replace(context, dataset="another"))

@@ -1,8 +1,8 @@
 """The output of every stage, compared with a golden file: changed output requires a new ``Stage.version``.
 
-Three variants of the tiny project are built: one with the defaults of params.yaml, one with the switches thrown, and
+Three variants of the tiny project are built: one with the defaults of params.yaml, one with other options, and
 one with random choices. Values that are equal on every processor (words, ids, counts, texts) are compared by digest,
-floats by a few sums with a tolerance. `make golden` rewrites the file, and refuses if a version was forgotten.
+floats by a few sums with a tolerance. `make golden` rewrites the file; it refuses if a version was not raised.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ VARIANTS: Mapping[str, tuple[str, ...]] = {"defaults": (), "switched": SWITCHED,
 FROM_FLOATS = {"selection/cosines.parquet"}
 """Files of counts that another processor may shift from one bin to the next."""
 ENCODING = "encoding"
-"""Name of an output that is not a stage's: the cached vectors of words."""
+"""Name of the one output that belongs to no stage: the cached word vectors."""
 
 Output = dict[str, dict[str, Any]]
 """File → digest of its exact content, and sums of each of its float columns."""
@@ -76,16 +76,16 @@ def _column(column: pa.ChunkedArray) -> list[float] | None:
 def _table(path: Path, *, exact: bool) -> dict[str, Any]:
     table = pq.read_table(path)
     digests: dict[str, Any] = {"floats": {}}
-    kept: dict[str, Any] = {"schema": str(table.schema.remove_metadata())}
+    exact_values: dict[str, Any] = {"schema": str(table.schema.remove_metadata())}
     for name in table.column_names:
         sums = _column(table[name])
         if sums is not None:
             digests["floats"][name] = sums
         elif exact:
-            kept[name] = table[name].to_pylist()
+            exact_values[name] = table[name].to_pylist()
         else:
             digests["floats"][name] = [float(sum(table[name].to_pylist()))]
-    return {**digests, "exact": _digest(kept)}
+    return {**digests, "exact": _digest(exact_values)}
 
 
 def _array(path: Path) -> dict[str, Any]:
@@ -105,8 +105,8 @@ def _manifest(path: Path) -> dict[str, Any]:
             floats[name] = [value]
             return None
         if isinstance(value, dict):
-            left = {key: each for key, each in value.items() if not key.endswith(("_digest", "feature_parameters"))}
-            return {key: without_floats(each, f"{name}.{key}") for key, each in left.items()}
+            stable = {key: each for key, each in value.items() if not key.endswith(("_digest", "feature_parameters"))}
+            return {key: without_floats(each, f"{name}.{key}") for key, each in stable.items()}
         return value
 
     exact = without_floats(json.loads(path.read_text(encoding="utf-8"))["report"], "report")
@@ -145,12 +145,14 @@ def _encoding(project: Any) -> Output:
     """All cached word vectors under one fixed name, as the name of their file depends on the encoder's bytes."""
     (path,) = (Path(project.environment["SSMI_CACHE"]) / "word-vectors").glob("*.sqlite")
     with closing(sqlite3.connect(path)) as database:
-        kept = np.array([np.frombuffer(row, np.float32) for (row,) in database.execute("SELECT vector FROM vectors")])
-    squares = np.sort(np.square(kept.astype(np.float64)).sum(axis=1))
-    return {"vectors": {"floats": {"squares": _sums(squares)}, "exact": _digest(list(kept.shape))}}
+        vectors = np.array(
+            [np.frombuffer(row, np.float32) for (row,) in database.execute("SELECT vector FROM vectors")]
+        )
+    squares = np.sort(np.square(vectors.astype(np.float64)).sum(axis=1))
+    return {"vectors": {"floats": {"squares": _sums(squares)}, "exact": _digest(list(vectors.shape))}}
 
 
-def _given(project: Any, overrides: tuple[str, ...]) -> str:
+def _inputs_digest(project: Any, overrides: tuple[str, ...]) -> str:
     """Digest of the tiny project's inputs: raw files, word vectors, extra words and feature parameters."""
     files = [*sorted((project.root / "data").rglob("*.*")), project.root / "vectors.txt", project.root / "extra.txt"]
     params = parameters.load(project.root / "params.yaml", overrides=overrides)
@@ -162,7 +164,7 @@ def _given(project: Any, overrides: tuple[str, ...]) -> str:
 
 
 @pytest.fixture(scope="module")
-def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: Any) -> dict[str, Any]:
+def current(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factory: Any) -> dict[str, Any]:
     """The current output, in the form of the golden file."""
     written: dict[str, Any] = {
         "versions": {**{name: get_stage(name).version for name in STAGE_NAMES}, ENCODING: ENCODING_VERSION},
@@ -178,8 +180,8 @@ def now(pristine_project: Any, copy_project: Callable[..., Any], tmp_path_factor
         project.build(*(word for override in overrides for word in ("-S", override)))
         paths = ArtifactPaths(project.root)
         outputs = {name: _output(paths.stage(name, "tiny"), name) for name in STAGE_NAMES}
-        given = _given(project, overrides)
-        written["variants"][variant] = {"given": given, "outputs": {**outputs, ENCODING: _encoding(project)}}
+        inputs_digest = _inputs_digest(project, overrides)
+        written["variants"][variant] = {"given": inputs_digest, "outputs": {**outputs, ENCODING: _encoding(project)}}
     return written
 
 
@@ -204,7 +206,7 @@ def _upstream(stage: str) -> set[str]:
     return {*direct, *(name for each in direct for name in _upstream(each))}
 
 
-def forgotten(golden: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, list[str]]:
+def unversioned_changes(golden: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, list[str]]:
     """Stage → its changed files, for stages with an unchanged version and unchanged upstream stages.
 
     A change that follows from an earlier stage is not reported, as that stage's new version rebuilds the later stages.
@@ -213,12 +215,12 @@ def forgotten(golden: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str
     if golden["schema_version"] != written["schema_version"]:
         return {}
     changed: dict[str, set[str]] = {}
-    for variant, then in golden["variants"].items():
+    for variant, golden_variant in golden["variants"].items():
         of_variant = written["variants"].get(variant)
-        if of_variant is None or of_variant["given"] != then["given"]:
+        if of_variant is None or of_variant["given"] != golden_variant["given"]:
             continue
         for stage, output in of_variant["outputs"].items():
-            before = then["outputs"][stage]
+            before = golden_variant["outputs"][stage]
             names = {name for name in output.keys() | before.keys() if not _is_same(*_only(name, before, output))}
             if names:
                 changed.setdefault(stage, set()).update(names)
@@ -235,59 +237,65 @@ def _only(name: str, *outputs: Output) -> Iterator[Output]:
     return ({key: each for key, each in output.items() if key == name} for output in outputs)
 
 
-def _complaint(stages: Mapping[str, list[str]]) -> str:
+def _describe(stages: Mapping[str, list[str]]) -> str:
     lines = []
     for stage, names in stages.items():
         version = "ENCODING_VERSION beside isolated_vectors"
         if stage != ENCODING:
             version = f"STAGE.version in pipeline/stages/{stage}.py"
-        lines.append(f"{stage}: {', '.join(names)} came out otherwise: raise {version}, then make golden")
+        lines.append(f"{stage}: {', '.join(names)} changed: raise {version}, then make golden")
     return "\n".join(lines)
 
 
-def test_another_output_has_another_version(now: dict[str, Any], request: pytest.FixtureRequest) -> None:
+def test_changed_output_has_a_new_version(current: dict[str, Any], request: pytest.FixtureRequest) -> None:
     golden = json.loads(GOLDEN.read_text(encoding="utf-8")) if GOLDEN.is_file() else None
-    if golden is not None and (stages := forgotten(golden, now)):
-        pytest.fail(_complaint(stages), pytrace=False)
+    if golden is not None and (stages := unversioned_changes(golden, current)):
+        pytest.fail(_describe(stages), pytrace=False)
     if request.config.getoption("--write-golden"):
-        GOLDEN.write_text(json.dumps(now, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        GOLDEN.write_text(json.dumps(current, ensure_ascii=False, indent=1, sort_keys=True) + "\n", encoding="utf-8")
         return
-    assert golden is not None, "no golden stages: git holds them"
+    assert golden is not None, "tests/golden/stages.json is missing: restore it from git"
     for key in ("versions", "schema_version"):
-        assert golden[key] == now[key], "a version was raised: make golden"
-    for variant, of_variant in now["variants"].items():
-        assert golden["variants"][variant]["given"] == of_variant["given"], "the tiny project is another: make golden"
+        assert golden[key] == current[key], "a version was raised: make golden"
+    for variant, of_variant in current["variants"].items():
+        assert golden["variants"][variant]["given"] == of_variant["given"], "the tiny project has changed: make golden"
         for stage, output in of_variant["outputs"].items():
             assert _is_same(golden["variants"][variant]["outputs"][stage], output), f"{stage}: make golden"
 
 
-def _with_other_output(now: dict[str, Any], *stages: str) -> dict[str, Any]:
-    other: dict[str, Any] = json.loads(json.dumps(now))
+def _with_changed_output(current: dict[str, Any], *stages: str) -> dict[str, Any]:
+    other: dict[str, Any] = json.loads(json.dumps(current))
     for stage in stages:
         other["variants"]["switched"]["outputs"][stage]["new.txt"] = {"exact": "x", "floats": {}}
     return other
 
 
-def test_a_forgotten_version_is_named_where_the_change_began(now: dict[str, Any]) -> None:
-    assert forgotten(now, now) == {}
-    assert forgotten(now, _with_other_output(now, "pmi", "shards")) == {"pmi": ["new.txt"]}
-    both = {"embed": ["new.txt"], ENCODING: ["new.txt"]}
-    assert forgotten(now, _with_other_output(now, ENCODING, "embed", "selection")) == both
-    raised = _with_other_output(now, "embed", "selection", "shards")
-    raised["versions"]["embed"] += 1
-    assert forgotten(now, raised) == {}
-    assert forgotten(now, {**_with_other_output(now, "pmi"), "schema_version": now["schema_version"] + 1}) == {}
-    sample = {**now, "sample": {**now["sample"], "train.txt": "another"}}
-    assert forgotten(now, sample) == {"prepare": ["pipeline/readers/sample"]}
-    assert "raise STAGE.version in pipeline/stages/pmi.py, then make golden" in _complaint({"pmi": ["pairs.parquet"]})
+def test_changes_without_a_new_version_are_found_in_the_first_stage(current: dict[str, Any]) -> None:
+    assert unversioned_changes(current, current) == {}
+    assert unversioned_changes(current, _with_changed_output(current, "pmi", "shards")) == {"pmi": ["new.txt"]}
+    expected = {"embed": ["new.txt"], ENCODING: ["new.txt"]}
+    assert unversioned_changes(current, _with_changed_output(current, ENCODING, "embed", "selection")) == expected
+    with_new_version = _with_changed_output(current, "embed", "selection", "shards")
+    with_new_version["versions"]["embed"] += 1
+    assert unversioned_changes(current, with_new_version) == {}
+    assert (
+        unversioned_changes(
+            current,
+            {**_with_changed_output(current, "pmi"), "schema_version": current["schema_version"] + 1},
+        )
+        == {}
+    )
+    sample = {**current, "sample": {**current["sample"], "train.txt": "another"}}
+    assert unversioned_changes(current, sample) == {"prepare": ["pipeline/readers/sample"]}
+    assert "raise STAGE.version in pipeline/stages/pmi.py, then make golden" in _describe({"pmi": ["pairs.parquet"]})
 
 
-def test_floats_of_another_processor_are_the_same_and_other_floats_are_not(now: dict[str, Any]) -> None:
-    def moved(by: float) -> dict[str, Any]:
-        other: dict[str, Any] = json.loads(json.dumps(now))
+def test_small_float_differences_are_ignored_and_larger_ones_are_not(current: dict[str, Any]) -> None:
+    def scaled(relative: float) -> dict[str, Any]:
+        other: dict[str, Any] = json.loads(json.dumps(current))
         floats = other["variants"]["defaults"]["outputs"]["embed"]["vectors.npy"]["floats"]
-        floats["values"] = [value * (1 + by) for value in floats["values"]]
+        floats["values"] = [value * (1 + relative) for value in floats["values"]]
         return other
 
-    assert forgotten(now, moved(1e-5)) == {}
-    assert forgotten(now, moved(1e-2)) == {"embed": ["vectors.npy"]}
+    assert unversioned_changes(current, scaled(1e-5)) == {}
+    assert unversioned_changes(current, scaled(1e-2)) == {"embed": ["vectors.npy"]}

@@ -1,4 +1,4 @@
-"""The vocab stage reports what it read, and nothing about what it did not read."""
+"""The vocab stage reports what it read and where it stopped."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def _report(project: Any) -> dict[str, Any]:
     return report
 
 
-def test_what_was_read_is_told_and_recorded(fresh_project: Any) -> None:
+def test_what_was_read_is_reported_and_recorded(fresh_project: Any) -> None:
     lines = ["2 2", "New York 1 2", "电子 商务 3 4", "中国 5 6", "坏行 1", *(f"词{n} {n + 1} 0" for n in range(100))]
     (fresh_project.root / "own.bz2").write_bytes(bz2.compress("\n".join(lines).encode("gb18030")))
     outcome = fresh_project.ssmi("features", "vocab", "-S", "vocab.vectors=own.bz2", "-S", "vocab.encoding=gb18030")
@@ -40,7 +40,7 @@ def test_what_was_read_is_told_and_recorded(fresh_project: Any) -> None:
     }
 
 
-def test_with_max_words_reading_stops_and_that_is_said(fresh_project: Any) -> None:
+def test_reading_stops_at_max_words_and_this_is_reported(fresh_project: Any) -> None:
     rows = [f"{chr(0x4E00 + n // 100)}{chr(0x4E00 + n % 100)} {n + 1} 1" for n in range(5000)]
     rows[4000:] = ["not a row of numbers at all"] * 1000  # never reached
     (fresh_project.root / "own.txt").write_text("\n".join(["5000 2", *rows]), encoding="utf-8")

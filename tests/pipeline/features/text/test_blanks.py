@@ -1,4 +1,4 @@
-"""What is seen of texts with blanks and marks without width, and of labelled sentences with them."""
+"""The visible part of texts and labelled sentences with blanks and characters without width."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TEXTS = st.text(st.sampled_from(f"陈远，。a1.,éЖ한ー“😀\ue000\ud800{
 
 
 @pytest.mark.parametrize(
-    ("text", "seen"),
+    ("text", "expected"),
     [
         ("", []),
         (" \u3000\n\n\u200b", []),
@@ -44,21 +44,21 @@ TEXTS = st.text(st.sampled_from(f"陈远，。a1.,éЖ한ー“😀\ue000\ud800{
         ("\n\n一\n\u200b\n", ["一"]),
     ],
 )
-def test_what_is_seen(text: str, seen: list[str]) -> None:
-    assert [stretch.text for stretch in visible_stretches(text)] == seen
+def test_visible_stretches_of_a_text(text: str, expected: list[str]) -> None:
+    assert [stretch.text for stretch in visible_stretches(text)] == expected
 
 
-def test_marks_are_those_of_two_categories() -> None:
-    every = [(chr(code), unicodedata.category(chr(code))) for code in range(sys.maxunicode + 1)]
-    left_out = "".join(one for one, category in every if category in ("Cf", "Cc") or one.isspace())
-    assert visible_stretches(left_out) == []
-    # what this Python's tables do not know yet may be either
-    kept = "".join(one for one, category in every if category not in ("Cf", "Cc", "Cn") and not one.isspace())
-    assert [stretch.text for stretch in visible_stretches(kept)] == [kept]
+def test_characters_without_width_are_those_of_two_categories() -> None:
+    characters = [(chr(code), unicodedata.category(chr(code))) for code in range(sys.maxunicode + 1)]
+    invisible = "".join(one for one, category in characters if category in ("Cf", "Cc") or one.isspace())
+    assert visible_stretches(invisible) == []
+    # characters that this Python's tables do not know may be either
+    visible = "".join(one for one, category in characters if category not in ("Cf", "Cc", "Cn") and not one.isspace())
+    assert [stretch.text for stretch in visible_stretches(visible)] == [visible]
 
 
 @given(TEXTS)
-def test_places_are_of_the_text_as_given(text: str) -> None:
+def test_positions_refer_to_the_original_text(text: str) -> None:
     stretches = visible_stretches(text)
     places = [place for stretch in stretches for place in stretch.positions]
     assert places == sorted(set(places))
@@ -74,7 +74,7 @@ def test_places_are_of_the_text_as_given(text: str) -> None:
 
 
 @given(st.text("陈远，男a", max_size=8), st.data())
-def test_blanks_beside_chinese_change_nothing(text: str, data: st.DataObject) -> None:
+def test_blanks_next_to_chinese_characters_are_ignored(text: str, data: st.DataObject) -> None:
     runs = st.text(BLANKS + MARKS, max_size=3)
     spaced = "".join(
         character if text[:index][-1:] == "a" == character else data.draw(runs) + character
@@ -89,14 +89,14 @@ def test_blanks_beside_chinese_change_nothing(text: str, data: st.DataObject) ->
 def read(path: Path, *rows: str) -> tuple[list[tuple[str, list[Span], int]], dict[str, int], dict[str, int]]:
     path.write_text("\n".join(rows) + "\n", encoding="utf-8")
     sentences, report = read_sentences(path)
-    seen = [("".join(one.characters), list(one.entities), one.line) for one in visible_sentences(sentences, report)]
-    assert report.n_sentences == len(seen)
-    assert report.n_characters == sum(len(text) for text, _, _ in seen)
-    assert report.n_entities == sum(len(spans) for _, spans, _ in seen)
-    return seen, report.repairs, report.skipped
+    visible = [("".join(one.characters), list(one.entities), one.line) for one in visible_sentences(sentences, report)]
+    assert report.n_sentences == len(visible)
+    assert report.n_characters == sum(len(text) for text, _, _ in visible)
+    assert report.n_entities == sum(len(spans) for _, spans, _ in visible)
+    return visible, report.repairs, report.skipped
 
 
-def test_gold_moves_along(tmp_path: Path) -> None:
+def test_gold_entities_are_moved_with_their_characters(tmp_path: Path) -> None:
     sentences, repairs, skipped = read(
         tmp_path / "train.jsonl",
         r'{"text": "陈思远在北京", "entities": [[0, 3, "PER"], [4, 6, "LOC"]]}',
@@ -115,7 +115,7 @@ def test_gold_moves_along(tmp_path: Path) -> None:
     assert skipped == {"nothing-but-blanks": 1, "entity-of-blanks": 2}
 
 
-def test_an_entity_over_a_blank_line_is_left_out_and_counted(tmp_path: Path) -> None:
+def test_an_entity_across_a_blank_line_is_dropped_and_counted(tmp_path: Path) -> None:
     sentences, repairs, skipped = read(
         tmp_path / "train.jsonl", r'{"text": "甲乙\n\n丙丁", "entities": [[1, 5, "X"], [5, 6, "Y"]]}'
     )
@@ -123,6 +123,6 @@ def test_an_entity_over_a_blank_line_is_left_out_and_counted(tmp_path: Path) -> 
     assert (repairs, skipped) == ({"blanks-left-out": 1}, {"entity-over-blank-line": 1})
 
 
-def test_a_file_of_nothing_but_blanks_is_refused(tmp_path: Path) -> None:
+def test_a_file_without_visible_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputDataError, match="holds no sentence"):
         read(tmp_path / "train.jsonl", r'{"text": " \u3000", "entities": []}')

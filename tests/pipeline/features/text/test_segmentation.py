@@ -1,4 +1,4 @@
-"""Segments tile whatever the text holds, with both engines."""
+"""Segments tile any text, with both engines."""
 
 from __future__ import annotations
 
@@ -39,55 +39,58 @@ def _check_tiles(characters: list[str], segments: list[str], starts: list[int]) 
 
 @given(text=TEXT)
 @settings(max_examples=150)
-def test_any_text_is_tiled(cut: Cut, text: str) -> None:
+def test_segments_tile_any_text(cut: Cut, text: str) -> None:
     characters = list(text)
     segments, starts = segment_sentence(characters, cut)
     _check_tiles(characters, segments, starts)
-    # of one code point a character, the segments are the engine's words
+    # with one code point per character, the segments are the engine's words
     assert segments == [word for word in cut(text) if word] == segments_of(text, cut)
 
 
 @given(st.lists(st.text("字a😀", min_size=1, max_size=3), max_size=12))
-def test_segments_lie_around_their_characters(words: list[str]) -> None:
+def test_segment_of_each_returns_the_segment_of_every_character(words: list[str]) -> None:
     characters = list("".join(words))
     segments, starts = segment_sentence(characters, lambda _: words)
     _check_tiles(characters, segments, starts)
-    around = segment_of_each(segments, starts, n_characters=len(characters))
-    assert around == [word for word in words for _ in word]
+    segment_of_character = segment_of_each(segments, starts, n_characters=len(characters))
+    assert segment_of_character == [word for word in words for _ in word]
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_by_hand(engine: str) -> None:
-    with_hmm = open_segmenter(engine, hmm=True, user_dict=None)
-    without = open_segmenter(engine, hmm=False, user_dict=None)
-    assert segment_sentence(list("我来到北京清华大学"), with_hmm) == (["我", "来到", "北京", "清华大学"], [0, 1, 3, 5])
+def test_segments_by_hand(engine: str) -> None:
+    with_hmm_cut = open_segmenter(engine, hmm=True, user_dict=None)
+    without_hmm_cut = open_segmenter(engine, hmm=False, user_dict=None)
+    assert segment_sentence(list("我来到北京清华大学"), with_hmm_cut) == (
+        ["我", "来到", "北京", "清华大学"],
+        [0, 1, 3, 5],
+    )
     text = list("他来到了网易杭研大厦")
-    assert segment_sentence(text, with_hmm)[0] == ["他", "来到", "了", "网易", "杭研", "大厦"]
-    assert segment_sentence(text, without)[0] == ["他", "来到", "了", "网易", "杭", "研", "大厦"]
-    assert segment_sentence([], with_hmm) == ([], [])
+    assert segment_sentence(text, with_hmm_cut)[0] == ["他", "来到", "了", "网易", "杭研", "大厦"]
+    assert segment_sentence(text, without_hmm_cut)[0] == ["他", "来到", "了", "网易", "杭", "研", "大厦"]
+    assert segment_sentence([], with_hmm_cut) == ([], [])
 
 
 @pytest.mark.parametrize("mark", ["。", "，", " ", "\n", "》"])
-def test_long_texts_are_cut_behind_marks_which_changes_no_segment(cut: Cut, mark: str) -> None:
+def test_splitting_long_texts_after_marks_changes_no_segment(cut: Cut, mark: str) -> None:
     text = mark.join(["我来到北京清华大学", "他来到了网易杭研大厦", "abc3.14%的"] * 200)
     assert len(text) > 2 * LONGEST_PIECE
     assert segment_sentence(list(text), cut)[0] == list(cut(text))
 
 
 @pytest.mark.parametrize("text", ["的" * 20_000, "a" * 5000 + "。" + "的" * 5000, " " * 5000, "a" * LONGEST_PIECE])
-def test_an_engine_never_gets_more_than_a_piece_at_once(text: str) -> None:
-    given: list[str] = []
+def test_engines_never_get_more_than_the_longest_piece(text: str) -> None:
+    pieces: list[str] = []
 
     def record(piece: str) -> list[str]:
-        given.append(piece)
+        pieces.append(piece)
         return list(piece)
 
     assert segment_sentence(list(text), record) == (list(text), list(range(len(text))))
-    assert "".join(given) == text and max(map(len, given)) <= LONGEST_PIECE
+    assert "".join(pieces) == text and max(map(len, pieces)) <= LONGEST_PIECE
 
 
 @pytest.mark.parametrize("words", [["中"], ["中国", "人"], ["国", "中"], []])
-def test_an_engine_that_changes_the_text_is_found_out(words: list[str]) -> None:
+def test_an_engine_that_changes_the_text_is_refused(words: list[str]) -> None:
     with pytest.raises(InputDataError, match="changed the text '中国'") as caught:
         segment_sentence(["中", "国"], lambda text: words)
     assert "segment.engine" in caught.value.next_step

@@ -1,4 +1,4 @@
-"""One encoder id a character: its own, a plainer form's, or unknown."""
+"""One encoder id per character: its own, that of a simpler form, or unknown."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ VOCABULARY = {**SPECIALS, "中": 4, "a": 5, "B": 6, "b": 7, "1": 8, "，": 9, ",
         ("😀", 1),
     ],
 )
-def test_fallback_chain(character: str, expected: int) -> None:
+def test_token_ids_and_their_fallbacks(character: str, expected: int) -> None:
     tokens = CharacterTokens(VOCABULARY)
     assert tokens.id_of(character) == expected
     assert tokens.knows(character) is (expected != 1)
 
 
 @given(st.lists(st.text(min_size=1, max_size=3), max_size=20))
-def test_ids_never_shift_against_characters(characters: list[str]) -> None:
+def test_every_character_has_one_id(characters: list[str]) -> None:
     tokens = CharacterTokens(VOCABULARY)
     assert tokens.ids(characters) == [tokens.ids([character])[0] for character in characters]
 

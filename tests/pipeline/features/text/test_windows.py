@@ -13,7 +13,7 @@ RANKED = "。；， "
 
 
 @given(st.lists(st.sampled_from(["字", "。字", *RANKED]), max_size=60), st.integers(1, 20))
-def test_windows_tile_and_each_ends_at_its_best_mark(characters: list[str], longest: int) -> None:
+def test_windows_tile_the_sentence_and_end_at_the_best_mark(characters: list[str], longest: int) -> None:
     starts = window_starts(characters, max_window=longest)
     assert starts[0] == 0
     ends = [*starts[1:], len(characters)]
@@ -30,7 +30,7 @@ def test_windows_tile_and_each_ends_at_its_best_mark(characters: list[str], long
 
 
 @given(st.text(max_size=50), st.integers(50, 60))
-def test_a_sentence_that_fits_is_one_window(text: str, longest: int) -> None:
+def test_a_short_sentence_is_one_window(text: str, longest: int) -> None:
     assert window_starts(list(text), max_window=longest) == [0]
 
 
@@ -45,9 +45,9 @@ def test_a_sentence_that_fits_is_one_window(text: str, longest: int) -> None:
         ("一二三四五！七；九　甲乙", [0, 6]),
     ],
 )
-def test_by_hand(text: str, expected: list[int]) -> None:
+def test_window_starts_by_hand(text: str, expected: list[int]) -> None:
     assert window_starts(list(text), max_window=10) == expected
 
 
-def test_a_window_of_one_character() -> None:
+def test_windows_of_one_character() -> None:
     assert window_starts(list("一。三"), max_window=1) == [0, 1, 2]

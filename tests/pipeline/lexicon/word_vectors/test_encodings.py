@@ -1,4 +1,4 @@
-"""Words in UTF-8 unless another encoding is named; a file of another one is refused, never read as rubbish."""
+"""Words are read as UTF-8 unless another encoding is given; files in any other encoding are refused."""
 
 from __future__ import annotations
 
@@ -34,35 +34,37 @@ def _read(path: Path, encoding: str = "utf-8") -> tuple[list[str], dict[str, int
 
 @pytest.mark.parametrize("encoding", ["gb18030", "gbk", "big5hkscs", "utf-8"])
 @pytest.mark.parametrize("write", [_text, _binary])
-def test_words_are_read_in_the_encoding_that_is_named(write: Callable[..., bytes], encoding: str, tmp_path) -> None:
+def test_words_are_read_in_the_given_encoding(write: Callable[..., bytes], encoding: str, tmp_path) -> None:
     words = [word.replace("语", "語") for word in WORDS] if encoding == "big5hkscs" else WORDS
     words = [word for word in words if not set(word) & set("语学业经医银国") or encoding != "big5hkscs"]
     (tmp_path / "v").write_bytes(write(words, encoding))
     assert _read(tmp_path / "v", encoding) == (words, {}, encoding)
 
 
-@pytest.mark.parametrize(("write", "place"), [(_text, r"v:2: "), (_binary, r"v: byte 5: ")])
-def test_another_encoding_is_refused_and_the_parameter_named(write: Callable[..., bytes], place: str, tmp_path) -> None:
+@pytest.mark.parametrize(("write", "location"), [(_text, r"v:2: "), (_binary, r"v: byte 5: ")])
+def test_another_encoding_is_refused_with_the_parameter_to_set(
+    write: Callable[..., bytes], location: str, tmp_path
+) -> None:
     (tmp_path / "v").write_bytes(write(WORDS, "gbk"))
-    with pytest.raises(InputDataError, match=place + r"the word is not utf-8, as \d\d of 48") as raised:
+    with pytest.raises(InputDataError, match=location + r"the word is not utf-8, as \d\d of 48") as caught:
         _read(tmp_path / "v")
-    assert "-S vocab.encoding=gb18030" in raised.value.next_step
+    assert "-S vocab.encoding=gb18030" in caught.value.next_step
 
 
 @pytest.mark.parametrize("encoding", ["gb18030", "big5hkscs"])
-def test_utf_8_is_not_read_as_something_else(encoding: str, tmp_path) -> None:
+def test_utf_8_is_not_read_in_another_encoding(encoding: str, tmp_path) -> None:
     (tmp_path / "v").write_bytes(_text(["中文", "一二三四"] * 20, "utf-8"))
-    with pytest.raises(InputDataError) as raised:
+    with pytest.raises(InputDataError) as caught:
         _read(tmp_path / "v", encoding)
-    assert "vocab.encoding=utf-8" in raised.value.next_step
+    assert "vocab.encoding=utf-8" in caught.value.next_step
 
 
-def test_a_byte_order_mark_wins(tmp_path) -> None:
+def test_a_byte_order_mark_overrides_the_encoding(tmp_path) -> None:
     (tmp_path / "v").write_bytes(b"\xef\xbb\xbf" + _text(WORDS, "utf-8"))
     assert _read(tmp_path / "v", "gb18030") == (WORDS, {"byte order mark": 1}, "utf-8")
 
 
-def test_a_few_bad_words_are_repaired_and_counted(tmp_path) -> None:
+def test_a_few_words_with_bad_bytes_are_repaired_and_counted(tmp_path) -> None:
     body = _text([f"词{number}" for number in range(300)], "utf-8").replace("词7 ".encode(), b"\xe8\xaf7 ")
     (tmp_path / "v").write_bytes(body)
     words, repairs, _ = _read(tmp_path / "v")
@@ -76,17 +78,17 @@ def test_a_large_file_of_another_encoding_is_refused_before_its_end(tmp_path) ->
         _read(tmp_path / "v")
 
 
-def test_utf_16_is_told_by_its_mark(tmp_path) -> None:
+def test_utf_16_is_refused_by_its_byte_order_mark(tmp_path) -> None:
     (tmp_path / "v").write_bytes(_text(WORDS, "utf-16"))
     with pytest.raises(InputDataError, match="UTF-16"):
         _read(tmp_path / "v")
 
 
 @pytest.mark.parametrize("value", ["gbx", "utf-16", "base64", "cp037", "utf-8-sig"])
-def test_encodings_that_cannot_be_read_are_refused_as_parameters(value: str) -> None:
+def test_unsupported_encodings_are_refused_as_parameters(value: str) -> None:
     with pytest.raises(ParameterError, match=r"vocab\.encoding: "):
         check_params({"vocab": {"encoding": value}}, source="here")
 
 
-def test_names_of_utf_8_are_one_name() -> None:
+def test_the_name_of_utf_8_is_normalised() -> None:
     assert check_params({"vocab": {"encoding": "UTF8"}}, source="here").vocab.encoding == "utf-8"

@@ -1,4 +1,4 @@
-"""fastText's own binary, through gensim: the vectors that fastText gives, or a refusal before gensim sees the file."""
+"""fastText's binary format, read by gensim; invalid files are refused before gensim opens them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _read(path: Path) -> tuple[dict[str, list[float]], dict[str, int]]:
     return vectors, dict(+reader.repairs)
 
 
-def test_words_have_the_vectors_that_fasttext_gives_them(trained: tuple[FastText, Path]) -> None:
+def test_words_have_the_vectors_of_fasttext(trained: tuple[FastText, Path]) -> None:
     model, path = trained
     words, repairs = _read(path)
     assert sorted(words) == sorted(WORDS) and not repairs
@@ -41,21 +41,21 @@ def test_words_have_the_vectors_that_fasttext_gives_them(trained: tuple[FastText
         np.testing.assert_allclose(vector, model.wv[word], atol=1e-6)
 
 
-def test_a_bad_word_is_repaired_and_counted(trained: tuple[FastText, Path], tmp_path) -> None:
+def test_a_word_with_bad_bytes_is_repaired_and_counted(trained: tuple[FastText, Path], tmp_path) -> None:
     body = trained[1].read_bytes()
     (tmp_path / "v.bin").write_bytes(body.replace("银行".encode(), b"\xe9\x93" + "行".encode() + b"a", 1))
     words, repairs = _read(tmp_path / "v.bin")
     assert repairs == {"bad bytes": 1} and "\ufffd行a" in words
 
 
-@pytest.mark.parametrize("keep", [3, 40, 90, 100, 200, 1000, -1000])
-def test_a_cut_file_is_refused_and_never_waits(keep: int, trained: tuple[FastText, Path], tmp_path) -> None:
-    (tmp_path / "v.bin").write_bytes(trained[1].read_bytes()[:keep])
+@pytest.mark.parametrize("length", [3, 40, 90, 100, 200, 1000, -1000])
+def test_a_truncated_file_is_refused(length: int, trained: tuple[FastText, Path], tmp_path) -> None:
+    (tmp_path / "v.bin").write_bytes(trained[1].read_bytes()[:length])
     with pytest.raises(InputDataError, match=r"v\.bin"):
         _read(tmp_path / "v.bin")
 
 
-def test_a_header_cannot_ask_for_more_than_the_file_holds(trained: tuple[FastText, Path], tmp_path) -> None:
+def test_a_header_with_an_excessive_width_is_refused(trained: tuple[FastText, Path], tmp_path) -> None:
     body = bytearray(trained[1].read_bytes())
     body[8:12] = (1 << 30).to_bytes(4, "little")  # the width
     (tmp_path / "v.bin").write_bytes(body)
@@ -63,30 +63,30 @@ def test_a_header_cannot_ask_for_more_than_the_file_holds(trained: tuple[FastTex
         _read(tmp_path / "v.bin")
 
 
-def test_a_header_cannot_ask_for_n_grams_without_end(trained: tuple[FastText, Path], tmp_path) -> None:
+def test_a_header_with_excessive_n_grams_is_refused(trained: tuple[FastText, Path], tmp_path) -> None:
     body = bytearray(trained[1].read_bytes())
-    body[48:52] = (1 << 30).to_bytes(4, "little")  # the longest
+    body[48:52] = (1 << 30).to_bytes(4, "little")  # the longest n-gram
     (tmp_path / "v.bin").write_bytes(body)
     with pytest.raises(InputDataError, match="n-grams of 1 to 1073741824 characters"):
         _read(tmp_path / "v.bin")
 
 
-def test_packed_it_is_refused_with_what_to_do(trained: tuple[FastText, Path], tmp_path) -> None:
+def test_a_compressed_file_is_refused_with_a_suggestion(trained: tuple[FastText, Path], tmp_path) -> None:
     (tmp_path / "v.bin.gz").write_bytes(gzip.compress(trained[1].read_bytes()))
-    with pytest.raises(InputDataError, match=r"a fastText \.bin, packed \(gzip\)") as raised:
+    with pytest.raises(InputDataError, match=r"a fastText \.bin, packed \(gzip\)") as caught:
         _read(tmp_path / "v.bin.gz")
-    assert "unpack it" in raised.value.next_step
+    assert "unpack it" in caught.value.next_step
 
 
 def test_a_classifier_is_refused(trained: tuple[FastText, Path], tmp_path) -> None:
     body = bytearray(trained[1].read_bytes())
-    body[64 + 8 : 64 + 12] = (3).to_bytes(4, "little")  # labels
+    body[64 + 8 : 64 + 12] = (3).to_bytes(4, "little")  # number of labels
     (tmp_path / "v.bin").write_bytes(body)
     with pytest.raises(InputDataError, match="a fastText classifier"):
         _read(tmp_path / "v.bin")
 
 
-def test_the_vec_beside_it_is_text(trained: tuple[FastText, Path], tmp_path) -> None:
+def test_a_vec_file_is_read_as_text(trained: tuple[FastText, Path], tmp_path) -> None:
     model, _ = trained
     model.wv.save_word2vec_format(str(tmp_path / "zh.vec"), binary=False)
     with open_vectors(tmp_path / "zh.vec") as reader:

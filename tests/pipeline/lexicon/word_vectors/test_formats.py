@@ -18,7 +18,7 @@ from ssmi.pipeline.lexicon.word_vectors import open_vectors
 
 @dataclass(frozen=True)
 class Table:
-    """A whole file, as no stage holds it."""
+    """The complete content of a file, which no stage holds in memory."""
 
     words: list[str]
     matrix: np.ndarray
@@ -85,7 +85,7 @@ def test_every_format_gives_the_same_rows(kind: str, form: str, repairs: dict[st
 
 
 @pytest.mark.parametrize("kind", ["text", "headless", "binary"])
-def test_gzip_makes_no_difference(kind: str, tmp_path) -> None:
+def test_gzip_files_give_the_same_rows(kind: str, tmp_path) -> None:
     plain = _save(tmp_path / "v", kind)
     (tmp_path / "v.gz").write_bytes(gzip.compress(plain.read_bytes()))
     table = read_vectors(tmp_path / "v.gz")
@@ -101,18 +101,18 @@ _word = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_character
     words=st.lists(_word, min_size=2, max_size=30),
     width=st.integers(2, 6),
     header=st.booleans(),
-    ending=st.sampled_from(["\n", "\r\n", " \n"]),
+    line_end=st.sampled_from(["\n", "\r\n", " \n"]),
     data=st.data(),
 )
-def test_text_comes_back_as_it_was_written(words, width, header, ending, data, tmp_path) -> None:
+def test_text_is_read_as_it_was_written(words, width, header, line_end, data, tmp_path) -> None:
     floats = st.lists(st.floats(width=32, allow_nan=False), min_size=width, max_size=width)
     vectors = [data.draw(floats) for _ in words]
     rows = [f"{word} {' '.join(map(repr, vector))}" for word, vector in zip(words, vectors, strict=True)]
     lines = ([f"{len(words)} {width}"] if header else []) + rows
-    (tmp_path / "v.txt").write_bytes("".join(line + ending for line in lines).encode())
+    (tmp_path / "v.txt").write_bytes("".join(line + line_end for line in lines).encode())
     table = read_vectors(tmp_path / "v.txt")
     expected = ["".join(word) for word in words]
-    # a byte order mark before the very first word of a headless file cannot be told from one that belongs to it
+    # a byte order mark before the first word of a headless file cannot be distinguished from one that belongs to it
     if not header:
         expected[0] = expected[0].removeprefix("\ufeff")
     if expected[0]:
@@ -152,12 +152,12 @@ def test_repairs_are_counted_by_reason(tmp_path) -> None:
     assert table.words[5].startswith("\ufffd")
 
 
-def test_duplicates_are_left_to_the_vocabulary(tmp_path) -> None:
+def test_duplicate_rows_of_text_are_kept(tmp_path) -> None:
     (tmp_path / "v.txt").write_bytes(_text([*_rows(), *_rows()]))
     assert read_vectors(tmp_path / "v.txt").words == WORDS * 2
 
 
-def test_duplicates_of_a_binary_are_left_too(tmp_path, capfd) -> None:
+def test_duplicate_rows_of_a_binary_file_are_kept(tmp_path, capfd) -> None:
     body = _save(tmp_path / "v.bin", "binary").read_bytes()
     row = body[body.index(b"\n") + 1 :][: len("中国".encode()) + 1 + 4 * 8]
     (tmp_path / "v.bin").write_bytes(body.replace(b"6 8", b"7 8", 1) + row)
@@ -168,11 +168,11 @@ def test_duplicates_of_a_binary_are_left_too(tmp_path, capfd) -> None:
 
 
 @pytest.mark.parametrize("n", [1023, 1024, 1025, 3000])
-def test_a_binary_comes_back_row_by_row_with_or_without_newlines(n: int, tmp_path) -> None:
+def test_binary_files_are_read_row_by_row_with_or_without_newlines(n: int, tmp_path) -> None:
     words = [f"词{number}" * (1 + number % 40) for number in range(n)]
-    matrix = np.arange(n * 150, dtype=np.float32).reshape(n, 150)  # 150 numbers: a row may cross what is read at once
-    for ending in (b"", b"\n"):
-        rows = [word.encode() + b" " + row.tobytes() + ending for word, row in zip(words, matrix, strict=True)]
+    matrix = np.arange(n * 150, dtype=np.float32).reshape(n, 150)  # 150 numbers: rows cross the limits of read blocks
+    for row_end in (b"", b"\n"):
+        rows = [word.encode() + b" " + row.tobytes() + row_end for word, row in zip(words, matrix, strict=True)]
         (tmp_path / "v.bin").write_bytes(f"{n} 150\n".encode() + b"".join(rows))
         table = read_vectors(tmp_path / "v.bin")
         assert table.words == words
@@ -202,7 +202,7 @@ def test_bad_bytes_in_binary_words_are_replaced_and_counted(tmp_path) -> None:
         (b"word,1,2\nother,3,4\n", 1),
     ],
 )
-def test_a_file_that_cannot_be_trusted_is_refused_with_its_line(body: bytes, line: int, tmp_path) -> None:
+def test_invalid_files_are_refused_with_the_line_number(body: bytes, line: int, tmp_path) -> None:
     (tmp_path / "v.txt").write_bytes(body)
     with pytest.raises(InputDataError, match=rf"v\.txt:{line}: "):
         read_vectors(tmp_path / "v.txt")
@@ -214,7 +214,7 @@ ROW = " 1 2 3 4 5 6 7 8"
 @pytest.mark.parametrize("header", [True, False])
 @pytest.mark.parametrize("place", [0, 1, 7, 19])
 @pytest.mark.parametrize("phrase", ["New York", "电子 商务", "a  b c", "iPhone 4", "iPhone 4 5"])
-def test_words_with_blanks_are_read_wherever_they_stand(header: bool, place: int, phrase: str, tmp_path) -> None:
+def test_words_with_blanks_are_read_at_any_position(header: bool, place: int, phrase: str, tmp_path) -> None:
     words = [f"词{number}" for number in range(18)]
     words[place:place] = [phrase, phrase]
     lines = ([f"{len(words)} 8"] if header else []) + [word + ROW for word in words]
@@ -224,7 +224,7 @@ def test_words_with_blanks_are_read_wherever_they_stand(header: bool, place: int
     assert table.repairs == {"words with blanks": 2} | ({} if header else {"header missing": 1})
 
 
-def test_a_number_too_many_does_not_become_a_word_with_a_blank(tmp_path) -> None:
+def test_an_extra_number_does_not_become_part_of_the_word(tmp_path) -> None:
     lines = ["".join((f"词{number}", ROW)) for number in range(400)]
     lines[200] = "北京 0.25" + ROW
     (tmp_path / "v.txt").write_text("\n".join(["400 8", *lines]), encoding="utf-8")
@@ -239,7 +239,7 @@ def test_tabs_may_separate_the_fields(tmp_path) -> None:
     assert table.repairs == {"header missing": 1}
 
 
-def test_a_file_may_be_left_early_and_is_judged_by_what_was_read(tmp_path) -> None:
+def test_only_the_rows_that_were_read_are_checked(tmp_path) -> None:
     lines = ["中国" + ROW] * 2000 + ["no numbers at all"] * 5000
     (tmp_path / "v.txt").write_text("\n".join(["7000 8", *lines]), encoding="utf-8")
     with open_vectors(tmp_path / "v.txt") as reader:
@@ -249,7 +249,7 @@ def test_a_file_may_be_left_early_and_is_judged_by_what_was_read(tmp_path) -> No
         read_vectors(tmp_path / "v.txt")
 
 
-def test_an_endless_line_is_refused(tmp_path) -> None:
+def test_an_overlong_line_is_refused(tmp_path) -> None:
     (tmp_path / "v.txt").write_bytes(b"a 1 2\nb 1 2\nc" + b" 1" * (1 << 19) + b" 1\n")
     with pytest.raises(InputDataError, match=r"v\.txt:3: over"):
         read_vectors(tmp_path / "v.txt")
@@ -268,17 +268,17 @@ def test_a_missing_file_is_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("packed", [False, True])
-@pytest.mark.parametrize("keep", [0.5, 0.9, 0.99])
-def test_a_truncated_binary_is_refused(keep: float, packed: bool, tmp_path) -> None:
+@pytest.mark.parametrize("fraction", [0.5, 0.9, 0.99])
+def test_a_truncated_binary_is_refused(fraction: float, packed: bool, tmp_path) -> None:
     body = _save(tmp_path / "whole", "binary").read_bytes()
-    body = body[: int(len(body) * keep)]
+    body = body[: int(len(body) * fraction)]
     path = tmp_path / ("v.bin.gz" if packed else "v.bin")
     path.write_bytes(gzip.compress(body) if packed else body)
     with pytest.raises(InputDataError, match=rf"{path.name}: ends at byte {path.stat().st_size}"):
         read_vectors(path)
 
 
-def test_a_header_cannot_ask_for_more_memory_than_the_file_can_fill(tmp_path) -> None:
+def test_a_header_with_too_many_rows_allocates_no_memory(tmp_path) -> None:
     body = _save(tmp_path / "v.bin", "binary").read_bytes()
     for name, pack in (("v.bin", bytes), ("v.bin.gz", gzip.compress)):
         (tmp_path / name).write_bytes(pack(body.replace(b"6 8", b"99999999999 8", 1)))
@@ -286,7 +286,7 @@ def test_a_header_cannot_ask_for_more_memory_than_the_file_can_fill(tmp_path) ->
             read_vectors(tmp_path / name)
 
 
-def test_rows_that_the_header_does_not_count_are_refused(tmp_path) -> None:
+def test_more_rows_than_in_the_header_are_refused(tmp_path) -> None:
     body = _save(tmp_path / "v.bin", "binary").read_bytes()
     (tmp_path / "v.bin").write_bytes(body.replace(b"6 8", b"5 8", 1))
     with pytest.raises(InputDataError, match="bytes after byte"):
@@ -294,7 +294,7 @@ def test_rows_that_the_header_does_not_count_are_refused(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["text", "binary"])
-def test_a_cut_gzip_stream_is_refused(kind: str, tmp_path) -> None:
+def test_a_truncated_gzip_stream_is_refused(kind: str, tmp_path) -> None:
     body = gzip.compress(_save(tmp_path / "v", kind).read_bytes())
     (tmp_path / "v.gz").write_bytes(body[:-30])
     with pytest.raises(InputDataError, match=r"v\.gz"):
@@ -314,7 +314,7 @@ class _Attack:
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_pickle_is_refused_unopened_with_what_converts_it(tmp_path, protocol: int, packed: bool) -> None:
+def test_a_pickle_is_refused_unopened_with_a_way_to_convert_it(tmp_path, protocol: int, packed: bool) -> None:
     body = pickle.dumps({"vectors": _Attack(tmp_path / "ran")}, protocol)
     (tmp_path / "v.kv").write_bytes(gzip.compress(body) if packed else body)
     with pytest.raises(InputDataError, match=r"v\.kv: a pickle") as refused:
@@ -324,14 +324,16 @@ def test_a_pickle_is_refused_unopened_with_what_converts_it(tmp_path, protocol: 
 
 
 @pytest.mark.parametrize("kind", ["vectors", "model", "fastText"])
-def test_what_the_refusal_of_gensims_files_says_to_do_does_it(tmp_path, kind: str) -> None:
+def test_converting_gensim_files_as_suggested_works(tmp_path, kind: str) -> None:
     table = _keyed()
     if kind == "vectors":
         table.save(str(tmp_path / "v.kv"), sep_limit=0, separately=["vectors"])
     else:
-        made = {"model": Word2Vec, "fastText": FastText}[kind]([WORDS], vector_size=8, min_count=1, epochs=1, workers=1)
-        table = made.wv
-        made.save(str(tmp_path / "v.kv"))
+        model = {"model": Word2Vec, "fastText": FastText}[kind](
+            [WORDS], vector_size=8, min_count=1, epochs=1, workers=1
+        )
+        table = model.wv
+        model.save(str(tmp_path / "v.kv"))
     with pytest.raises(InputDataError, match=r"v\.kv: a pickle"):
         read_vectors(tmp_path / "v.kv")
     if kind == "vectors":
@@ -343,12 +345,19 @@ def test_what_the_refusal_of_gensims_files_says_to_do_does_it(tmp_path, kind: st
 
 
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(kind=st.sampled_from(["binary", "text"]), at=st.floats(0, 1), cut=st.booleans(), value=st.binary(max_size=3))
-def test_damage_never_ends_in_a_traceback(kind: str, at: float, cut: bool, value: bytes, tmp_path) -> None:
+@given(
+    kind=st.sampled_from(["binary", "text"]),
+    position=st.floats(0, 1),
+    truncated=st.booleans(),
+    value=st.binary(max_size=3),
+)
+def test_damaged_files_never_end_in_a_traceback(
+    kind: str, position: float, truncated: bool, value: bytes, tmp_path
+) -> None:
     path = _save(tmp_path / "v.bin", kind)
     body = path.read_bytes()
-    place = int(at * (len(body) - 1))
-    path.write_bytes(body[:place] + value + (b"" if cut else body[place + len(value) :]))
+    place = int(position * (len(body) - 1))
+    path.write_bytes(body[:place] + value + (b"" if truncated else body[place + len(value) :]))
     try:
         table = read_vectors(path)
     except InputDataError as error:
@@ -357,11 +366,11 @@ def test_damage_never_ends_in_a_traceback(kind: str, at: float, cut: bool, value
         assert len(table.words) == len(table.matrix)
 
 
-# --- the real ones ----------------------------------------------------------------------------------------------------
+# --- real files -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.assets
-def test_the_default_vectors_are_read_whole() -> None:
+def test_the_default_vectors_are_read_completely() -> None:
     from ssmi.pipeline.assets.resolve import find_vectors
     from ssmi.pipeline.contract.progress import Silent
 

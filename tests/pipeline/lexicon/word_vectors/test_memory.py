@@ -1,4 +1,4 @@
-"""Memory follows what is kept, not the file: rows that do not become words are never stored, vectors go to the disk."""
+"""Memory depends on the kept words, not on the file: dropped rows are not stored, and vectors are written to disk."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-READ = """
+BUILD_PROGRAM = """
 import resource, sys
 from pathlib import Path
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
@@ -27,7 +27,7 @@ for number, path in enumerate(sys.argv[1:]):
         builder.finish()
     print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10)
 """
-MEASURE = """
+PEAK_PROGRAM = """
 import resource, subprocess, sys
 
 subprocess.run(sys.argv[1:], check=True)
@@ -37,9 +37,11 @@ LIMIT_MIB = 1024
 
 
 def _peaks(*paths: Path) -> list[tuple[int, int]]:
-    """Words kept and MiB at the peak after each of some files, read one after the other by one process."""
-    done = subprocess.run([sys.executable, "-c", READ, *map(str, paths)], capture_output=True, text=True, check=True)
-    return [(int(kept), int(peak)) for kept, peak in map(str.split, done.stdout.splitlines())]
+    """Number of kept words and peak memory in MiB after each file, read one after the other by one process."""
+    completed = subprocess.run(
+        [sys.executable, "-c", BUILD_PROGRAM, *map(str, paths)], capture_output=True, text=True, check=True
+    )
+    return [(int(kept), int(peak)) for kept, peak in map(str.split, completed.stdout.splitlines())]
 
 
 def _write(path: Path, words: list[str], *, width: int) -> Path:
@@ -52,7 +54,7 @@ def _write(path: Path, words: list[str], *, width: int) -> Path:
     return path
 
 
-def test_rows_that_are_not_kept_cost_nothing(tmp_path) -> None:
+def test_dropped_rows_take_no_memory(tmp_path) -> None:
     few = _write(tmp_path / "few", [f"w{n}" if n % 100 else f"词{n}" for n in range(20_000)], width=20)
     many = _write(tmp_path / "many", [f"w{n}" if n % 1000 else f"词{n}" for n in range(200_000)], width=20)
     (kept_few, before), (kept_many, after) = _peaks(few, many)
@@ -78,12 +80,12 @@ def test_two_million_words_stay_under_a_gibibyte(fresh_project, tmp_path) -> Non
     with (tmp_path / "v.txt").open("w", encoding="utf-8") as stream:
         stream.write(f"{n} {width}\n")
         for row in range(n):
-            left, right = divmod(row, 1500)
-            more = chr(0x4E00 + (left * 7 + right) % 1500) if row % 3 else ""
-            stream.write(f"{chr(0x4E00 + right)}{chr(0x4E00 + left)}{more} {tails[row % 97]}\n")
+            quotient, remainder = divmod(row, 1500)
+            suffix = chr(0x4E00 + (quotient * 7 + remainder) % 1500) if row % 3 else ""
+            stream.write(f"{chr(0x4E00 + remainder)}{chr(0x4E00 + quotient)}{suffix} {tails[row % 97]}\n")
     command = [sys.executable, "-m", "ssmi.cli.main", "features", "vocab", "-S", f"vocab.vectors={tmp_path / 'v.txt'}"]
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *command],
+    completed = subprocess.run(
+        [sys.executable, "-c", PEAK_PROGRAM, *command],
         cwd=fresh_project.root,
         env=dict(fresh_project.environment),
         capture_output=True,
@@ -92,4 +94,4 @@ def test_two_million_words_stay_under_a_gibibyte(fresh_project, tmp_path) -> Non
     )
     report = json.loads((fresh_project.root / "artifacts" / "vocab" / "manifest.json").read_text("utf-8"))["report"]
     assert (report["rows_in"], report["rows_out"]) == (n, n)
-    assert int(done.stdout.split()[-1]) < LIMIT_MIB
+    assert int(completed.stdout.split()[-1]) < LIMIT_MIB

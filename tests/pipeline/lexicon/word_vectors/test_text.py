@@ -1,4 +1,4 @@
-"""word2vec text: which width is believed, and how numbers and words are taken."""
+"""word2vec text: how the width is determined, and how numbers and words are read."""
 
 from __future__ import annotations
 
@@ -24,37 +24,37 @@ def _read(path: Path) -> tuple[VectorReader, list[str], np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("header", "widths", "believed"),
+    ("header", "widths", "expected_width"),
     [
         ("4 3", [3, 3, 3, 3], 3),
-        ("4 9", [3, 3, 3, 3], 3),  # no row has what the header says
-        ("1 9", [3], None),  # one row: the header is believed, and the row is wrong
+        ("4 9", [3, 3, 3, 3], 3),  # no row has the width of the header
+        ("1 9", [3], None),  # a single row: the header is trusted and the row is wrong
         (None, [2, 3, 3, 3], 3),
         ("300 3", [3] * 200 + [2] * 2, 3),
-        ("810 3", [4] * 8 + [3] * 802, 3),  # two of the first ten rows are enough for the header
+        ("810 3", [4] * 8 + [3] * 802, 3),  # two of the first ten rows suffice to confirm the header
     ],
 )
-def test_the_width_is_the_headers_where_rows_bear_it_out_and_else_that_of_most(
-    tmp_path: Path, header: str | None, widths: list[int], believed: int | None
+def test_the_width_is_that_of_the_header_or_of_most_rows(
+    tmp_path: Path, header: str | None, widths: list[int], expected_width: int | None
 ) -> None:
     lines = [header] if header else []
     lines += [f"词{n} " + " ".join(["0.5"] * width) for n, width in enumerate(widths)]
     (tmp_path / "v.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    n_wrong = sum(width != believed for width in widths)
-    if believed is None or n_wrong > len(widths) / 100:
+    n_wrong = sum(width != expected_width for width in widths)
+    if expected_width is None or n_wrong > len(widths) / 100:
         with pytest.raises(InputDataError, match=f"{n_wrong} of {len(widths)} rows (is|are) wrong") as caught:
             _read(tmp_path / "v.txt")
-        assert f"not {believed or 9} numbers" in caught.value.message
+        assert f"not {expected_width or 9} numbers" in caught.value.message
     else:
         reader, words, matrix = _read(tmp_path / "v.txt")
-        assert reader.width == believed and matrix.shape == (len(words), believed)
+        assert reader.width == expected_width and matrix.shape == (len(words), expected_width)
         assert len(words) == len(widths) - n_wrong and reader.dropped.total() == n_wrong
         assert reader.repairs["header names another width"] == (header == "4 9")
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None)
 @given(st.lists(st.decimals(allow_nan=False, allow_infinity=False, places=12), min_size=2, max_size=6))
-def test_a_number_is_the_float32_nearest_to_its_double(tmp_path: Path, numbers: list[object]) -> None:
+def test_numbers_are_rounded_from_double_to_float32(tmp_path: Path, numbers: list[object]) -> None:
     (tmp_path / "v.txt").write_text(f"1 {len(numbers)}\n词 {' '.join(map(str, numbers))}\n", encoding="utf-8")
     matrix = _read(tmp_path / "v.txt")[2]
     with np.errstate(over="ignore"):
@@ -62,8 +62,8 @@ def test_a_number_is_the_float32_nearest_to_its_double(tmp_path: Path, numbers: 
     assert matrix.tobytes() == expected.tobytes()
 
 
-def test_numbers_beyond_float32_and_none_are_kept_for_the_vocabulary_to_judge(tmp_path: Path) -> None:
-    """Without a warning: warnings are errors here."""
+def test_numbers_beyond_float32_and_nan_are_passed_to_the_vocabulary(tmp_path: Path) -> None:
+    """No warning is issued, as warnings are errors in tests."""
     (tmp_path / "v.txt").write_text("3 2\n大 1e39 1\n小 1e-60 1\n无 nan -inf\n", encoding="utf-8")
     reader, words, matrix = _read(tmp_path / "v.txt")
     assert words == ["大", "小", "无"] and not +reader.dropped
@@ -71,7 +71,7 @@ def test_numbers_beyond_float32_and_none_are_kept_for_the_vocabulary_to_judge(tm
 
 
 @pytest.mark.parametrize("blank", ["\u3000", "\xa0", "\u2003", "\x85", "\u2028"])
-def test_wide_blanks_belong_to_the_word_and_end_no_line(tmp_path: Path, blank: str) -> None:
+def test_wide_blanks_belong_to_the_word(tmp_path: Path, blank: str) -> None:
     rows = [f"南{blank}京 1 2", f"{blank} 3 4", f"京{blank} 5 6"]
     (tmp_path / "v.txt").write_text("3 2\n" + "\n".join(rows) + "\n", encoding="utf-8", newline="")
     reader, words, matrix = _read(tmp_path / "v.txt")
@@ -79,7 +79,7 @@ def test_wide_blanks_belong_to_the_word_and_end_no_line(tmp_path: Path, blank: s
     assert matrix.tolist() == [[1, 2], [3, 4], [5, 6]] and not +reader.repairs
 
 
-def test_rows_without_a_header_may_begin_like_one(tmp_path: Path) -> None:
+def test_a_first_row_with_a_numeric_word_is_not_a_header(tmp_path: Path) -> None:
     """A word that is a number, with one number after it, is taken for a header; with two it is a row."""
     (tmp_path / "v.txt").write_text("2019 1 2\n2020 3 4\n", encoding="utf-8")
     reader, words, matrix = _read(tmp_path / "v.txt")
@@ -87,8 +87,8 @@ def test_rows_without_a_header_may_begin_like_one(tmp_path: Path) -> None:
     assert (reader.n_in_header, reader.repairs["header missing"]) == (None, 1)
 
 
-def test_the_numbers_of_rows_are_those_of_the_lines_of_the_file(tmp_path: Path) -> None:
-    """Blank lines are no rows, and yet they are lines."""
+def test_blank_lines_count_in_line_numbers(tmp_path: Path) -> None:
+    """Blank lines are not rows, but they are counted as lines."""
     (tmp_path / "v.txt").write_text(
         "\n".join(["300 2", "", *["词 1 2"] * 100, "", "坏 1 x", "坏 1 x", "坏 1"]), "utf-8"
     )

@@ -1,4 +1,4 @@
-"""Vectors are read through what packs them, told by its first bytes; archives of several files are refused by name."""
+"""Compressed and archived vectors, recognised by their first bytes; ambiguous and unsupported archives are refused."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def read(path: Path) -> tuple[list[str], str, str, str]:
         ("bzip2 in gzip", lambda body: gzip.compress(bz2.compress(body))),
     ],
 )
-def test_compressed_files_whatever_they_are_called(container: str, pack, body: bytes, tmp_path) -> None:
+def test_compressed_files_are_read_regardless_of_their_name(container: str, pack, body: bytes, tmp_path) -> None:
     (tmp_path / "vectors.txt").write_bytes(pack(body))
     form = "word2vec text" if body is TEXT else "word2vec binary"
     assert read(tmp_path / "vectors.txt") == (WORDS, form, container, "")
@@ -88,7 +88,7 @@ def test_compressed_files_whatever_they_are_called(container: str, pack, body: b
 
 @pytest.mark.parametrize("body", [TEXT, BINARY], ids=["text", "binary"])
 @pytest.mark.parametrize("container", ARCHIVES)
-def test_the_one_file_of_an_archive_that_holds_vectors(container: str, body: bytes, tmp_path) -> None:
+def test_the_only_archive_member_with_vectors_is_read(container: str, body: bytes, tmp_path) -> None:
     files = {
         "./README.txt": README,
         "./zh/vectors": body,
@@ -102,12 +102,12 @@ def test_the_one_file_of_an_archive_that_holds_vectors(container: str, body: byt
         assert reader.file.passed_over == ("./README.txt",)
 
 
-def test_a_member_may_be_compressed_itself(tmp_path) -> None:
+def test_a_compressed_member_is_read(tmp_path) -> None:
     (tmp_path / "v.zip").write_bytes(zipped({"v.bz2": bz2.compress(TEXT), "LICENSE": README}))
     assert read(tmp_path / "v.zip") == (WORDS, "word2vec text", "bzip2 in zip", "v.bz2")
 
 
-def test_a_member_without_a_name_is_passed_over(tmp_path) -> None:
+def test_a_member_without_a_name_is_skipped(tmp_path) -> None:
     body = zipped({"x": README, "words.txt": TEXT})
     body = body.replace(b"x" + README, b"\0" + README)
     entry = body.index(b"PK\x01\x02")
@@ -117,7 +117,7 @@ def test_a_member_without_a_name_is_passed_over(tmp_path) -> None:
 
 @pytest.mark.parametrize("container", ARCHIVES)
 @pytest.mark.parametrize(
-    ("files", "said"),
+    ("files", "message"),
     [
         (
             {"wiki.vec": TEXT, "wiki.bin": BINARY, "README": README},
@@ -128,21 +128,23 @@ def test_a_member_without_a_name_is_passed_over(tmp_path) -> None:
         ({f"{number}.txt": TEXT for number in range(1001)}, "over 1000 files in it"),
     ],
 )
-def test_archives_that_leave_a_choice_are_refused(container: str, files: Files, said: str, tmp_path) -> None:
+def test_archives_without_exactly_one_vector_file_are_refused(
+    container: str, files: Files, message: str, tmp_path
+) -> None:
     (tmp_path / "v").write_bytes(ARCHIVES[container](files))
-    with pytest.raises(InputDataError, match=said) as raised:
+    with pytest.raises(InputDataError, match=message) as caught:
         read(tmp_path / "v")
-    assert "unpack it" in raised.value.next_step
+    assert "unpack it" in caught.value.next_step
 
 
-def test_messages_name_the_member_and_its_line(tmp_path) -> None:
+def test_messages_name_the_member_and_the_line(tmp_path) -> None:
     (tmp_path / "v.zip").write_bytes(zipped({"zh.txt": TEXT + b"a 1 2\n"}))
     with pytest.raises(InputDataError, match=r"v\.zip/zh\.txt:5: not 4 numbers"):
         read(tmp_path / "v.zip")
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "message"),
     [
         (b"\x28\xb5\x2f\xfd" + bytes(99), "zstd"),
         (b"7z\xbc\xaf\x27\x1c" + bytes(99), "7z"),
@@ -150,27 +152,27 @@ def test_messages_name_the_member_and_its_line(tmp_path) -> None:
         (gzip.compress(zipped({"v": TEXT})), "a zip in gzip"),
     ],
 )
-def test_containers_that_are_not_read_are_named(body: bytes, said: str, tmp_path) -> None:
+def test_unsupported_containers_are_refused_by_name(body: bytes, message: str, tmp_path) -> None:
     (tmp_path / "v").write_bytes(body)
-    with pytest.raises(InputDataError, match=said) as raised:
+    with pytest.raises(InputDataError, match=message) as caught:
         read(tmp_path / "v")
-    assert "unpack it" in raised.value.next_step
+    assert "unpack it" in caught.value.next_step
 
 
-@pytest.mark.parametrize("nth", [0, 1])  # beside the member, in the list at the end
-def test_a_name_that_is_said_to_be_utf_8_and_is_not_is_refused(nth: int, tmp_path) -> None:
+@pytest.mark.parametrize("index", [0, 1])  # in the local header, in the central directory
+def test_a_member_name_with_a_false_utf_8_flag_is_refused(index: int, tmp_path) -> None:
     path = tmp_path / "v.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("词.txt", "词语 0.5 0.5\n语词 0.5 0.25\n")
     first, between, last = path.read_bytes().split("词.txt".encode())
     names = ["词.txt".encode(), "词.txt".encode()]
-    names[nth] = b"\x80\xa0\x80.txt"
+    names[index] = b"\x80\xa0\x80.txt"
     path.write_bytes(first + names[0] + between + names[1] + last)
     with pytest.raises(InputDataError, match=r"v\.zip"):
         read(path)
 
 
-def test_a_member_behind_a_password_is_refused(tmp_path) -> None:
+def test_an_encrypted_member_is_refused(tmp_path) -> None:
     body = bytearray(zipped({"v": TEXT}))
     for mark, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
         body[body.index(mark) + flags] |= 1
@@ -182,16 +184,16 @@ def test_a_member_behind_a_password_is_refused(tmp_path) -> None:
 @pytest.mark.parametrize(
     "pack", [gzip.compress, bz2.compress, lzma.compress, *(lambda b, p=p: p({"v": b}) for p in ARCHIVES.values())]
 )
-@pytest.mark.parametrize("keep", [0.3, 0.6])
-def test_cut_containers_are_refused(pack, keep: float, tmp_path) -> None:
+@pytest.mark.parametrize("fraction", [0.3, 0.6])
+def test_truncated_containers_are_refused(pack, fraction: float, tmp_path) -> None:
     rows = np.random.default_rng(3).normal(size=(400, 4))
     body = pack("".join(f"词{n} {' '.join(map(str, row))}\n" for n, row in enumerate(rows)).encode())
-    (tmp_path / "v").write_bytes(body[: int(len(body) * keep)])
+    (tmp_path / "v").write_bytes(body[: int(len(body) * fraction)])
     with pytest.raises(InputDataError, match="/v"):
         read(tmp_path / "v")
 
 
-def test_what_unpacks_to_an_absurd_size_is_refused(tmp_path) -> None:
+def test_decompression_bombs_are_refused(tmp_path) -> None:
     row = b"w " + bytes(4 * 1000)
     n = RATIO_FROM // len(row) + 100
     body = gzip.compress(f"{n} 1000\n".encode() + row * n, 1)
@@ -202,7 +204,7 @@ def test_what_unpacks_to_an_absurd_size_is_refused(tmp_path) -> None:
             pass
 
 
-def test_an_archive_writes_nothing(tmp_path) -> None:
+def test_reading_an_archive_writes_no_files(tmp_path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "v.tar").write_bytes(tarred({"../../out.txt": TEXT, "/tmp/x": README}))
     assert read(tmp_path / "in" / "v.tar")[3] == "../../out.txt"

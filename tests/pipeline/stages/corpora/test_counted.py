@@ -22,11 +22,11 @@ def counts(project: Any) -> dict[tuple[str, int], int]:
 
 def inputs(project: Any) -> dict[str, str]:
     path = project.root / "artifacts" / "pmi" / "tiny" / "manifest.json"
-    named: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["inputs"]
-    return {name: digest for name, digest in named.items() if name.startswith("unlabelled/")}
+    digests: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["inputs"]
+    return {name: digest for name, digest in digests.items() if name.startswith("unlabelled/")}
 
 
-def test_every_way_to_give_the_same_texts_counts_the_same(project: Any) -> None:
+def test_the_same_texts_give_the_same_counts_in_every_form(project: Any) -> None:
     without = counts(project)
     folder = project.root / "data" / "more"
     folder.mkdir()
@@ -47,7 +47,7 @@ def test_every_way_to_give_the_same_texts_counts_the_same(project: Any) -> None:
     assert found["more"][1] == {"unlabelled/0/more"}
 
 
-def test_a_corpus_that_was_prepared_anew_is_seen(project: Any) -> None:
+def test_a_corpus_that_was_prepared_again_is_counted_again(project: Any) -> None:
     text = project.root / "data" / "more" / "a.txt"
     text.parent.mkdir()
     text.write_text("长江大桥\n", encoding="utf-8")
@@ -65,7 +65,7 @@ def test_a_corpus_that_was_prepared_anew_is_seen(project: Any) -> None:
 
 
 @pytest.mark.parametrize("name", ["nowhere", "nowhere/at/all.txt"])
-def test_what_is_neither_is_named_with_what_makes_it(project: Any, name: str) -> None:
+def test_a_missing_text_is_reported_with_the_command_that_prepares_one(project: Any, name: str) -> None:
     project.set("pmi", unlabelled=[name])
     outcome = project.ssmi("features", "build")
     assert outcome.code == 4

@@ -1,4 +1,4 @@
-"""What a corpus takes from a data set: exactly what was fitted on it, and only if the parameters are equal."""
+"""A corpus takes from a data set exactly what was fitted on it, and only if the parameters are equal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parquet import schema, tables
 
 
-def refused(project: Any, *words: str, code: int) -> str:
+def refusal(project: Any, *words: str, code: int) -> str:
     outcome = project.ssmi("features", "build", *words)
     assert outcome.code == code, outcome.stderr
     message: str = outcome.stderr
@@ -24,11 +24,11 @@ def refused(project: Any, *words: str, code: int) -> str:
 
 def inputs(project: Any, stage: str) -> dict[str, str]:
     path = project.root / "artifacts" / stage / "news" / "manifest.json"
-    named: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["inputs"]
-    return named
+    digests: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["inputs"]
+    return digests
 
 
-def test_the_map_and_the_weights_are_the_data_sets(with_corpus: Any) -> None:
+def test_alignment_and_pmi_weights_are_those_of_the_data_set(with_corpus: Any) -> None:
     project = ssmi.open_project(with_corpus.root)
     built = project.build_features(corpus="news", like="tiny")
     assert built.dataset == "news" and {one.folder.name for one in built.stages} == {"vocab", "news"}
@@ -49,7 +49,7 @@ def test_the_map_and_the_weights_are_the_data_sets(with_corpus: Any) -> None:
     assert inputs(with_corpus, "shards").keys() >= {"like/embed", "like/pmi"}
 
 
-def test_another_fit_makes_the_corpus_stale_and_nothing_else(with_corpus: Any) -> None:
+def test_a_changed_fit_makes_only_the_dependent_stages_stale(with_corpus: Any) -> None:
     with_corpus.build("--corpus", "news")
     with_corpus.build("-S", "pmi.estimator=paper")
     outcome = with_corpus.build("--corpus", "news", "-S", "pmi.estimator=paper")
@@ -57,7 +57,7 @@ def test_another_fit_makes_the_corpus_stale_and_nothing_else(with_corpus: Any) -
 
 
 @pytest.mark.parametrize(
-    ("change", "problem"),
+    ("change", "expected"),
     [
         ("segment.hmm=false", "segment.hmm is true there, false here"),
         ("embed.ridge=2", "embed.ridge is 1.0 there, 2.0 here"),
@@ -65,9 +65,9 @@ def test_another_fit_makes_the_corpus_stale_and_nothing_else(with_corpus: Any) -
         ("vocab.max_words=200", "its embed stage was built with another vocabulary"),
     ],
 )
-def test_other_parameters_than_the_data_sets_are_refused(with_corpus: Any, change: str, problem: str) -> None:
-    message = refused(with_corpus, "--corpus", "news", "-S", change, code=5)
-    assert f"corpus news like tiny: {problem}" in message
+def test_parameters_that_differ_from_the_data_set_are_refused(with_corpus: Any, change: str, expected: str) -> None:
+    message = refusal(with_corpus, "--corpus", "news", "-S", change, code=5)
+    assert f"corpus news like tiny: {expected}" in message
     assert "features build --dataset tiny" in message
 
 
@@ -75,7 +75,7 @@ def test_another_encoder_or_user_dictionary_is_refused(with_corpus: Any) -> None
     shutil.copytree(with_corpus.root / "encoder", with_corpus.root / "other")
     config = json.loads((with_corpus.root / "other" / "config.json").read_text())
     (with_corpus.root / "other" / "config.json").write_text(json.dumps(config))
-    message = refused(with_corpus, "--corpus", "news", "-S", "encoder.name=other", code=5)
+    message = refusal(with_corpus, "--corpus", "news", "-S", "encoder.name=other", code=5)
     assert (
         "encoder.name is encoder there, other here" in message
         and "its embed stage was built with another encoder" in message
@@ -83,29 +83,29 @@ def test_another_encoder_or_user_dictionary_is_refused(with_corpus: Any) -> None
     (with_corpus.root / "words.txt").write_text("北京大学 9\n", encoding="utf-8")
     with_corpus.build("-S", "segment.user_dict=words.txt")
     (with_corpus.root / "words.txt").write_text("董事长 9\n", encoding="utf-8")
-    message = refused(with_corpus, "--corpus", "news", "-S", "segment.user_dict=words.txt", code=5)
+    message = refusal(with_corpus, "--corpus", "news", "-S", "segment.user_dict=words.txt", code=5)
     assert "its segment stage was built with another user dictionary" in message
 
 
-def test_vectors_in_sentences_cannot_be_those_on_line(with_corpus: Any) -> None:
-    message = refused(with_corpus, "--corpus", "news", "-S", "embed.context=sentence", code=2)
+def test_sentence_context_is_refused_for_a_corpus(with_corpus: Any) -> None:
+    message = refusal(with_corpus, "--corpus", "news", "-S", "embed.context=sentence", code=2)
     assert "embed.context: sentence" in message and "embed.context=isolated" in message
 
 
-def test_a_data_set_that_is_not_built_is_named(with_corpus: Any) -> None:
-    message = refused(with_corpus, "--corpus", "news", "--like", "resume", code=4)
+def test_a_data_set_that_is_not_built_is_reported(with_corpus: Any) -> None:
+    message = refusal(with_corpus, "--corpus", "news", "--like", "resume", code=4)
     assert "features build --dataset resume" in message
     assert not (with_corpus.root / "artifacts" / "prepare" / "news").exists(), "refused before anything is built"
 
 
-def test_a_corpus_may_not_take_the_folder_of_a_data_set(with_corpus: Any) -> None:
+def test_a_corpus_with_the_name_of_a_data_set_is_refused(with_corpus: Any) -> None:
     (with_corpus.root / "tiny.txt").write_text("北京\n", encoding="utf-8")
-    assert "corpus tiny: a data set has this name" in refused(with_corpus, "--corpus", "tiny.txt", code=2)
+    assert "corpus tiny: a data set has this name" in refusal(with_corpus, "--corpus", "tiny.txt", code=2)
     shutil.copytree(with_corpus.root / "artifacts" / "prepare" / "tiny", with_corpus.root / "artifacts/prepare/news")
-    assert "corpus news: a data set has this name" in refused(with_corpus, "--corpus", "news", code=2)
+    assert "corpus news: a data set has this name" in refusal(with_corpus, "--corpus", "news", code=2)
 
 
-def test_options_that_exclude_each_other(with_corpus: Any) -> None:
+def test_incompatible_options_are_refused(with_corpus: Any) -> None:
     project = ssmi.open_project(with_corpus.root)
     with pytest.raises(ParameterError, match="both data set tiny and corpus news are given"):
         project.build_features("tiny", corpus="news")

@@ -36,7 +36,7 @@ def _stored(project: ssmi.Project) -> dict[str, bytes]:
 
 
 @pytest.fixture
-def one(machine: Machine) -> ssmi.Project:
+def first(machine: Machine) -> ssmi.Project:
     """The machine that has built the corpus ``laws`` and sent it to the storage."""
     project = machine("one")
     _write(project, "data/laws", "吴重阳先生毕业于北京大学。\n")
@@ -45,77 +45,77 @@ def one(machine: Machine) -> ssmi.Project:
 
 
 @pytest.mark.parametrize("place", ["data/laws", "texts/laws"])
-def test_other_texts_of_its_name_are_refused_unless_they_are_to_replace_it(
-    one: ssmi.Project, machine: Machine, place: str
+def test_other_texts_of_the_same_name_are_refused_without_force(
+    first: ssmi.Project, machine: Machine, place: str
 ) -> None:
-    """This holds even for an equal path, which on another machine is another place."""
-    before, two = _stored(one), machine("two")
-    _write(two, place, "陈思远任公司董事长。\n")
+    """This also applies to an equal path, which on another machine is a different folder."""
+    before, second = _stored(first), machine("two")
+    _write(second, place, "陈思远任公司董事长。\n")
     for build in (
-        lambda: two.run_stage("prepare", corpus=f"./{place}"),
-        lambda: two.build_features(corpus=f"./{place}"),
-        lambda: two.run_stage("segment", corpus=f"./{place}", part=(1, 2)),
+        lambda: second.run_stage("prepare", corpus=f"./{place}"),
+        lambda: second.build_features(corpus=f"./{place}"),
+        lambda: second.run_stage("segment", corpus=f"./{place}", part=(1, 2)),
     ):
         with pytest.raises(ParameterError) as refused:
             build()
         message = f"/storage/prepare/laws were built from data/laws, and {place} holds other texts"
         assert message in refused.value.message and "--force" in refused.value.next_step
-    assert _stored(one) == before and not two.paths.stage("prepare", "laws").exists()
+    assert _stored(first) == before and not second.paths.stage("prepare", "laws").exists()
     # With force the name is accepted; then the features of the data set to build like are missing.
     with pytest.raises(MissingResourceError, match="not built"):
-        two.build_features(corpus=f"./{place}", force=True)
+        second.build_features(corpus=f"./{place}", force=True)
 
 
-def test_the_same_texts_are_the_corpus_wherever_they_lie(one: ssmi.Project, machine: Machine) -> None:
-    before, two = _stored(one), machine("two")
-    _write(two, "texts/laws", "吴重阳先生毕业于北京大学。\n")
-    two.run_stage("prepare", corpus="texts/laws")
-    assert _stored(one) != before, "sent, with its own place"
+def test_the_same_texts_are_accepted_from_another_path(first: ssmi.Project, machine: Machine) -> None:
+    before, second = _stored(first), machine("two")
+    _write(second, "texts/laws", "吴重阳先生毕业于北京大学。\n")
+    second.run_stage("prepare", corpus="texts/laws")
+    assert _stored(first) != before, "sent, with its own source"
 
 
-def test_texts_that_changed_where_they_were_built_are_sent(one: ssmi.Project) -> None:
-    before = _stored(one)
-    _write(one, "data/laws", "王小明在北京。\n")
-    one.run_stage("prepare", corpus="laws")
-    assert _stored(one) != before
+def test_changed_texts_of_the_same_corpus_are_sent(first: ssmi.Project) -> None:
+    before = _stored(first)
+    _write(first, "data/laws", "王小明在北京。\n")
+    first.run_stage("prepare", corpus="laws")
+    assert _stored(first) != before
 
 
-def test_a_data_set_and_a_corpus_do_not_replace_each_other(one: ssmi.Project, machine: Machine) -> None:
-    two = machine("two")
-    (two.root / "data" / "tiny").rename(two.root / "data" / "laws")
-    for build in (lambda: two.run_stage("prepare", "laws"), lambda: two.build_features("laws", force=True)):
+def test_a_data_set_and_a_corpus_do_not_replace_each_other(first: ssmi.Project, machine: Machine) -> None:
+    second = machine("two")
+    (second.root / "data" / "tiny").rename(second.root / "data" / "laws")
+    for build in (lambda: second.run_stage("prepare", "laws"), lambda: second.build_features("laws", force=True)):
         with pytest.raises(ParameterError, match=r"data set laws: the features of this name in file:.* are those of a"):
             build()
     with pytest.raises(ParameterError, match="data set laws: the features of this name in file:"):
-        two.ablate("laws", only=["bert-crf"], n_seeds=1, dry_run=True)
-    one.run_stage("prepare", "tiny")
-    three = machine("three")
-    (three.root / "data" / "tiny").rename(three.root / "data" / "others")
-    three_params = three.root / "params.yaml"
-    three_params.write_text(three_params.read_text(encoding="utf-8").replace("tiny", "others"), encoding="utf-8")
-    _write(three, "texts/tiny", "北京\n")
+        second.ablate("laws", only=["bert-crf"], n_seeds=1, dry_run=True)
+    first.run_stage("prepare", "tiny")
+    third = machine("three")
+    (third.root / "data" / "tiny").rename(third.root / "data" / "others")
+    third_params = third.root / "params.yaml"
+    third_params.write_text(third_params.read_text(encoding="utf-8").replace("tiny", "others"), encoding="utf-8")
+    _write(third, "texts/tiny", "北京\n")
     with pytest.raises(ParameterError, match="corpus tiny: a data set has this name in file:"):
-        three.build_features(corpus="texts/tiny", force=True)
+        third.build_features(corpus="texts/tiny", force=True)
 
 
-def test_features_here_are_not_fetched_over_by_those_of_another_corpus(
-    one: ssmi.Project, machine: Machine, tmp_path: Path
+def test_local_features_are_not_replaced_by_those_of_another_corpus(
+    first: ssmi.Project, machine: Machine, tmp_path: Path
 ) -> None:
-    two = machine("two")
-    _write(two, "texts/laws", "陈思远任公司董事长。\n")
-    alone = ssmi.open_project(two.root)
+    second = machine("two")
+    _write(second, "texts/laws", "陈思远任公司董事长。\n")
+    alone = ssmi.open_project(second.root)
     alone.run_stage("prepare", corpus="texts/laws")
-    prepared = two.paths.stage("prepare", "laws") / "manifest.json"
+    prepared = second.paths.stage("prepare", "laws") / "manifest.json"
     before = prepared.read_bytes()
     with pytest.raises(ParameterError) as refused:
-        two.stats(dataset="laws")
+        second.stats(dataset="laws")
     assert "laws: the features here are those of the corpus texts/laws, and those in file:" in refused.value.message
     assert refused.value.message.endswith("of the corpus data/laws") and prepared.read_bytes() == before
     assert "remove artifacts/prepare/laws to take what the storage holds" in refused.value.next_step
-    # A corpus fetched from the storage and since built anew is still the same corpus.
-    (two.root / "artifacts").rename(tmp_path / "artifacts")
-    two.fetch_features("laws")
-    _write(one, "data/laws", "王小明在北京。\n")
-    one.run_stage("prepare", corpus="laws")
-    two.fetch_features("laws")
-    assert prepared.read_bytes() == (one.paths.stage("prepare", "laws") / "manifest.json").read_bytes()
+    # A corpus fetched from the storage and built again is still the same corpus.
+    (second.root / "artifacts").rename(tmp_path / "artifacts")
+    second.fetch_features("laws")
+    _write(first, "data/laws", "王小明在北京。\n")
+    first.run_stage("prepare", corpus="laws")
+    second.fetch_features("laws")
+    assert prepared.read_bytes() == (first.paths.stage("prepare", "laws") / "manifest.json").read_bytes()

@@ -48,7 +48,7 @@ def _context(root: Path, parts: dict[str, list[list[list[str]]]]) -> StageContex
 
 @settings(max_examples=20)
 @given(parts=st.fixed_dictionaries({split: st.lists(PART, min_size=1, max_size=3) for split in ("train", "test")}))
-def test_every_segment_is_counted_by_split_and_the_most_frequent_come_first(
+def test_segments_are_counted_by_split_and_sorted_by_frequency(
     parts: dict[str, list[list[list[str]]]], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     context = _context(tmp_path_factory.mktemp("counts"), parts)
@@ -86,9 +86,7 @@ def test_the_order_of_parts_changes_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("n", [0, 1, 50])
-def test_words_made_ahead_are_the_most_frequent_that_neither_data_set_nor_vocabulary_has(
-    tmp_path: Path, n: int
-) -> None:
+def test_precomputed_words_are_the_most_frequent_unknown_words(tmp_path: Path, n: int) -> None:
     first = frequent_words(60, exclude=lambda word: False)
     in_dataset, vocabulary = first[:40:4], _vocabulary(*first[1:40:4])
     path = tmp_path / "segments.parquet"
@@ -108,7 +106,7 @@ def encoder(tmp_path: Path, encoder_folder: Path) -> EncoderFolder:
 
 
 @pytest.mark.parametrize(
-    ("n_unknown", "n_known", "said"),
+    ("n_unknown", "n_known", "expected"),
     [
         (0, 10, None),
         (5, 95, None),
@@ -117,8 +115,8 @@ def encoder(tmp_path: Path, encoder_folder: Path) -> EncoderFolder:
         (51, 49, "refused"),
     ],
 )
-def test_an_encoder_is_judged_by_the_share_of_characters_that_it_knows(
-    tmp_path: Path, encoder: EncoderFolder, n_unknown: int, n_known: int, said: str | None
+def test_encoders_with_too_many_unknown_characters_are_refused(
+    tmp_path: Path, encoder: EncoderFolder, n_unknown: int, n_known: int, expected: str | None
 ) -> None:
     # Latin letters and punctuation do not count.
     segments = ["龘x"] * n_unknown + ["一y。"] * n_known
@@ -126,10 +124,10 @@ def test_an_encoder_is_judged_by_the_share_of_characters_that_it_knows(
     reporter = RecordingReporter()
     context = StageContext(context.root, "tiny", context.params, context.executor, reporter)
     distinct = distinct_segments(context, _vocabulary(), tmp_path / "segments.parquet")
-    if said == "refused":
+    if expected == "refused":
         with pytest.raises(InputDataError, match="51% of the Chinese characters of tiny are unknown to it"):
             check_characters(distinct, encoder, context)
         return
     check_characters(distinct, encoder, context)
-    assert len(reporter.notes) == (said is not None)
-    assert said is None or said in reporter.notes[0]
+    assert len(reporter.notes) == (expected is not None)
+    assert expected is None or expected in reporter.notes[0]

@@ -27,11 +27,14 @@ def _context(root: Path, encoder: Path, *, part_size: int) -> StageContext:
     params = check_params({"encoder": {"name": str(encoder)}}, source="x")
     context = StageContext(root, "tiny", params, Serial(), Silent())
     for number, start in enumerate(range(0, len(SENTENCES), part_size)):
-        some = list(enumerate(SENTENCES))[start : start + part_size]
-        sentences = [{"sentence_id": n, "line": n, "characters": list("".join(row)), "entities": []} for n, row in some]
-        starts = [[len("".join(row[:index])) for index in range(len(row))] for _, row in some]
+        rows_of_part = list(enumerate(SENTENCES))[start : start + part_size]
+        sentences = [
+            {"sentence_id": n, "line": n, "characters": list("".join(row)), "entities": []} for n, row in rows_of_part
+        ]
+        starts = [[len("".join(row[:index])) for index in range(len(row))] for _, row in rows_of_part]
         segments = [
-            {"sentence_id": n, "segments": row, "segment_starts": at} for (n, row), at in zip(some, starts, strict=True)
+            {"sentence_id": n, "segments": row, "segment_starts": segment_starts}
+            for (n, row), segment_starts in zip(rows_of_part, starts, strict=True)
         ]
         tables.write_rows(tables.part_path(context.folder("prepare"), "train", number), schema.SENTENCES, sentences)
         tables.write_rows(tables.part_path(context.folder("segment"), "train", number), schema.SEGMENTS, segments)
@@ -39,7 +42,7 @@ def _context(root: Path, encoder: Path, *, part_size: int) -> StageContext:
 
 
 @pytest.mark.parametrize("part_size", [1, 2, 5])
-def test_a_word_is_the_mean_over_its_occurrences_however_they_are_parted(
+def test_vectors_are_means_over_occurrences_for_any_part_size(
     tmp_path: Path, encoder_folder: Path, part_size: int
 ) -> None:
     encoder = FrozenEncoder(encoder_folder, CharacterTokens(encoder_vocabulary(encoder_folder)))
@@ -67,7 +70,7 @@ def test_no_words_have_no_vectors(tmp_path: Path, encoder_folder: Path) -> None:
     assert not list(encode_in_sentences([], _context(tmp_path, encoder_folder, part_size=2)).chunks())
 
 
-def test_without_a_sentence_there_is_nothing_to_embed(tmp_path: Path, encoder_folder: Path) -> None:
+def test_a_data_set_without_sentences_is_refused(tmp_path: Path, encoder_folder: Path) -> None:
     params = check_params({"encoder": {"name": str(encoder_folder)}}, source="x")
     with pytest.raises(SsmiError, match="there is no sentence to embed"):
         encode_in_sentences([words_table(["一"])], StageContext(tmp_path, "tiny", params, Serial(), Silent()))
