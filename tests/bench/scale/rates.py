@@ -73,7 +73,8 @@ def sleep_on_dask(folder: Path, *, n_tasks: int, seconds: float, n_workers: int)
         for n in (4 * n_workers, n_tasks):  # the first pass includes one-time loading
             start = time.monotonic()
             tasks = [Sleep(seconds)] * n
-            for _ in executor.map(Work(sleep, tasks, [1] * n, "sleep", "tasks"), Silent()):
+            work = Work(function=sleep, tasks=tasks, sizes=[1] * n, label="sleep", unit="tasks")
+            for _ in executor.map(work, Silent()):
                 pass
     return time.monotonic() - start
 
@@ -111,7 +112,7 @@ def tasks_in(folder: Path, n: int) -> list[Task]:
 
 
 def _work(tasks: Sequence[Task]) -> Work[Task, int]:
-    return Work(do_nothing, tasks, [1] * len(tasks), "rate", "parts")
+    return Work(function=do_nothing, tasks=tasks, sizes=[1] * len(tasks), label="rate", unit="parts")
 
 
 @contextmanager

@@ -31,7 +31,7 @@ PART = st.lists(st.lists(SEGMENT, max_size=5), max_size=4)
 def _vocabulary(*words: str) -> Vocabulary:
     ids = {word: index for index, word in enumerate(words, 1)}
     vectors = np.zeros((len(words) + 1, 2), dtype=np.float32)
-    return Vocabulary(words, vectors, Trie(words), ids, {}, np.zeros(0, dtype=np.int32))
+    return Vocabulary(words, vectors, Trie.build(words), ids, {}, np.zeros(0, dtype=np.int32))
 
 
 def _context(root: Path, parts: dict[str, list[list[list[str]]]]) -> StageContext:
