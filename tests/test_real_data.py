@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,7 +38,7 @@ def run(project: Path, *arguments: str) -> str:
     return completed.stdout
 
 
-def report(project: Path, stage: str, dataset: str) -> dict:
+def report(project: Path, stage: str, dataset: str) -> dict[str, Any]:
     return json.loads((project / "artifacts" / stage / dataset / "manifest.json").read_text(encoding="utf-8"))["report"]
 
 

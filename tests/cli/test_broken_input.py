@@ -67,7 +67,7 @@ KINDS: Mapping[str, Callable[[Path], None]] = {
     "invalid UTF-8": _invalid,
     "UTF-16": _utf_16,
     "a folder": Path.mkdir,
-    "a pipe without a writer": os.mkfifo,  # type: ignore[dict-item]
+    "a pipe without a writer": os.mkfifo,
     "/dev/full": _dev_full,
 }
 NOT_ERRORS = {

@@ -22,6 +22,7 @@ sizes = dict(
     max_position_embeddings=128,
 )
 torch.manual_seed(0)
+model: t.PreTrainedModel
 if kind == "ernie3":  # ERNIE 3.0 adds a task embedding to each token
     model = t.ErnieModel(t.ErnieConfig(**sizes, use_task_id=True, task_type_vocab_size=3))
 elif kind == "roberta":  # RoBERTa's positions start after the padding id

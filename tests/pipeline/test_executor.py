@@ -18,11 +18,12 @@ import pytest
 
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Silent
-from ssmi.pipeline.executor import MAX_BYTES, TASKS_IN_FLIGHT_PER_WORKER, Cluster, Executor, Serial, Work
+from ssmi.pipeline.executor import MAX_BYTES, Cluster, Executor, Serial, Work
+from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER
 from tests.dask_scheduler import address_in
 
 # Several parts and every kind of task, including encoding sentences.
-BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
+BUILD: tuple[str, ...] = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "shards.hidden=true")
 BUILD = (*BUILD, "-S", "embed.context=sentence")
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import ssmi
 from ssmi.predict.tagger import Tagger
-from tests.soak.__main__ import PREDICT, THREADS, SoakResult, chart, differing_sentences, soak
+from tests.soak.__main__ import PREDICT, THREADS, Entities, SoakResult, chart, differing_sentences, soak
 from tests.soak.memory import MAX_GROWTH, MemoryProfile, watch
 from tests.soak.texts import read_lines, sentences
 from tests.soak.threads import tag_by_threads
@@ -56,7 +56,7 @@ def test_a_small_soak_gives_the_entities_of_small_batches(tagging_project: Any, 
     assert [line.name for line in chart(results).lines] == [PREDICT, THREADS]
     # A sentence that differs or is missing is found.
     text, other, *_ = compared = results[PREDICT].compared
-    changed = {**results[PREDICT].found, text: [{"start": 0}]}
+    changed: dict[str, Entities] = {**results[PREDICT].found, text: [{"start": 0}]}
     del changed[other]
     assert differing_sentences(run, SoakResult(results[PREDICT].memory, compared, changed)) == [text, other]
 

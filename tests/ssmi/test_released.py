@@ -49,7 +49,7 @@ def test_each_released_version_has_an_archive() -> None:
 
 def test_old_features_are_refused_with_the_command_that_builds_them(released: Any, version: str) -> None:
     project = ssmi.open_project(released.root)
-    functions = {
+    functions: dict[str, Callable[[], object]] = {
         "open_shards": lambda: open_shards(released.root / "artifacts" / "shards" / "tiny"),
         "train": project.train,
         "sql": lambda: project.sql("SELECT * FROM shards"),

@@ -70,7 +70,7 @@ def old_project(tagging_project: Any, copy_project: Any, tmp_path: Path) -> Any:
 
 def test_python_functions_refuse_an_old_run(old_project: Any) -> None:
     run, shards = (old_project.root / "artifacts" / name / "tiny" for name in ("train", "shards"))
-    functions = {
+    functions: dict[str, Callable[[], object]] = {
         "open_run": lambda: ssmi.open_run(run),
         "tag_split": lambda: tag_split(run=run, shards=shards, split="dev", device="cpu", reporter=Silent()).scores,
         "compare_runs": lambda: ssmi.compare_runs(run, run),

@@ -27,15 +27,20 @@ def _verify(root: Path, *, deep: bool = True) -> Verification:
     return ssmi.open_project(root).verify(deep=deep)
 
 
+def _posix(path: Path | str) -> str:
+    assert isinstance(path, Path)  # a URL only in storage
+    return path.as_posix()
+
+
 def _states(root: Path, *, deep: bool = True) -> dict[str, str]:
-    return {finding.path.as_posix(): str(finding.state) for finding in _verify(root, deep=deep).findings}
+    return {_posix(finding.path): str(finding.state) for finding in _verify(root, deep=deep).findings}
 
 
 def test_an_unchanged_project_is_intact(tagging_project: Any) -> None:
     for deep in (False, True):
         verified = _verify(tagging_project.root, deep=deep)
         assert not verified.findings and verified.deep == deep
-        folders = {folder.path.as_posix(): folder.count(FileState.INTACT) for folder in verified.folders}
+        folders = {_posix(folder.path): folder.count(FileState.INTACT) for folder in verified.folders}
         assert {
             "artifacts/vocab",
             "artifacts/shards/tiny",

@@ -96,7 +96,8 @@ def test_names_that_are_not_plain_are_refused(tmp_path: Path, name: str) -> None
         project.evaluate,
     )
     functions += (project.report, project.stats, project.open_run, partial(project.adapt_encoder, out=tmp_path / "out"))
-    for function in (*functions, partial(project.run_stage, "prepare"), partial(project.explain, "长", "长江")):
+    functions += (partial(project.run_stage, "prepare"), partial(project.explain, "长", "长江"))
+    for function in functions:
         with pytest.raises(ParameterError, match="not a plain name"):
             function(dataset=name)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["params.yaml"]

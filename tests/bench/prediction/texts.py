@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ssmi.predict.input.reading import read_records
+from ssmi.predict.input.reading import Kind, read_records
 from ssmi.predict.tagger import BATCH_CHARACTERS
 
 
 def read_texts(path: Path) -> list[str]:
     """The texts of a .jsonl file, or the lines of any other file."""
     with path.open("rb") as stream:
-        kind = "jsonl" if path.suffix == ".jsonl" else "text"
+        kind: Kind = "jsonl" if path.suffix == ".jsonl" else "text"
         return [record.text for record in read_records(stream, name=str(path), kind=kind)]
 
 

@@ -144,7 +144,10 @@ def _dask(folder: Path, n: int) -> tuple[float, float, float]:
     with dask_on_loopback(folder, n_workers=1) as (address, scheduler):
         with open_executor(scheduler=address) as executor:
             tasks = tasks_in(folder, n)
-            run = lambda part_of_tasks: list(executor.map(_work(part_of_tasks), Silent()))  # noqa: E731
+
+            def run(part_of_tasks: Sequence[Task]) -> None:
+                list(executor.map(_work(part_of_tasks), Silent()))
+
             run(tasks[:20])  # one-time loading
             idle = _cpu_when_idle(scheduler)
             before, start, wall_start = _cpu_of(scheduler), time.process_time(), time.monotonic()

@@ -59,11 +59,13 @@ class Side:
         self.split = read_split(
             self.shards, "train", boundaries=self.shards.boundaries, required=required_features(model)
         )
+        layers = model.encoder_layers
+        assert layers != "auto"  # resolved by `_params`
         self.network = build(
             model,
             labels=self.shards.labels,
             boundaries=self.shards.boundaries,
-            encoder=load_encoder(self.encoder, layers=model.encoder_layers) if model.encoder == "finetune" else None,
+            encoder=load_encoder(self.encoder, layers=layers) if model.encoder == "finetune" else None,
             hidden_width=self.shards.statistics.hidden_width,
             n_tokens=self.shards.statistics.n_tokens,
         ).train()

@@ -92,7 +92,7 @@ def test_paragraphs_keep_their_inner_line_ends(predict: Any, tmp_path: Path) -> 
 
 
 def test_jsonl_keeps_other_fields_and_any_text(predict: Any, tmp_path: Path) -> None:
-    bodies = [
+    bodies: list[dict[str, Any]] = [
         {"id": 7, "text": SENTENCE, "meta": {"a": [1.5, None]}},
         {"text": "\ud800北京\udfff大学", "id": "\udc00"},
         {"text": "", "entities": "gold"},

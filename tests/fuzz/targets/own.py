@@ -6,10 +6,12 @@ import json
 
 from ssmi.ablation import variants
 from ssmi.model.runs.checkpoint import checkpoint_files
+from ssmi.model.runs.files import CHECKPOINT_FORMAT
 from ssmi.pipeline.contract import manifest
 from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.parameters import params
+from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.storage.digests import seal
 from ssmi.predict.packing import check_pack
 from tests.fuzz.targets.stored import with_new_seal
@@ -26,11 +28,11 @@ def own() -> list[Target]:
         "report": report,
         "version": 1,
         "files": {"a.parquet": {"sha256": "0", "n_bytes": 1, "rows": 1}},
-        "schema_version": manifest.SCHEMA_VERSION,
+        "schema_version": SCHEMA_VERSION,
     }
     labels = LabelSet.of(["PER"], scheme="BIO")
     body = json.dumps({"scheme": labels.scheme, "entity_types": list(labels.entity_types), "tags": list(labels.tags)})
-    checkpoint = json.dumps({"format": checkpoint_files.CHECKPOINT_FORMAT, "best_epoch": 1, "n_parameters": 5})
+    checkpoint = json.dumps({"format": CHECKPOINT_FORMAT, "best_epoch": 1, "n_parameters": 5})
     pack = json.dumps({"format": 1, "files": {"a.txt": "0" * 64}})
     return [
         target(

@@ -159,7 +159,7 @@ def _counts() -> bytes:
 def stored() -> list[Target]:
     """Targets that read the program's own output."""
     epochs = [EpochRecord(1, 2.5, _SCORES), EpochRecord(2, 1.5, _SCORES)]
-    linear_map = LinearMap(*(np.ones(shape, dtype=np.float32) for shape in ((4, 3), (4,), (4,), (3,))))
+    linear_map = LinearMap(*(np.ones(shape) for shape in ((4, 3), (4,), (4,), (3,))))
     return [
         target(
             "table of sentences",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ssmi.model.data.batches import MAX_PADDED_CHARACTERS, collate, evaluation_batches, prefetch, training_batches
+from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures, Split
 
@@ -66,6 +68,7 @@ def test_collate_pads_on_the_right_and_windows_hold_every_character_once(shards:
             (batch.tag_ids, split.tag_ids),
             (batch.best_rows, split.best_rows),
         ):
+            assert tensor is not None and values is not None
             assert tensor[index].tolist() == values[row_slice].tolist() + [0] * (batch.mask.shape[1] - length)
     windows = batch.windows
     assert windows.lengths.tolist() == [14, 21, 7, 1, 8]
@@ -102,7 +105,13 @@ def test_prefetch_reads_only_one_batch_ahead(shards: Path) -> None:
     split = _read_train(shards)
     plan = training_batches(split.lengths, batch_size=2, seed=1, epoch=1)
     requested: list[int] = []
-    batches = prefetch(split, (requested.append(len(requested)) or rows for rows in plan), device=torch.device("cpu"))
+
+    def recorded() -> Iterator[Ids]:
+        for rows in plan:
+            requested.append(len(requested))
+            yield rows
+
+    batches = prefetch(split, recorded(), device=torch.device("cpu"))
     next(batches)
     assert requested == [0, 1]
     batches.close()

@@ -65,7 +65,7 @@ def test_batches_hold_each_sentence_once_within_a_buffer(
     lengths = np.array(data.draw(st.lists(st.integers(0, 900), min_size=sum(sizes), max_size=sum(sizes))), np.int32)
     offsets = np.cumsum([0, *sizes])
     paths = [Path(f"part-{number}") for number in range(len(sizes))]
-    stream = StreamedSplit(None, paths, RequiredFeatures(), buffer, lengths, offsets, 1, 1)  # type: ignore[arg-type]
+    stream = StreamedSplit(None, paths, RequiredFeatures(), buffer, lengths, offsets, 1, 1)
     batches = stream.batches(batch_size=batch_size, seed=3, epoch=epoch)
     assert sorted(chain.from_iterable(rows_of(batches))) == np.flatnonzero(lengths).tolist()
     assert rows_of(batches) == rows_of(stream.batches(batch_size=batch_size, seed=3, epoch=epoch))
@@ -95,7 +95,7 @@ def assert_same(batch: Batch, expected: Batch) -> None:
     """Compare all tensors; sets are padded to the widest set of the buffer with row 0, no boundary."""
     for name in ("token_ids", "tag_ids", "mask", "best_rows", "local_rows", "segment_positions", "hidden"):
         assert torch.equal(getattr(batch, name), getattr(expected, name)), name
-    assert batch.special_states is not None and torch.equal(batch.special_states, expected.special_states)  # type: ignore[arg-type]
+    assert batch.special_states is not None and torch.equal(batch.special_states, expected.special_states)
     for name in ("set_rows", "negative_rows"):
         actual_rows, expected_rows = getattr(batch, name), getattr(expected, name)
         width = min(actual_rows.shape[2], expected_rows.shape[2])

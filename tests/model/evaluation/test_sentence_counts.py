@@ -36,8 +36,8 @@ def test_sentence_counts_add_up_to_the_scores(split: list[tuple[tuple[list[str],
         assert set(counts) == {span.label for span in (*true, *guess)}
         for label, label_counts in counts.items():
             correct = sum(span in guess for span in true if span.label == label)
-            sides = [sum(span.label == label for span in side) for side in (true, guess)]
-            assert label_counts == EntityCounts(*sides, correct)
+            n_true, n_guess = (sum(span.label == label for span in side) for side in (true, guess))
+            assert label_counts == EntityCounts(n_true, n_guess, correct)
 
 
 @given(first=gold_sentences, second=gold_sentences)

@@ -64,9 +64,9 @@ def test_intervals_equal_a_plain_loop(seeds: tuple[int, ...], base_seeds: tuple[
         for chosen, system_draw, base_draw in zip(
             sentences.tolist(), system_draws.tolist(), base_draws.tolist(), strict=True
         ):
-            f1 = [plain_f1(system.runs[seeds[place]], chosen, labels) for place in system_draw]
-            base_f1 = [plain_f1(base.runs[base_seeds[place]], chosen, labels) for place in base_draw]
-            gains.append(math.fsum(f1) / len(f1) - math.fsum(base_f1) / len(base_f1))
+            f1s = [plain_f1(system.runs[seeds[place]], chosen, labels) for place in system_draw]
+            base_f1s = [plain_f1(base.runs[base_seeds[place]], chosen, labels) for place in base_draw]
+            gains.append(math.fsum(f1s) / len(f1s) - math.fsum(base_f1s) / len(base_f1s))
         all_sentences = list(range(n))
         f1 = sum(plain_f1(run, all_sentences, labels) for run in system.runs.values()) / len(seeds)
         base_f1 = sum(plain_f1(run, all_sentences, labels) for run in base.runs.values()) / len(base_seeds)

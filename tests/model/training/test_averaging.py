@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,11 @@ from torch.optim.optimizer import register_optimizer_step_post_hook
 from ssmi.model.data.shards import open_shards
 from ssmi.model.network.build import build
 from ssmi.model.network.network import Network
+from ssmi.model.training import step as training_step
 from ssmi.model.training.averaging import WeightAverage, decay_after
+from ssmi.model.training.optimizer import build_optimizer
 from ssmi.model.training.train import TrainResult, train
+from ssmi.pipeline.contract.parameters.params import TrainParams
 from ssmi.pipeline.contract.progress import Silent
 
 Make = Callable[..., Any]
@@ -65,7 +67,7 @@ def test_average_equals_a_plain_computation(network: Network, decay: float) -> N
     for step in range(20):
         with torch.no_grad():
             for parameter in network.parameters():
-                parameter += torch.from_numpy(random.normal(size=tuple(parameter.shape))).float()
+                parameter.add_(torch.from_numpy(random.normal(size=tuple(parameter.shape))).float())
         average.update_parameters(network)
         keep = 0.0 if step == 0 else min(decay, (1 + step) / (10 + step))
         for name, parameter in network.named_parameters():
@@ -85,47 +87,52 @@ def test_average_is_an_independent_network(network: Network) -> None:
     average = WeightAverage(network, decay=0.9)
     assert torch.equal(torch.get_rng_state(), before)
     average_before = copy.deepcopy(average.network.state_dict())
+    assert network.tags is not None
     with torch.no_grad():
         network.tags.weight.zero_()
     assert all(torch.equal(tensor, average_before[name]) for name, tensor in average.network.state_dict().items())
     assert average.network.n_parameters == network.n_parameters
 
 
-@contextmanager
-def _weights_after_each_step(steps: list[list[torch.Tensor]]) -> Iterator[None]:
-    """Collect the optimizer's parameters after each of its steps."""
+@pytest.fixture
+def weights_after_each_step(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, torch.Tensor]]]:
+    """Collects the trained weights by name after each step of the optimizer."""
+    steps: list[dict[str, torch.Tensor]] = []
+    trained: dict[str, torch.nn.Parameter] = {}
 
-    def collect(optimizer: torch.optim.Optimizer, *_: Any) -> None:
-        steps.append(
-            [parameter.detach().double().clone() for group in optimizer.param_groups for parameter in group["params"]]
-        )
+    def build_named(network: Network, params: TrainParams) -> torch.optim.AdamW:
+        trained.update((name, each) for name, each in network.named_parameters() if each.requires_grad)
+        return build_optimizer(network, params)
 
+    def collect(*_: Any) -> None:
+        steps.append({name: parameter.detach().double().clone() for name, parameter in trained.items()})
+
+    monkeypatch.setattr(training_step, "build_optimizer", build_named)
     handle = register_optimizer_step_post_hook(collect)
-    try:
-        yield
-    finally:
-        handle.remove()
+    yield steps
+    handle.remove()
 
 
 def _train(shards: Path, run: Path, params: Any, encoder: Path | None = None) -> TrainResult:
     return train(shards=shards, encoder=encoder, run=run, params=params, reporter=Silent())
 
 
-def test_run_saves_the_average_of_its_steps(shards: Path, tmp_path: Path, make_params: Make) -> None:
-    steps: list[list[torch.Tensor]] = []
+def test_run_saves_the_average_of_its_steps(
+    shards: Path, tmp_path: Path, make_params: Make, weights_after_each_step: list[dict[str, torch.Tensor]]
+) -> None:
     params = make_params(**SMALL, train__ema=0.7, train__epochs=1, train__batch_size=1, train__lr_new=0.1)
-    with _weights_after_each_step(steps):
-        _train(shards, tmp_path / "run", params)
-    assert len(steps) == 10
-    expected = steps[0]
-    for step, weights in enumerate(steps[1:], start=1):
+    _train(shards, tmp_path / "run", params)
+    first, *others = weights_after_each_step
+    assert len(others) == 9
+    expected = first
+    for step, weights in enumerate(others, start=1):
         keep = min(0.7, (1 + step) / (10 + step))
-        expected = [keep * mean + (1 - keep) * now for mean, now in zip(expected, weights, strict=True)]
-    saved = list(load_file(tmp_path / "run" / "checkpoint" / "model.safetensors").values())
-    for mean, last in zip(expected, steps[-1], strict=True):
-        matches = [torch.allclose(tensor.double(), mean, atol=1e-5) for tensor in saved if tensor.shape == mean.shape]
-        assert any(matches)
-        assert not torch.allclose(mean, last, atol=1e-5)  # the average and the last weights differ measurably
+        expected = {name: keep * mean + (1 - keep) * weights[name] for name, mean in expected.items()}
+    saved = load_file(tmp_path / "run" / "checkpoint" / "model.safetensors")
+    for name, mean in expected.items():
+        assert torch.allclose(saved[name].double(), mean, atol=1e-5), name
+        # The average and the last weights differ measurably.
+        assert not torch.allclose(mean, others[-1][name], atol=1e-5), name
 
 
 def test_averaging_changes_scores_but_not_training(

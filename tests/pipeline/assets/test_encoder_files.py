@@ -68,6 +68,7 @@ def test_an_empty_or_wrongly_encoded_vocab_txt_is_refused(encoder) -> None:
 def test_the_shape_comes_from_the_config(encoder) -> None:
     shape = encoder_shape(encoder)
     assert (shape.n_layers, shape.width, shape.max_positions) == (2, 16, 64)
+    invalid: object
     for invalid in (
         {**CONFIG, "hidden_size": None},
         {**CONFIG, "num_hidden_layers": True},

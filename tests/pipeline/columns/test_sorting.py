@@ -51,7 +51,7 @@ def test_more_runs_than_are_merged_at_once_are_sorted(tmp_path: Path, rows_per_r
     rows = [(f"{n * 7919 % 200:03d}", n) for n in range(200)]
     tables = [_table([row]) for row in rows]
     order = [("text", "ascending")]
-    assert _rows(sorted_tables(tables, SCHEMA, order=order, folder=tmp_path, rows_per_run=rows_per_run)) == sorted(rows)  # type: ignore[arg-type]
+    assert _rows(sorted_tables(tables, SCHEMA, order=order, folder=tmp_path, rows_per_run=rows_per_run)) == sorted(rows)
 
 
 @given(tables=TABLES, rows=st.integers(1, 9))

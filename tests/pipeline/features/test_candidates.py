@@ -186,7 +186,7 @@ def test_cosines_have_the_same_bits_alone_and_in_a_batch(
     segments = SegmentVectors(
         {name: row for row, name in enumerate(names)}, _unit(rng.normal(size=(40, 100))), None, None
     )
-    queries: list[Query] = [("中", name, None) for name in names]
+    queries: list[Query] = [Query("中", name, None) for name in names]
     together = CandidateSelector(vocabulary, segments, SelectionParams())
     for query in queries:
         alone = CandidateSelector(vocabulary, segments, SelectionParams()).answer(query)[1]

@@ -12,7 +12,7 @@ import pytest
 
 from tests.pipeline.remote.machines import Machines, wait_until
 
-BUILD = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "embed.context=sentence")
+BUILD: tuple[str, ...] = ("features", "build", "-S", "prepare.sentences_per_part=8", "-S", "embed.context=sentence")
 BUILD = (*BUILD, "-S", "shards.hidden=true")
 
 

@@ -219,7 +219,7 @@ def test_a_share_of_a_finished_stage_does_nothing(machine: Machine) -> None:
     _build(machine("one"))
     for name in ("one", "two"):
         context = machine(name)
-        fetch_stages(context.remote, [STAGE.name], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
+        fetch_stages(context.remote, [STAGE.name], "tiny", paths=context.paths, reporter=Silent())
         assert run_share(STAGE, context, Share(1, 2)) == StageShare("prepare", Share(1, 2), current=True)
         assert not [path for path in (context.root / ".ssmi").rglob("scratch/**/*") if path.is_file()]
     assert visits == NAMES
@@ -294,5 +294,5 @@ def test_a_stage_in_the_storage_replaces_a_different_local_one(machine: Machine,
     context = machine("two")
     assert _output(context) != serial_output
     for _ in range(2):
-        fetch_stages(context.remote, ["prepare", "segment"], "tiny", paths=context.paths, reporter=Silent())  # type: ignore[arg-type]
+        fetch_stages(context.remote, ["prepare", "segment"], "tiny", paths=context.paths, reporter=Silent())
         assert _output(context) == serial_output

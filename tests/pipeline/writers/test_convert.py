@@ -160,9 +160,9 @@ def test_invalid_arguments_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ParameterError, match="did you mean 'cluener'"):
         convert(source, tmp_path / "out", to="clueners")
     with pytest.raises(ParameterError, match=r"scheme='BIOSE' is not one of .*BIOES.* did you mean 'BIOES'"):
-        convert(source, tmp_path / "out", to="conll", scheme="BIOSE")  # type: ignore[arg-type]
+        convert(source, tmp_path / "out", to="conll", scheme="BIOSE")
     with pytest.raises(ParameterError, match="is not one of 'BIO', 'BMES', 'BIOES'"):
-        convert(source, tmp_path / "out", to="jsonl", scheme="XX")  # type: ignore[arg-type]
+        convert(source, tmp_path / "out", to="jsonl", scheme="XX")
     with pytest.raises(MissingResourceError, match="no folder"):
         convert(source, tmp_path / "none" / "out", to="jsonl")
     with pytest.raises(MissingResourceError, match="no such file"):

@@ -285,4 +285,4 @@ def test_an_invalid_variant_is_refused_before_the_first_run(project: Any) -> Non
 @pytest.mark.parametrize("arguments", [{"n_seeds": 0}, {"folds": 1}, {"jobs": -1}])
 def test_invalid_numbers_are_refused_in_python(project: Any, arguments: dict[str, int]) -> None:
     with pytest.raises(ParameterError, match=next(iter(arguments))):
-        ssmi.open_project(project.root).ablate(only=["no-bert"], **arguments)  # type: ignore[arg-type]
+        ssmi.open_project(project.root).ablate(only=["no-bert"], **arguments)

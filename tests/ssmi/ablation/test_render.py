@@ -27,7 +27,7 @@ def _row(name: str, *, n_runs: int = 1, gains: dict[str, Gain] | None = None, st
 
 def _table(rows: Sequence[TableRow], *, others: Sequence[OtherSettings] = (), **setting: object) -> Table:
     plain = Setting("tiny", {"name": "bert", "revision": None}, (3,), {}, "ssmi-cli ablate")
-    return Table(replace(plain, **setting), tuple(rows), tuple(others))  # type: ignore[arg-type]
+    return Table(replace(plain, **setting), tuple(rows), tuple(others))
 
 
 def _gain(dev: float, test: float, interval: Interval | None = None) -> dict[str, Gain]:

@@ -55,7 +55,7 @@ def test_runs_that_differ_only_in_the_seed_share_a_folder(
 ) -> None:
     setting = Fingerprint(parameters, *digests, revision=1)
     first, second = (replace(setting, parameters={**parameters, "train.seed": seed}) for seed in seeds)
-    reordered = replace(first, parameters=dict(reversed(first.parameters.items())))
+    reordered = replace(first, parameters=dict(reversed(list(first.parameters.items()))))
     assert name_of(first) == name_of(second) == name_of(reordered) == name_of(setting)
     assert len(name_of(first)) == 8 and int(name_of(first), 16) >= 0
     others = (

@@ -93,7 +93,7 @@ def test_the_deviation_is_the_sample_deviation(values: list[float]) -> None:
 
 
 def test_rows_are_in_the_order_of_the_configurations() -> None:
-    runs = {name: [_run(3, dev=0.5, test=0.5)] for name in reversed(CONFIGURATIONS)}
+    runs = {name: [_run(3, dev=0.5, test=0.5)] for name in reversed(list(CONFIGURATIONS))}
     assert [row.name for row in _table(runs).rows] == list(CONFIGURATIONS)
 
 

@@ -77,7 +77,7 @@ def test_dataset_yaml_determines_how_files_are_read(files: Path, tmp_path: Path)
 
 def test_read_files_are_reported(files: Path, tmp_path: Path) -> None:
     reporter = RecordingReporter()
-    ssmi.init_project(tmp_path / "mine", data=[files / "valid.jsonl", files / "train.bmes"], reporter=reporter)  # type: ignore[arg-type]
+    ssmi.init_project(tmp_path / "mine", data=[files / "valid.jsonl", files / "train.bmes"], reporter=reporter)
     assert reporter.notes == [
         "train: train.bmes (columns), 2 sentences, 1 entity of NAME",
         "dev: valid.jsonl (jsonl), 1 sentence, 1 entity of LOC",

@@ -10,7 +10,7 @@ from ssmi.model.network.layers.recurrent import BothDirections, half
 
 
 @pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
-def test_second_direction_reads_each_sentence_backwards(kind: type[nn.RNNBase]) -> None:
+def test_second_direction_reads_each_sentence_backwards(kind: type[nn.GRU | nn.LSTM]) -> None:
     torch.manual_seed(0)
     layer = BothDirections(kind(3, 2, batch_first=True), kind(3, 2, batch_first=True))
     states, lengths = torch.randn(2, 5, 3), [5, 2]

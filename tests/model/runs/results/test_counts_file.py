@@ -34,7 +34,7 @@ def test_counts_are_read_back_unchanged(tmp_path: Path, rows: list[tuple[str, di
     write(path, counted)
     assert read(tmp_path, "dev") == counted
     written = path.read_bytes()
-    write(path, SentenceCounts(counted.sentences, [dict(reversed(counts.items())) for counts in counted.counts]))
+    write(path, SentenceCounts(counted.sentences, [dict(reversed(list(counts.items()))) for counts in counted.counts]))
     assert path.read_bytes() == written  # whatever the order of the types
 
 

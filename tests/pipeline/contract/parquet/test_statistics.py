@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.parquet.statistics import (
 )
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 
-STATISTICS = {
+STATISTICS: dict[str, type[VocabStatistics | PrepareStatistics | EmbedStatistics | ShardsStatistics]] = {
     "vocab": VocabStatistics,
     "prepare": PrepareStatistics,
     "embed": EmbedStatistics,

@@ -35,7 +35,8 @@ def test_characters_of_words_and_numbers(text: str, kinds: str) -> None:
 
 def move_to_words(marked: str) -> str:
     """Move entities, which are in brackets before and after, to whole words: ``[Ap]ple`` → ``[Apple]``."""
-    text, spans, start = "", [], 0
+    spans: list[Span] = []
+    text, start = "", 0
     for character in marked:
         if character == "[":
             start = len(text)

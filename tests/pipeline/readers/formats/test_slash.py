@@ -15,7 +15,7 @@ Write = Callable[..., Path]
 
 
 def entities_of(path: Path, **options: object) -> list[list[str]]:
-    sentences, _ = read_sentences(path, options=ReadOptions(**options))  # type: ignore[arg-type]
+    sentences, _ = read_sentences(path, options=ReadOptions(**options))
     return [[f"{one.text[span.start : span.end]}/{span.label}" for span in one.entities] for one in sentences]
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.readers.raw import json_values as module
 from ssmi.pipeline.readers.raw.json_values import first_value, json_values
+from ssmi.pipeline.readers.raw.lines import text_pieces
 from ssmi.pipeline.readers.sentence import ReadReport
 
 Write = Callable[..., Path]
@@ -88,7 +89,7 @@ def test_an_early_error_is_raised_before_the_rest_is_read(write: Write) -> None:
     read = []
 
     def pieces() -> Any:
-        for piece in module.text_pieces(path):
+        for piece in text_pieces(path):
             read.append(len(piece))
             yield piece
 

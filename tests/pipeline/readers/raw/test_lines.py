@@ -171,7 +171,7 @@ def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, frac
     path = write(bytes(packed), "raw.txt.gz")
     expected = []
     broken = (EOFError, OSError, zlib.error)
-    with pytest.raises(broken), io.BufferedReader(gzip.open(path, "rb")) as stream:  # type: ignore[type-var]
+    with pytest.raises(broken), io.BufferedReader(gzip.open(path, "rb")) as stream:
         with suppress(*broken):
             stream.read(1 << 16)  # the head of the file, which is read before the lines
         stream.seek(0)

@@ -22,7 +22,7 @@ texts = st.lists(characters, max_size=40).map("".join)
 
 
 def _source(data: bytes, encoding: str | None = None, **options: object) -> Source:
-    return Source(io.BytesIO(data), name="a.txt", encoding=encoding, **options)  # type: ignore[arg-type]
+    return Source(io.BytesIO(data), name="a.txt", encoding=encoding, **options)
 
 
 def _read_error(data: bytes, encoding: str | None = None) -> InputDataError:

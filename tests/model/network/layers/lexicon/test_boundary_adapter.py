@@ -22,7 +22,7 @@ def test_adapter_starts_at_zero_and_learns_from_the_first_step(bf16: bool) -> No
     gradient = adapter.norm.weight.grad
     assert gradient is not None and gradient.isfinite().all() and gradient.all()
     with torch.no_grad():
-        adapter.norm.weight -= 0.01 * gradient
+        adapter.norm.weight.sub_(0.01 * gradient)
     (adapter(boundaries, positions, roles) - torch.randn(8)).square().sum().backward()
     for parameter in adapter.parameters():
         assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.any()

@@ -135,7 +135,7 @@ def test_only_compared_entries_get_gradients_and_a_step_separates_scores(kind: G
     before = scores[case.mask & counts].mean() - rivals[case.negative_mask & counts].mean()
     assert layer.weight.grad is not None
     with torch.no_grad():
-        layer.weight -= 0.05 * layer.weight.grad
+        layer.weight.sub_(0.05 * layer.weight.grad)
     scores, rivals = layer(case.sentences, case.sets), layer(case.sentences, case.negatives)
     assert scores[case.mask & counts].mean() - rivals[case.negative_mask & counts].mean() > before
 
