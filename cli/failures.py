@@ -18,8 +18,8 @@ from ssmi.pipeline.contract.storage.replacing import final_path
 
 INTERRUPTED = 130
 """The exit code of an interrupted command."""
-FINISHED_PARTS_ARE_KEPT = "run the same command again; finished parts are kept"
-"""The next step of ``resumable`` for commands that work in parts."""
+RUN_AGAIN = "run the same command again; what is finished is kept"
+"""The usual next step of ``resumable``."""
 _ROOM = "make room, or name another place"
 _ACCESS = "fix its permissions, or name another place"
 _NEXT_STEPS = {

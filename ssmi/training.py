@@ -62,11 +62,11 @@ def train_dataset(
     # Read before the checks, so that training uses exactly the shards that were checked.
     digest = manifests.read(shards).digest
     encoder = check_shards(workspace, params, shards=shards, dataset=name, configuration=named)
-    if is_main_process():
-        _note_changed_data(workspace, name)
     # torch is imported last, so that the checks above fail fast.
     with workspace.reporter.task("loading torch", total=0, unit=""):
         import ssmi.model.training.train  # noqa: F401  # slow to import, so shown as a task
+    if is_main_process():
+        _note_changed_data(workspace, name)
     result = train(
         workspace,
         shards=shards,
@@ -83,17 +83,18 @@ def train_dataset(
 
 
 def _note_changed_data(workspace: Workspace, dataset: str) -> None:
-    """Note raw files that changed after the features were built, because training reads the features alone."""
-    from ssmi.pipeline.stages.preparing.raw_changes import changed_raw_files
+    """Note data that changed after the features were built, because training reads the features alone."""
+    from ssmi.pipeline.stages.preparing.raw_changes import changes_since_build
 
+    prepared, shards = workspace.paths.stage("prepare", dataset), workspace.paths.shards(dataset)
     try:
-        changed = changed_raw_files(dataset, root=workspace.root, prepared=workspace.paths.stage("prepare", dataset))
-    except SsmiError:  # the raw files cannot be compared; training does not need them
+        changes = changes_since_build(dataset, root=workspace.root, prepared=prepared, shards=shards)
+    except (SsmiError, OSError):  # the data cannot be compared; training does not need them
         return
-    if changed:
+    if changes:
         workspace.reporter.note(
-            f"{dataset}: trained on features built before {', '.join(changed)}; "
-            f"ssmi-cli features build --dataset {quote(dataset)} builds them again"
+            f"{dataset}: the features were built before this: {', '.join(changes)}; to build them again: "
+            f"ssmi-cli features build --dataset {quote(dataset)}"
         )
 
 

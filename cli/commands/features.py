@@ -13,14 +13,14 @@ from typing import Any
 import click
 
 from ssmi.cli.build_options import build_options, stage_version_option
-from ssmi.cli.failures import FINISHED_PARTS_ARE_KEPT, resumable
+from ssmi.cli.failures import RUN_AGAIN, resumable
 from ssmi.cli.options import json_option
 from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.text.wording import counted, is_or_are
 
-_AGAIN_FROM_THE_START = "run the same command again; with --force it begins with the first stage"
+_AGAIN_FROM_THE_START = "run the same command again; because of --force it begins with the first stage"
 
 
 @click.group(cls=CommandGroup)
@@ -44,7 +44,7 @@ def build(session: Session, /, force: bool, as_json: bool, **chosen: Any) -> Non
     Runs in one process, or on workers. If the project uses DVC, the result is recorded in dvc.lock. With --corpus the
     same tables are built from text without labels, to be tagged (`ssmi-cli predict --shards`) or queried.
     """
-    with resumable(_AGAIN_FROM_THE_START if force else FINISHED_PARTS_ARE_KEPT):
+    with resumable(_AGAIN_FROM_THE_START if force else RUN_AGAIN):
         result = session.project.build_features(force=force, **chosen)
     if as_json:
         click.echo(json.dumps({one.name: one.state for one in result.stages}, indent=1))
@@ -67,7 +67,7 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
     if part is None:
         _run_stage(session, stage_name, chosen)
         return
-    with resumable(FINISHED_PARTS_ARE_KEPT):
+    with resumable(RUN_AGAIN):
         done = session.project.run_stage(stage_name, part=share_of(part), **chosen)
     if done.current:
         click.echo(f"{stage_name}: is current: nothing to do for part {done.share}")
@@ -88,7 +88,7 @@ def share_of(text: str) -> tuple[int, int]:
 
 
 def _run_stage(session: Session, stage_name: str, chosen: Mapping[str, Any]) -> None:
-    with resumable(FINISHED_PARTS_ARE_KEPT):
+    with resumable(RUN_AGAIN):
         report = session.project.run_stage(stage_name, **chosen)
     skipped = "".join(f", {count:,} {reason}" for reason, count in report.skipped.items())
     click.echo(f"{stage_name}: {report.rows_in:,} rows in, {report.rows_out:,} out{skipped}")

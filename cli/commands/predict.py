@@ -11,7 +11,7 @@ import click
 from ssmi.cli import completion
 from ssmi.cli.build_options import executor_options
 from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage, stdin_files
-from ssmi.cli.failures import FINISHED_PARTS_ARE_KEPT, resumable
+from ssmi.cli.failures import RUN_AGAIN, resumable
 from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import check_output, open_output
@@ -96,7 +96,7 @@ def predict(
     check_usage(interactive=interactive, corpus=corpus)
     check_probability("--min-score", min_score)
     if corpus is not None:
-        with resumable(FINISHED_PARTS_ARE_KEPT):
+        with resumable(RUN_AGAIN):
             result = session.project.predict_shards(
                 corpus, run=run, dataset=dataset, min_score=min_score,
                 device=device or "auto", workers=workers, scheduler=scheduler,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError, at_line
+from ssmi.pipeline.contract.text.encodings import wrong_byte
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
@@ -50,7 +51,10 @@ def read_extra_words(path: Path) -> list[ExtraWord]:
         try:
             word = raw.decode("utf-8").removeprefix("\ufeff").strip()
         except UnicodeDecodeError as error:
-            raise InputDataError(f"{at_line(path, line)}: not UTF-8", next_step="save the list as UTF-8") from error
+            raise InputDataError(
+                f"{at_line(path, line)}: not UTF-8 ({wrong_byte(raw, error.start, error.reason)})",
+                next_step="save the list as UTF-8",
+            ) from error
         if word and not word.startswith("#"):
             words.append(ExtraWord(word, line))
     return words

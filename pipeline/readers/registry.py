@@ -202,5 +202,9 @@ def _counted(sentences: Iterator[Sentence], report: ReadReport) -> Iterator[Sent
         report.count(sentence)
         yield sentence
     if report.n_sentences == 0:
-        left_out = f": {report.summary()}" if report.skipped else ""
-        raise InputDataError(f"{report.path}: holds no sentence{left_out}", next_step="give a file with sentences")
+        if report.skipped:
+            raise InputDataError(
+                f"{report.path}: holds no sentence: {report.summary()}",
+                next_step="give a file in which some are not left out",
+            )
+        raise InputDataError(f"{report.path}: holds no sentence", next_step="give a file with sentences")

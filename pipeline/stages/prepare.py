@@ -28,6 +28,9 @@ from ssmi.pipeline.stages.corpora.texts import prepare_texts, text_inputs
 from ssmi.pipeline.stages.preparing.dev_split import cut_dev
 from ssmi.pipeline.stages.stage import Stage, StageContext
 
+RAW = "raw/"
+"""Begins the keys of raw files in the manifest's inputs."""
+
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
     """The raw files and ``dataset.yaml``, keyed by split and file name so that manifests hold no machine's paths.
@@ -43,12 +46,12 @@ def external_inputs(context: StageContext) -> Mapping[str, str]:
 def raw_digests(files: DatasetFiles) -> dict[str, str]:
     """Return the digests of a data set's raw files, as the manifest of the stage records them."""
     inputs = {
-        f"raw/{split}/{file.name}": digest_file(file)
+        f"{RAW}{split}/{file.name}": digest_file(file)
         for split, path in sorted(files.splits.items())
         for file in files_of(path)
     }
     if files.description is not None:
-        inputs["raw/dataset.yaml"] = digest_file(files.description)
+        inputs[f"{RAW}dataset.yaml"] = digest_file(files.description)
     if files.label_groups:
         inputs["label_groups"] = digest_json({name: list(each) for name, each in files.label_groups.items()})
     return inputs

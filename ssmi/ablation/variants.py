@@ -18,6 +18,7 @@ from ruamel.yaml import YAML
 
 from ssmi.configurations import BASELINE, CONFIGURATIONS, Configuration, find
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, name_hint
+from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
 
@@ -35,7 +36,7 @@ def parse(text: str) -> Configuration:
         is_file = text.endswith((".yaml", ".yml"))
         raise ParameterError(
             f"--variant {text}: not NAME:key=value,key=value",
-            next_step=f"give a file with --variants, or in Python as Path({text!r})" if is_file else _EXAMPLE,
+            next_step=f"give a file with --variants (in Python: Path({text!r}))" if is_file else _EXAMPLE,
         )
     return _make(name.strip(), {key.strip(): _value(raw, text) for key, _, raw in pairs}, source=f"--variant {text}")
 
@@ -52,7 +53,7 @@ def read(path: Path) -> list[Configuration]:
     try:
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
+        raise InputDataError(not_utf8(path, error), next_step="save it as UTF-8") from error
     except NOT_YAML as error:
         raise ParameterError(not_yaml(path, error), next_step="give a YAML file of variants") from error
     if not isinstance(tree, dict) or not all(isinstance(changes, dict | None) for changes in tree.values()):

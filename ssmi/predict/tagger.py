@@ -133,8 +133,8 @@ class Tagger:
         if not isinstance(texts, Iterable):
             raise _not_a_text(texts)
         _check(batch_characters=batch_characters, min_score=min_score)
-        here = self._opened_run()
-        if os.getpid() != here.process and here.spans.threads > 1:
+        opened = self._opened_run()
+        if os.getpid() != opened.process and opened.spans.threads > 1:
             # torch's threads do not survive a fork: it would wait for them forever
             raise RuntimeError(
                 "this tagger was opened in another process: open it in this one, spawn and do not fork, or threads=1"
@@ -206,22 +206,22 @@ class Tagger:
             advance(unseen)
         if not full:
             return
-        here = self._opened_run()
+        opened = self._opened_run()
         named = [self._user_entities.matches(piece.text) for piece in full]
-        types = here.spans.labels.entity_types
+        types = opened.spans.labels.entity_types
         # The run has no probability for a label that it does not know.
         asked = [[match.span for match in matches if match.span.label in types] for matches in named]
-        with here.spans.locked():
-            sentences = here.features.segment([list(piece.text) for piece in full])
+        with opened.spans.locked():
+            sentences = opened.features.segment([list(piece.text) for piece in full])
             hidden = None
-            if here.spans.required.hidden:
-                hidden = here.features.hidden_states([one.characters for one in sentences])
+            if opened.spans.required.hidden:
+                hidden = opened.features.hidden_states([one.characters for one in sentences])
 
             def rows_of(indices: Sequence[int]) -> Sequence[FeatureRow]:
-                return here.features.rows_of_segmented([sentences[index] for index in indices])
+                return opened.features.rows_of_segmented([sentences[index] for index in indices])
 
             lengths = np.array([len(one.characters) for one in sentences])
-            tagged = here.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, extra_spans=asked)
+            tagged = opened.spans.tag(lengths, rows_of, hidden=hidden, advance=advance, extra_spans=asked)
         for piece, spans, matches in zip(full, tagged, named, strict=True):
             piece.add(merge_entities(spans, matches, n_characters=len(piece.text), min_score=min_score))
 

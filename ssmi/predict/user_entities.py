@@ -106,13 +106,13 @@ class UserEntities:
             for one in self.entities
             if len(one.word) > longest
         ]
-        foreign: dict[str, UserEntity] = {}
+        unknown: dict[str, UserEntity] = {}
         for one in self.entities:
             if one.label not in entity_types:
-                foreign.setdefault(one.label, one)
+                unknown.setdefault(one.label, one)
         more += [
             f"{one.where}: {label} is not a type of the run, so its entities have the score 0"
-            for label, one in foreign.items()
+            for label, one in unknown.items()
         ]
         return [*self.notes, *more]
 

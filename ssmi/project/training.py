@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ssmi.pipeline.contract.arguments import checked, list_of, optional_path
+from ssmi.pipeline.contract.arguments import checked, optional_path
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -168,17 +168,17 @@ class TrainingMethods(Workspace):
         from ssmi.ablation.ablate import AblationRequest, ablate
         from ssmi.ablation.variants import parse, read
 
-        rows = [[parse(one)] if isinstance(one, str) else read(one) for one in list_of("variants", variants)]
+        rows = [[parse(one)] if isinstance(one, str) else read(one) for one in variants]
 
         request = AblationRequest(
-            only=list_of("only", only),
+            only=tuple(only),
             variants=tuple(chain.from_iterable(rows)),
             n_seeds=n_seeds,
             n_folds=folds,
             n_jobs=jobs,
             keep_checkpoints=keep_checkpoints,
             dry_run=dry_run,
-            overrides=list_of("overrides", overrides),
+            overrides=tuple(overrides),
             device=device,
         )
         return ablate(self, dataset, request)
@@ -223,11 +223,11 @@ class TrainingMethods(Workspace):
 
         request = PaperRequest(
             encoder=encoder,
-            datasets=list_of("datasets", datasets),
-            only=list_of("only", only),
+            datasets=tuple(datasets),
+            only=tuple(only),
             n_seeds=n_seeds,
             n_jobs=jobs,
-            overrides=list_of("overrides", overrides),
+            overrides=tuple(overrides),
             device=device,
         )
         return reproduce(self, request)

@@ -126,14 +126,16 @@ def _copy_data(data: Sequence[Path], folder: Path, name: str, reporter: Reporter
 def _copy(path: Path, folder: Path) -> None:
     if not path.is_dir():
         require_file(path)
+    elif files_of(path) == [path]:  # no format whose data are folders
+        raise InputDataError(
+            f"{path} is a folder", next_step=f"name the files in it, for example {quote(str(path / 'train.jsonl'))}"
+        )
     if (folder / path.name).exists():
         raise InputDataError(f"{path}: another file has the same name", next_step="rename one of them")
     if path.is_file():
         shutil.copyfile(path, folder / path.name)
-    elif files_of(path) != [path]:  # a format whose data are folders
-        shutil.copytree(path, folder / path.name)
     else:
-        raise InputDataError(f"{path} is a folder", next_step=f"name the files in it: {path}/*")
+        shutil.copytree(path, folder / path.name)
 
 
 def _open(folder: Path, data: Sequence[Path], name: str) -> DataFolder:

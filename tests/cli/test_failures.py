@@ -7,10 +7,11 @@ import os
 import sys
 from pathlib import Path
 
+import click
 import numpy as np
 import pytest
 
-from ssmi.cli.failures import explain, print_failure
+from ssmi.cli.failures import explain, explain_interrupt, print_failure, resumable
 from ssmi.pipeline.contract.errors import InputDataError
 
 Captured = pytest.CaptureFixture[str]
@@ -76,3 +77,12 @@ def test_a_closed_stderr_keeps_the_exit_code(monkeypatch: pytest.MonkeyPatch) ->
         assert print_failure("error: gone", 5) == 5
         monkeypatch.undo()
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def test_an_interrupted_command_prints_its_next_step_if_it_has_one(capsys: Captured) -> None:
+    with pytest.raises(click.exceptions.Abort) as raised, resumable("go on"):
+        raise KeyboardInterrupt
+    assert explain_interrupt(raised.value) == 130
+    assert capsys.readouterr().err == "interrupted\n  next: go on\n"
+    assert explain_interrupt(KeyboardInterrupt()) == 130
+    assert capsys.readouterr().err == "interrupted\n"

@@ -427,7 +427,7 @@ def test_an_interrupted_build_is_reported_and_leaves_no_partial_output(project: 
     assert [line for line in stderr.splitlines() if line] == [
         "prepare: raw files to sentences with gold entities",
         "interrupted",
-        "  next: run the same command again; finished parts are kept",
+        "  next: run the same command again; what is finished is kept",
     ]
     assert project.artifacts() == before
 

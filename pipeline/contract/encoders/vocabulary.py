@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, StaleArtifactError
+from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.text.json_text import loads
 
 CLS, SEP, PAD, UNK, MASK = "[CLS]", "[SEP]", "[PAD]", "[UNK]", "[MASK]"
@@ -80,7 +81,7 @@ def read_vocabulary(folder: Path) -> EncoderVocabulary:
     try:
         text = path.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InputDataError(f"{path}: not UTF-8 (byte {error.start})", next_step=FETCH_AGAIN) from error
+        raise InputDataError(not_utf8(path, error), next_step=FETCH_AGAIN) from error
     marked: Mapping[str, int] = {}
     byte_level = False
     if path.name == "vocab.txt":

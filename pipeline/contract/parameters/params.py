@@ -31,6 +31,7 @@ from ssmi.pipeline.contract.parameters.feature_sections import (
 from ssmi.pipeline.contract.parameters.section import Section
 from ssmi.pipeline.contract.parameters.training_sections import ModelParams, TrainParams
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
+from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.text.wording import as_yaml
 from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
@@ -120,7 +121,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
         # YAML reads an empty file as None; it means that every parameter has its default.
         tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8")) or {}
     except UnicodeDecodeError as error:
-        raise InputDataError(f"{path}: not UTF-8 ({error.reason})", next_step="save it as UTF-8") from error
+        raise InputDataError(not_utf8(path, error), next_step="save it as UTF-8") from error
     except NOT_YAML as error:
         raise ParameterError(not_yaml(path, error), next_step="fix the file") from error
     if not isinstance(tree, dict):

@@ -1,8 +1,11 @@
-"""Which of Python's codecs are encodings of text files."""
+"""Which of Python's codecs are encodings of text files, and how a message places bytes that are not UTF-8."""
 
 from __future__ import annotations
 
 import codecs
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import at_line
 
 _ESCAPES = b"\\u4e00 xn--fiqs8s\n"
 """Plain ASCII; codecs of escapes (raw_unicode_escape, idna) decode it to fewer characters."""
@@ -25,3 +28,15 @@ def text_encoding(name: str) -> str | None:
     except (LookupError, UnicodeError, ValueError):
         return None
     return codec if plain and read.endswith("\n") and len(read) == len(_ESCAPES) else None
+
+
+def wrong_byte(line: bytes, index: int, reason: str) -> str:
+    """Say which byte of a line is wrong and why; bytes are counted from 1, as lines and columns are."""
+    return f"byte {index + 1} of the line is 0x{line[index]:02x}: {reason}"
+
+
+def not_utf8(path: Path, error: UnicodeDecodeError) -> str:
+    """Say where a file that was decoded as a whole is not UTF-8: ``params.yaml:3: not UTF-8 (byte 5 of ...)``."""
+    start = error.object.rfind(b"\n", 0, error.start) + 1
+    place = at_line(path, error.object.count(b"\n", 0, start) + 1)
+    return f"{place}: not UTF-8 ({wrong_byte(error.object[start:], error.start - start, error.reason)})"

@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple
 
+from ssmi.pipeline.contract.text.encodings import wrong_byte
+
 GZIP_MAGIC = b"\x1f\x8b"
 NEED_A_MARK = ("utf-16", "utf-32")
 """Encodings without a byte order: Python would assume the machine's byte order, or fail."""
@@ -54,8 +56,8 @@ class BadBytes:
 
     @property
     def fault(self) -> str:
-        """Which byte is wrong and why; bytes are counted from 1, as lines and columns are."""
-        return f"byte {self.index + 1} of the line is 0x{self.raw[self.index]:02x}: {self.reason}"
+        """Which byte is wrong, and why."""
+        return wrong_byte(self.raw, self.index, self.reason)
 
 
 def byte_order_mark(head: bytes) -> tuple[bytes, str | None]:

@@ -59,14 +59,14 @@ def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tup
         head = _head(stream)
         codec = _codec(head, encoding, path)
         if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
-            raise _undecodable(head, head.index(0), codec, where=at_line(path, 1))
+            raise _undecodable(head, f"byte {head.index(0) + 1} is 0x00", codec, where=at_line(path, 1))
         # The head may end inside a character; wrong bytes in it are reported below, with their line.
         beginning = head.decode(codec, "ignore")
         # The last character does not count, because the line feed after it may be outside the head.
         end: Literal["\n", "\r"] = "\r" if "\r" in beginning[:-1] and "\n" not in beginning else "\n"
 
         def refuse(bad: BadBytes) -> InputDataError:
-            return _undecodable(bad.raw, bad.index, codec, where=at_line(path, bad.number))
+            return _undecodable(bad.raw, bad.fault, codec, where=at_line(path, bad.number))
 
         def too_long(number: int) -> InputDataError:
             return InputDataError(
@@ -113,7 +113,9 @@ def read_text(path: Path, *, encoding: str | None = None, keep_ends: bool = Fals
         text = raw.decode(codec)
     except UnicodeDecodeError as error:
         line = raw[: error.start].decode(codec, "replace").count("\n") + 1
-        raise _undecodable(raw[error.start :], None, codec, where=at_line(path, line)) from None
+        raise _undecodable(
+            raw[error.start :], f"byte 0x{raw[error.start]:02x}", codec, where=at_line(path, line)
+        ) from None
     text = text.removeprefix(_BOM)
     return text if keep_ends else text.replace("\r\n", "\n").replace("\r", "\n")
 
@@ -134,7 +136,8 @@ def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, No
             except UnicodeDecodeError as error:
                 good = error.object[: error.start].decode(codec, "ignore")
                 where = at_line(path, reached[0] + good.count("\n") + 1)
-                raise _undecodable(error.object[error.start :], None, codec, where=where) from None
+                wrong = error.object[error.start :]
+                raise _undecodable(wrong, f"byte 0x{wrong[0]:02x}", codec, where=where) from None
             yield piece.removeprefix(_BOM) if first else piece
             first = False
             reached[0] += piece.count("\n")
@@ -184,13 +187,11 @@ def _codec(head: bytes, said: str | None, path: Path) -> str:
     return codec
 
 
-def _undecodable(raw: bytes, index: int | None, codec: str, *, where: str) -> InputDataError:
+def _undecodable(raw: bytes, fault: str, codec: str, *, where: str) -> InputDataError:
     """Make the error for bytes that do not have the encoding, which suggests encodings that the line may have.
 
-    ``index`` is the position of the first wrong byte in ``raw``; None if ``raw`` begins with it.
+    ``raw`` is the line, or the rest of it from the first wrong byte on; ``fault`` says which byte is wrong.
     """
-    wrong = raw[index or 0]
-    at = f"byte {index + 1} of the line is 0x{wrong:02x}" if index is not None else f"byte 0x{wrong:02x}"
     line = raw.partition(b"\n")[0].rstrip(b"\r")
     likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
     readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)
@@ -198,9 +199,10 @@ def _undecodable(raw: bytes, index: int | None, codec: str, *, where: str) -> In
     named = likely[0] if likely else "utf-16-le" if b"\0" in line else "gb18030"
     for_iconv = named.upper().replace("UTF-16-", "UTF-16")
     return InputDataError(
-        f"{where}: not {codec.upper()} ({at}){shown}",
-        next_step=f"if that is its encoding, write `encoding: {named}` into dataset.yaml beside the file (GB18030 "
-        f"reads GBK too), say --encoding {named} to `data convert`, or convert it: iconv -f {for_iconv} -t UTF-8",
+        f"{where}: not {codec.upper()} ({fault}){shown}",
+        next_step=f"if {'that' if likely else named.upper()} is its encoding, write `encoding: {named}` into "
+        f"dataset.yaml beside the file (GB18030 reads GBK too), say --encoding {named} to `data convert`, or convert "
+        f"it: iconv -f {for_iconv} -t UTF-8",
     )
 
 

@@ -1,4 +1,4 @@
-"""Whether the raw files of a data set changed after its sentences were prepared."""
+"""Whether the raw files of a data set, or the sentences prepared from them, changed after its shards were built."""
 
 from __future__ import annotations
 
@@ -6,31 +6,38 @@ from pathlib import Path
 
 from ssmi.pipeline.assets.datasets import find_own_dataset
 from ssmi.pipeline.contract import manifest as manifests
-from ssmi.pipeline.stages.prepare import raw_digests
+from ssmi.pipeline.stages.prepare import RAW, raw_digests
 
 
-def changed_raw_files(dataset: str, *, root: Path, prepared: Path) -> list[str]:
-    """List the raw files that were changed, added or removed, and ``dataset.yaml`` likewise.
+def changes_since_build(dataset: str, *, root: Path, prepared: Path, shards: Path) -> list[str]:
+    """List what changed: raw files, including ``dataset.yaml``, and the output of the stage ``prepare``.
 
     Args:
         dataset: Name of the data set.
         root: The project's folder.
         prepared: The folder of the stage ``prepare``.
+        shards: The shard folder.
 
     Returns:
-        Each file with what happened to it, for example ``train.conll changed``. Empty if the user has no folder of the
-        data set: features may be used where the raw files are not, and fetched files are held to their digest.
+        Each change in a few words, for example ``train.conll changed``. Empty if the user has no folder of the data
+        set: features may be used where the raw files are not, and fetched files are verified by their digest.
 
     Raises:
-        SsmiError: The stage was not built, or the folder's files are not a data set any more.
+        SsmiError: A stage was not built, or the folder's files are not a data set any more.
+        OSError: A raw file cannot be read.
 
     """
     files = find_own_dataset(dataset, root=root)
     if files is None:
         return []
-    built, now = manifests.load(prepared).inputs, raw_digests(files)
-    return [
-        f"{name.rpartition('/')[2]} {'removed' if name not in now else 'added' if name not in built else 'changed'}"
-        for name in sorted(built.keys() | now.keys())
-        if built.get(name) != now.get(name)
+    stored = manifests.read(prepared)
+    built, present = stored.manifest.inputs, raw_digests(files)
+    changes = [
+        f"{name.removeprefix(RAW).rpartition('/')[2]} "
+        f"{'removed' if name not in present else 'added' if name not in built else 'changed'}"
+        for name in sorted(built.keys() | present.keys())
+        if name.startswith(RAW) and built.get(name) != present.get(name)
     ]
+    if manifests.load(shards).inputs.get("artifacts/prepare") != stored.digest:
+        changes.append("sentences prepared again")
+    return changes

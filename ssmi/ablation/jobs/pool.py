@@ -26,7 +26,7 @@ from ssmi.model.training.interrupts import Interrupted, Interrupts
 from ssmi.pipeline.contract.text.wording import counted
 
 _POLL_SECONDS = 0.1
-_LAST_WORDS = 400
+_QUOTED_CHARACTERS = 400
 """Number of characters at the end of a log that a message quotes."""
 Task = TypeVar("Task")
 
@@ -206,7 +206,7 @@ def _outcome_of(process: _Process) -> JobOutcome:
 
 def _last_words(log: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace").strip()
-    return " ".join(text[-_LAST_WORDS:].split()) or f"{log.name} is empty"
+    return " ".join(text[-_QUOTED_CHARACTERS:].split()) or f"{log.name} is empty"
 
 
 def _close(process: _Process) -> None:

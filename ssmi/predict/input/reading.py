@@ -73,8 +73,8 @@ def read_records(
 
     Raises:
         InputDataError: The input is not text, is refused as above, has bytes that are invalid in the encoding (the
-            message gives the offset, from 0), or lines that are not an object or row of its kind. The message names
-            ``file:line``.
+            message counts them from 1 within the line), or lines that are not an object or row of its kind. The
+            message names ``file:line``.
     """
     source = Source(stream, name=name, encoding=encoding, advance=advance)
     if kind is None:

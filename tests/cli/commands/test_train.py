@@ -73,20 +73,26 @@ def test_a_folder_that_is_not_a_run_is_refused(project: Any) -> None:
 
 def test_raw_files_that_changed_after_the_build_are_reported(project: Any) -> None:
     command = ("train", "-S", "train.epochs=1", "-S", "train.max_steps=1")
-    note = "features build --dataset tiny builds them again"
+    note = "to build them again: ssmi-cli features build --dataset tiny"
     assert note not in project.ssmi(*command).stderr
     with project.raw("train").open("a", encoding="utf-8") as raw:
         raw.write("好 O\n\n")
     (project.root / "data" / "tiny" / "dataset.yaml").write_text("encoding: utf-8\n", encoding="utf-8")
     changed = project.ssmi(*command)
     assert changed.code == 0 and note in changed.stderr
-    assert "built before dataset.yaml added, train.bmes changed;" in changed.stderr
+    assert "tiny: the features were built before this: dataset.yaml added, train.bmes changed;" in changed.stderr
     assert project.build().code == 0
     assert note not in project.ssmi(*command).stderr
     # Training needs only the shards, so missing or invalid raw files do not stop it.
     (project.root / "data" / "tiny" / "dataset.yaml").write_text("wrong: [", encoding="utf-8")
     unreadable = project.ssmi(*command)
     assert unreadable.code == 0 and note not in unreadable.stderr
+    (project.root / "data" / "tiny" / "dataset.yaml").unlink()
+    if Path("/proc/self/mem").exists():  # a file that cannot be read, even by root
+        project.raw("train").unlink()
+        project.raw("train").symlink_to("/proc/self/mem")
+        unreadable = project.ssmi(*command)
+        assert unreadable.code == 0 and note not in unreadable.stderr
 
 
 def test_slow_bfloat16_is_reported_once(project: Any) -> None:

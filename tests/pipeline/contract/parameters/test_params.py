@@ -211,7 +211,7 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputDataError, match="a folder, where a file is expected"):
         load(tmp_path)
     (tmp_path / "gbk.yaml").write_bytes("datasets: [中]".encode("gb18030"))
-    with pytest.raises(InputDataError, match=r"gbk\.yaml: not UTF-8"):
+    with pytest.raises(InputDataError, match=r"gbk\.yaml:1: not UTF-8"):
         load(tmp_path / "gbk.yaml")
 
 

@@ -104,7 +104,7 @@ def test_an_encoding_is_suggested_but_never_guessed(write: Write, codec: str, su
 @pytest.mark.parametrize("before", [1, 30_000])
 def test_bytes_invalid_in_the_given_encoding_are_refused_with_their_line(write: Write, before: int) -> None:
     path = write("京 O\n".encode("gb18030") * before + b"\xff O\n" + "京 O\n".encode("gb18030") * 9)
-    with pytest.raises(InputDataError, match=f":{before + 1}: not GB18030 \\(byte 1 of the line is 0xff\\)"):
+    with pytest.raises(InputDataError, match=f":{before + 1}: not GB18030 \\(byte 1 of the line is 0xff: "):
         lines(path, "gb18030")
     with pytest.raises(InputDataError, match=f":{before + 1}: not GB18030"):
         read_text(path, encoding="gb18030")
