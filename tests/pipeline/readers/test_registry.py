@@ -75,7 +75,7 @@ def test_bytes_that_are_not_utf8_are_refused_with_their_line(write: Write, packe
     path = write(gzip.compress(content) if packed else content)
     with pytest.raises(InputDataError) as caught:
         list(read_sentences(path)[0])
-    assert f"{path}:2: not UTF-8 (byte 1 of the line is 0xbe)" in caught.value.message
+    assert f"{path}:2: not UTF-8 (byte 1 of the line is 0xbe: " in caught.value.message
     assert "UTF-8" in caught.value.next_step
 
 
