@@ -34,6 +34,8 @@ COLOURS = {
     "segment-only": Colour.PURPLE,
 }
 """Colours of the networks whose points are joined by a line; all others are grey."""
+LABEL_OFFSETS = {"ssmi": (-5, 5), "softlexicon": (5, 5)}
+"""Where the label of a point is, in points from it, so that labels of close points do not overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,9 +153,10 @@ class FrontChart:
             axes.errorbar(xs, ys, yerr=errors, fmt="-o", color=colour, elinewidth=0.8, capsize=2, label=name)
             for point in of_network:
                 text = point.layers if network in COLOURS else f"{network}, {point.layers}"
+                offset = LABEL_OFFSETS.get(network, (5, -11))
                 axes.annotate(
-                    text, (point.speed, point.f1), xytext=(5, -11), textcoords="offset points",
-                    fontsize=SMALL, color=colour,
+                    text, (point.speed, point.f1), xytext=offset, textcoords="offset points",
+                    ha="right" if offset[0] < 0 else "left", fontsize=SMALL, color=colour,
                 )  # fmt: skip
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}×")
         axes.grid(axis="y")

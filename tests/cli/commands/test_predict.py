@@ -138,7 +138,7 @@ def test_lines_before_a_bad_line_are_tagged(predict: Any, tmp_path: Path) -> Non
     path = tmp_path / "a.txt"
     path.write_bytes(f"{SENTENCE}\n北京\n".encode() + b"\xff\n" + "上海\n".encode())
     outcome = predict(path)
-    assert outcome.code == 3 and f"{path}:3: byte" in outcome.stderr
+    assert outcome.code == 3 and f"{path}:3: not UTF-8 (byte 1 of the line is 0xff" in outcome.stderr
     assert [json.loads(line)["text"] for line in outcome.stdout.splitlines()] == [SENTENCE, "北京"]
 
 
