@@ -66,6 +66,7 @@ def test_rows_are_added_replaced_and_compared(tmp_path: Path) -> None:
         ("weibo-seeds", "ssmi-2", "segment-only-2"),
         ("weibo-seeds", "segment-only-2", "bert-crf-12"),
         ("weibo-seeds", "segment-only-2", "softlexicon-2"),
+        ("weibo-seeds", "ssmi-2-ema", "ssmi-2"),
         ("weibo-seeds", "ssmi-1", "bert-crf-12"),
         ("weibo-seeds", "ssmi-1", "bert-crf-1"),
         ("weibo-seeds", "ssmi-2", "bert-crf-2"),
