@@ -33,8 +33,7 @@ def changes_since_build(dataset: str, *, root: Path, prepared: Path, shards: Pat
     stored = manifests.read(prepared)
     built, present = stored.manifest.inputs, raw_digests(files)
     changes = [
-        f"{name.removeprefix(RAW).rpartition('/')[2]} "
-        f"{'removed' if name not in present else 'added' if name not in built else 'changed'}"
+        f"{name.rpartition('/')[2]} {'removed' if name not in present else 'added' if name not in built else 'changed'}"
         for name in sorted(built.keys() | present.keys())
         if name.startswith(RAW) and built.get(name) != present.get(name)
     ]

@@ -200,11 +200,11 @@ def _outcome_of(process: _Process) -> JobOutcome:
         state: Literal["diverged", "failed"] = "diverged" if answer["state"] == "diverged" else "failed"
         return JobOutcome(state, str(answer.get("message") or answer["state"]), seconds)
     return JobOutcome(
-        "failed", f"its process ended with {process.popen.returncode}: {_last_words(process.log)}", seconds
+        "failed", f"its process ended with {process.popen.returncode}: {_end_of_log(process.log)}", seconds
     )
 
 
-def _last_words(log: Path) -> str:
+def _end_of_log(log: Path) -> str:
     text = log.read_text(encoding="utf-8", errors="replace").strip()
     return " ".join(text[-_QUOTED_CHARACTERS:].split()) or f"{log.name} is empty"
 
