@@ -18,16 +18,16 @@ from pathlib import Path
 import torch
 
 from ssmi.model import encoder_defaults, hardware
-from ssmi.model.data.folds import Fold, fold_characters, read_fold
-from ssmi.model.data.shards import Shards, characters_of, open_shards, read_split
+from ssmi.model.data.folds import Fold, fold_characters
+from ssmi.model.data.shards import Shards, characters_of, open_shards
 from ssmi.model.data.split import Split
-from ssmi.model.data.training_data import StreamedSplit, TrainingData, WholeSplit
+from ssmi.model.data.training_data import TrainingData
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.model.evaluation.sentence_counts import count_with_names, names_of
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
-from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below, required_features
+from ssmi.model.network.requirements import check_buildable, check_encoder, layers_below
 from ssmi.model.runs import state as states
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.files import CHECKPOINT, COUNTS, METRICS
@@ -42,7 +42,8 @@ from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.evaluate import Evaluation
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, Trainer
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, StaleArtifactError
+from ssmi.model.training.reading import read_scored, read_train
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Reporter, Silent
@@ -146,10 +147,10 @@ def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerG
     scored = ("dev", "test") if params.train.test else ("dev",)
     splits = {}
     with reporter.task("reading shards and encoder", total=1 + len(scored), unit="splits") as advance:
-        data = _train_data(shards, params)
+        data = read_train(shards, params)
         advance(1)
         for name in scored:
-            splits[name] = _read(shards, name, params)
+            splits[name] = read_scored(shards, name, params)
             advance(1)
         network = _assemble(shards, encoder, params, data, splits["dev"])
     fold = Fold.of(params.train)
@@ -175,7 +176,7 @@ def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedS
     spans = {"dev": trainer.best_spans}
     if trainer.best_epoch != best.epoch:  # that epoch ended before the run was resumed
         spans["dev"] = _score_best(trainer, dev, "dev", run).spans
-    test = None
+    test = None  # a run needs no test sentences
     if "test" in loaded.splits and len(loaded.splits["test"]):
         evaluation = _score_best(trainer, loaded.splits["test"], "test", run)
         test, spans["test"] = evaluation.scores, evaluation.spans
@@ -241,42 +242,6 @@ def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:
             f"{run}: an unfinished run ({len(state.history)} of {epochs} epochs done) is replaced; "
             "use --resume to continue it instead"
         )
-
-
-def _read(shards: Shards, name: str, params: Params) -> Split:
-    fold, features = Fold.of(params.train), required_features(params.model)
-    if fold is None:
-        split = read_split(shards, name, boundaries=shards.boundaries, required=features)
-    else:
-        split = read_fold(shards, name, fold, boundaries=shards.boundaries, required=features)
-    # A run needs no test sentences: `_fit` then scores dev only.
-    if name == "dev" and not split.token_ids.size:
-        raise InputDataError(f"{shards.folder}: no dev sentences", next_step=_how_to_get_dev(params))
-    return split
-
-
-def _train_data(shards: Shards, params: Params) -> TrainingData:
-    """Return the train split, in memory or, with ``train.stream``, streamed from disk."""
-    settings, data = params.train, None
-    if settings.stream:
-        features = required_features(params.model)
-        data = StreamedSplit.open(shards, "train", required=features, buffer=settings.stream_buffer)
-    train: TrainingData = data or WholeSplit(_read(shards, "train", params))
-    if not train.lengths.sum():
-        raise InputDataError(f"{shards.folder}: no train sentences", next_step="check the data set's source files")
-    if not train.longest_entity:
-        raise InputDataError(
-            f"{shards.folder}: no train sentence holds an entity, so there is nothing to learn",
-            next_step="look at the annotation with ssmi-cli data check",
-        )
-    return train
-
-
-def _how_to_get_dev(params: Params) -> str:
-    fraction = params.prepare.dev_fraction
-    if fraction > 0:
-        return f"give a dev file or more sentences: prepare.dev_fraction={fraction:g} of train gives no sentence"
-    return "give a dev file, or cut a dev part off train: build and train with -S prepare.dev_fraction=0.1"
 
 
 def _assemble(shards: Shards, encoder: Path | None, params: Params, train: TrainingData, dev: Split) -> Network:

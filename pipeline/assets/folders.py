@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, name_hint
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import mistakes
 from ssmi.pipeline.contract.parquet.tables import SPLITS
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named
@@ -151,7 +150,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
         InputDataError: The file cannot be read, or is not a mapping in YAML.
     """
     try:
-        tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8-sig")) or {}
+        tree = parse_yaml(read_bytes(path).decode("utf-8-sig")) or {}
     except NOT_YAML as error:
         raise InputDataError(not_yaml(path, error), next_step="correct it") from None
     if not isinstance(tree, dict):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.user_files import read_bytes
 
 WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
@@ -87,10 +88,8 @@ def _text(path: Path) -> str:
     try:
         return data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
-        line = data[: len(mark) + error.start].count(b"\n") + 1
-        raise InputDataError(
-            f"{at_line(path, line)}: not UTF-8; user dictionaries must be UTF-8", next_step="save it as UTF-8"
-        ) from error
+        said = not_utf8(path, error) if encoding == "utf-8" else f"{path}: not {encoding.upper()} ({error.reason})"
+        raise InputDataError(f"{said}; user dictionaries must be UTF-8", next_step="save it as UTF-8") from error
 
 
 def _line_problem(line: str, *, parsed: bool) -> str:

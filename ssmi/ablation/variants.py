@@ -8,24 +8,21 @@ mappings. ``base`` names the configuration that is changed (by default ``ssmi``,
 
 from __future__ import annotations
 
-import io
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
-
 from ssmi.configurations import BASELINE, CONFIGURATIONS, Configuration, find
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, name_hint
 from ssmi.pipeline.contract.text.encodings import not_utf8
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
 
 _NAME = re.compile(r"[\w][\w.+-]*")
 _NEXT_KEY = re.compile(r",(?=[a-z]\w*(?:\.[a-z]\w*)?=)")
 """A comma between changes; a comma within a value is not followed by a key."""
-_EXAMPLE = "for example --variant small:base=bert-crf,model.encoder_layers=2"
+_EXAMPLE = "for example small:base=bert-crf,model.encoder_layers=2"
 
 
 def parse(text: str) -> Configuration:
@@ -35,10 +32,10 @@ def parse(text: str) -> Configuration:
     if not colon or not all(equals for _, equals, _ in pairs):
         is_file = text.endswith((".yaml", ".yml"))
         raise ParameterError(
-            f"--variant {text}: not NAME:key=value,key=value",
+            f"variant {text}: not NAME:key=value,key=value",
             next_step=f"give a file with --variants (in Python: Path({text!r}))" if is_file else _EXAMPLE,
         )
-    return _make(name.strip(), {key.strip(): _value(raw, text) for key, _, raw in pairs}, source=f"--variant {text}")
+    return _make(name.strip(), {key.strip(): _value(raw, text) for key, _, raw in pairs}, source=f"variant {text}")
 
 
 def read(path: Path) -> list[Configuration]:
@@ -51,7 +48,7 @@ def read(path: Path) -> list[Configuration]:
 
     """
     try:
-        tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8"))
+        tree = parse_yaml(read_bytes(path).decode("utf-8"))
     except UnicodeDecodeError as error:
         raise InputDataError(not_utf8(path, error), next_step="save it as UTF-8") from error
     except NOT_YAML as error:
@@ -108,9 +105,9 @@ def _make(name: str, given: Mapping[str, Any], *, source: str) -> Configuration:
 
 def _value(raw: str, text: str) -> Any:
     try:
-        return YAML(typ="safe").load(io.StringIO(raw))
+        return parse_yaml(raw)
     except NOT_YAML as error:
-        raise ParameterError(f"--variant {text}: the value {raw} is not YAML", next_step="quote it") from error
+        raise ParameterError(f"variant {text}: the value {raw} is not YAML", next_step="quote it") from error
 
 
 def as_option(variant: Configuration) -> str:

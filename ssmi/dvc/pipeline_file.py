@@ -14,7 +14,7 @@ from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.replacing import writing
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, commented_yaml, not_yaml
 from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace
 
@@ -132,7 +132,7 @@ def _output(stage: str) -> str:
 
 
 def _yaml() -> YAML:
-    yaml = YAML()
+    yaml = commented_yaml()
     yaml.indent(mapping=2, sequence=4, offset=2)
     yaml.width = 120
     return yaml

@@ -6,7 +6,6 @@ that applies ``-S section.key=value``, for training and features alike.
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,7 +13,6 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import ErrorDetails
-from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, closest_name, name_hint
@@ -33,7 +31,7 @@ from ssmi.pipeline.contract.parameters.training_sections import ModelParams, Tra
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.text.wording import as_yaml
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
 
 __all__ = [
@@ -119,7 +117,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
     """
     try:
         # YAML reads an empty file as None; it means that every parameter has its default.
-        tree = YAML(typ="safe").load(read_bytes(path).decode("utf-8")) or {}
+        tree = parse_yaml(read_bytes(path).decode("utf-8")) or {}
     except UnicodeDecodeError as error:
         raise InputDataError(not_utf8(path, error), next_step="save it as UTF-8") from error
     except NOT_YAML as error:
@@ -153,7 +151,7 @@ def _override(tree: dict[str, Any], text: str) -> None:
         raise ParameterError(f"-S {text}: not section.key=value", next_step="for example -S selection.threshold=0.6")
     try:
         # Parsed like the file, so that 0.6 is a number, null is None and [a, b] is a list.
-        value = YAML(typ="safe").load(io.StringIO(raw))
+        value = parse_yaml(raw)
     except NOT_YAML:
         raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None
     node = tree

@@ -1,18 +1,60 @@
-"""Errors of parsing YAML, as one line of a message."""
+"""Parsing YAML, and its errors as one line of a message."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor, SafeConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import Node, ScalarNode
 
 from ssmi.pipeline.contract.errors import at_line
 from ssmi.pipeline.contract.text.encodings import not_utf8
 
 NOT_YAML = (YAMLError, ValueError, KeyError, RecursionError)
-"""What reading a YAML file may raise: ruamel raises Python's own errors for scalars such as 2020-13-45 or
-``!!bool maybe``, and for deep nesting; bytes that are not UTF-8 are a ValueError."""
+"""What reading a YAML file may raise: ruamel lets some of Python's own errors pass, nesting may be too deep, and bytes
+that are not UTF-8 are a ValueError."""
+
+
+class _PlacedErrors:
+    """Gives scalars that are not of their type, such as the date 2020-13-45, an error with their line.
+
+    ruamel lets the error of Python's ``datetime``, ``int`` or dictionary pass, which has no line.
+    """
+
+    def construct_object(self, node: Node, deep: bool = False) -> Any:
+        try:
+            return super().construct_object(node, deep=deep)  # type: ignore[misc]
+        except (ValueError, KeyError) as error:
+            if not isinstance(node, ScalarNode):
+                raise
+            kind = str(node.tag).rpartition(":")[2]
+            why = f": {error}" if isinstance(error, ValueError) else ""
+            raise ConstructorError(None, None, f"{node.value} is not of type {kind}{why}", node.start_mark) from error
+
+
+class _PlainConstructor(_PlacedErrors, SafeConstructor):
+    pass
+
+
+class _CommentedConstructor(_PlacedErrors, RoundTripConstructor):
+    pass
+
+
+def parse_yaml(text: str) -> Any:
+    """Parse a YAML document into plain Python values; no tag runs code. Raises one of ``NOT_YAML``."""
+    yaml = YAML(typ="safe")
+    yaml.Constructor = _PlainConstructor
+    return yaml.load(text)
+
+
+def commented_yaml() -> YAML:
+    """Return a parser and writer that keeps the comments and the order of a document; raises one of ``NOT_YAML``."""
+    yaml = YAML()
+    yaml.Constructor = _CommentedConstructor
+    return yaml
 
 
 def not_yaml(path: Path, error: BaseException) -> str:

@@ -70,10 +70,20 @@ def test_only_the_first_malformed_lines_are_listed(tmp_path) -> None:
         read_user_dictionary(_write(tmp_path, "甲,1\n" * 500))
 
 
-def test_another_encoding_is_refused_with_the_line_number(tmp_path) -> None:
-    path = _write(tmp_path, b"ab 1\n" + "云计算 5\n".encode("gb18030"))
-    with pytest.raises(InputDataError, match=r"words\.txt:2: not UTF-8"):
-        read_user_dictionary(path)
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (
+            b"ab 1\n" + "云计算 5\n".encode("gb18030"),
+            r"words\.txt:2: not UTF-8 \(byte 1 of the line is 0xd4: .*\); user",
+        ),
+        ("云计算 5\n".encode("utf-16")[:-1], r"words\.txt: not UTF-16-LE \(truncated data\); user"),
+    ],
+    ids=["gb18030", "half of a UTF-16 unit"],
+)
+def test_bytes_of_another_encoding_are_refused_with_their_place(data: bytes, message: str, tmp_path) -> None:
+    with pytest.raises(InputDataError, match=message):
+        read_user_dictionary(_write(tmp_path, data))
 
 
 def test_exactly_the_words_reported_as_unmatchable_never_match(tmp_path) -> None:

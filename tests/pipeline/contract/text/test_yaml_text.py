@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ruamel.yaml import YAML
 
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, commented_yaml, not_yaml, parse_yaml
 
 
 @pytest.mark.parametrize(
@@ -26,15 +26,24 @@ from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml
             "p.yaml:3: not YAML (found unexpected end of stream while scanning a quoted scalar that begins in line 1)",
         ),
         ("a: 1\nb: !!python/object:os.system {}", "p.yaml:2: not YAML (could not determine a constructor for the tag"),
-        ("a: 2020-13-45", "p.yaml: not YAML (month must be in 1..12"),
+        ("a: 1\nb: 2020-13-45", "p.yaml:2: not YAML (2020-13-45 is not of type timestamp: month must be in 1..12"),
+        ("a:\n  - !!bool maybe", "p.yaml:2: not YAML (maybe is not of type bool)"),
+        ("a: !!int x", "p.yaml:1: not YAML (x is not of type int: "),
         ("a: \x00", "p.yaml: not YAML ("),
     ],
 )
 def test_a_message_has_the_line_and_the_reason(text: str, message: str) -> None:
     with pytest.raises(NOT_YAML) as caught:
-        YAML(typ="safe").load(text)
+        parse_yaml(text)
     result = not_yaml(Path("p.yaml"), caught.value)
     assert result.startswith(message) and "\n" not in result
+
+
+@pytest.mark.parametrize("parse", [parse_yaml, lambda text: commented_yaml().load(text)], ids=["plain", "commented"])
+def test_a_value_that_is_not_of_its_type_has_its_line(parse: Callable[[str], object]) -> None:
+    with pytest.raises(NOT_YAML) as caught:
+        parse("a: 1\nb:\n  - 2020-13-45\n")
+    assert not_yaml(Path("p.yaml"), caught.value).startswith("p.yaml:3: not YAML (2020-13-45 is not of type timestamp")
 
 
 def test_bytes_that_are_not_utf8_are_placed(tmp_path: Path) -> None:
