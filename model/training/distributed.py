@@ -1,8 +1,9 @@
 """Training in several processes, one per GPU, started by torchrun, with torch's DistributedDataParallel.
 
 Every process holds the whole network and the whole shards and computes its rows of every batch. The combined gradient
-is that of the whole batch, so that a run means the same with any number of processes. Only the first process scores,
-writes and reports. All processes share one run folder. Without torchrun nothing is exchanged.
+is that of the whole batch, so that a run means the same with any number of processes; except with ``model.gmi:
+infonce-batch``, where each process takes the negatives from its own rows. Only the first process scores, writes and
+reports. All processes share one run folder. Without torchrun nothing is exchanged.
 """
 
 from __future__ import annotations

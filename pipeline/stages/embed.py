@@ -195,7 +195,7 @@ def _n_extra_words(context: StageContext) -> int:
 
 STAGE = Stage(
     name="embed",
-    version=2,
+    version=3,
     sections=("encoder", "embed"),
     upstream=("vocab", "segment", "prepare"),
     external_inputs=external_inputs,

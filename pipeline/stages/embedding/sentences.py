@@ -1,4 +1,8 @@
-"""Vectors of words in their sentences (``embed.context: sentence``), summed by part into files and added in order."""
+"""Vectors of words in their sentences (``embed.context: sentence``), summed by part into files and added in order.
+
+Words that occur in train are averaged over train alone, so that neither the features of train nor the map that is
+fitted on its words depend on the text of dev or test.
+"""
 
 from __future__ import annotations
 
@@ -38,12 +42,12 @@ class _PartTask:
 
 @dataclass(frozen=True)
 class WordMeans:
-    """Mean vectors of words over all their occurrences, computed a chunk at a time.
+    """Mean vectors of words over their occurrences, computed a chunk at a time.
 
     Attributes:
         names: The sorted words, with the row of each.
         sums: Sum of each word's vectors, in the order of ``names``. Shape: (words, width).
-        counts: Number of each word's occurrences, in the order of ``names``. Shape: (words,).
+        counts: Number of occurrences in each word's sum, in the order of ``names``. Shape: (words,).
 
     """
 
@@ -63,7 +67,9 @@ class WordMeans:
 
 
 def encode_in_sentences(words: Iterable[pa.Table], context: StageContext) -> WordMeans:
-    """Average the last-layer states of each word, over its characters and then over all its occurrences.
+    """Average the last-layer states of each word, over its characters and then over its occurrences.
+
+    These are its occurrences in train; for a word that does not occur there, those in all other splits.
 
     Args:
         words: Tables of ``WORDS``.
@@ -98,12 +104,17 @@ def encode_in_sentences(words: Iterable[pa.Table], context: StageContext) -> Wor
     sums = _on_disk(folder, (len(names), encoder.shape.width), np.float64)
     counts = _on_disk(folder, (len(names),), np.int64)
     done = context.map_tasks(sum_part, tasks, sizes=part_sizes(parts), label="embed")
-    # In the parts' order, so the float sums do not depend on which worker was first.
-    for task, _ in zip(tasks, done, strict=True):
+    in_train = np.zeros(len(names), dtype=np.bool_)
+    # In the parts' order, train first, so the float sums do not depend on which worker was first.
+    for (split, _, _), task, _ in zip(parts, tasks, done, strict=True):
         with np.load(task.target, allow_pickle=False) as part:
+            indices = part["indices"]
+            if split == "train":
+                in_train[indices] = True
+            counted = np.full(len(indices), True) if split == "train" else ~in_train[indices]
             # Safe, though numpy adds only once for a repeated index: a part names each word once.
-            sums[part["indices"]] += part["sums"]
-            counts[part["indices"]] += part["counts"]
+            sums[indices[counted]] += part["sums"][counted]
+            counts[indices[counted]] += part["counts"][counted]
     return WordMeans(names, sums, counts)
 
 

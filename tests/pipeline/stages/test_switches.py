@@ -266,17 +266,26 @@ def test_bert_space_contains_mean_encoder_states(project: Any, encoder: Encoder,
 
 
 def _in_sentences(project: Any, encoder: Encoder) -> dict[str, Matrix]:
-    """For each segment, its mean state in a sentence, averaged over all occurrences and scaled to unit length."""
+    """For each segment, its mean state in a sentence, averaged over its occurrences and scaled to unit length.
+
+    These are its occurrences in train, or in dev and test if train has none.
+    """
     occurrences: dict[str, list[Matrix]] = {}
+    in_train: set[str] = set()
     sentences = rows(project, "prepare", schema.SENTENCES)
     windows = rows(project, "shards", schema.SHARDS)
-    for sentence, row, shard in zip(sentences, rows(project, "segment", schema.SEGMENTS), windows, strict=True):
+    segmented = rows(project, "segment", schema.SEGMENTS)
+    n_train = len(rows(project, "segment", schema.SEGMENTS, splits=("train",)))
+    for number, (sentence, row, shard) in enumerate(zip(sentences, segmented, windows, strict=True)):
         starts, characters = shard["window_starts"], sentence["characters"]
         ends = [*starts[1:], len(characters)]
         states = np.concatenate([encoder.states(characters[i:j]) for i, j in zip(starts, ends, strict=True)])
         begins = row["segment_starts"]
         for segment, i, j in zip(row["segments"], begins, [*begins[1:], len(characters)], strict=True):
-            occurrences.setdefault(segment, []).append(states[i:j].mean(axis=0))
+            if number < n_train:
+                in_train.add(segment)
+            if number < n_train or segment not in in_train:
+                occurrences.setdefault(segment, []).append(states[i:j].mean(axis=0))
     means = {segment: np.mean(vectors, axis=0) for segment, vectors in occurrences.items()}
     assert max(len(vectors) for vectors in occurrences.values()) > 3
     return {segment: mean / np.linalg.norm(mean) for segment, mean in means.items()}
