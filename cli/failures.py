@@ -69,11 +69,16 @@ class ResumableAbort(click.exceptions.Abort):
 
 
 @contextmanager
-def resumable(next_step: str) -> Iterator[None]:
-    """Add what to do next to the message of an interrupted command, which by itself is ``interrupted``."""
+def resumable(next_step: str, *, unless: type[KeyboardInterrupt] | tuple[()] = ()) -> Iterator[None]:
+    """Add what to do next to the message of an interrupted command, which by itself is ``interrupted``.
+
+    Interrupts of the kind ``unless`` pass, because the command explains them itself.
+    """
     try:
         yield
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as interrupt:
+        if isinstance(interrupt, unless):
+            raise
         raise ResumableAbort(next_step) from None
 
 

@@ -95,7 +95,7 @@ def seeds_option(*, default: int) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--seeds",
         "n_seeds",
-        type=click.IntRange(min=1),
+        type=click.IntRange(1, 1_000),
         default=default,
         show_default=True,
         help="Seeds per row: train.seed, +1 ...",

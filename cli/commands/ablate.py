@@ -57,7 +57,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option(
     "--folds",
     "n_folds",
-    type=click.IntRange(min=2),
+    type=click.IntRange(2, 1_000),
     metavar="N",
     help="Cross-validate on N parts of train and dev, one run for each; test is not read.",
 )

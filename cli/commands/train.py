@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from ssmi.training import TrainResult
 
 
+_AGAIN = "run the same command again, with --resume if an epoch was finished"
+"""The next step where nothing was saved: before the first step, or after a second Ctrl-C."""
+
+
 @click.command()
 @dataset_option
 @click.option(
@@ -57,16 +61,17 @@ def train(
     torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
     from ssmi import training
-    from ssmi.cli.failures import INTERRUPTED, print_failure
+    from ssmi.cli.failures import INTERRUPTED, print_failure, resumable
     from ssmi.cli.terminal.scores import print_scores
     from ssmi.dvc import pipeline_file
 
     pipeline_file.check_version(pipeline_file.TRAIN, stage_version)
     session: Session = context.obj
     try:
-        result = session.project.train(
-            dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
-        )
+        with resumable(_AGAIN, unless=training.Interrupted):
+            result = session.project.train(
+                dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
+            )
     # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
     except training.Interrupted as interrupted:
         if training.is_main_process():

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
-from itertools import accumulate
 
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.split import Split
@@ -48,7 +48,7 @@ class Trainer:
         """Set up a run; ``network`` must be on its device already, because the optimizer refers to its parameters."""
         self._context = context
         self._data = data
-        self._steps_of_epochs = _steps_of_epochs(data, context.params.train)
+        self._steps_of_epochs = _steps_of_epochs(data, context)
         self._learner = Learner(network, context, n_steps=sum(self._steps_of_epochs))
         self._writer = RunWriter(context, self._learner)
         self._state = TrainState()
@@ -187,11 +187,22 @@ def _batches(data: TrainingData, settings: TrainParams, epoch: int) -> list[Ids]
     return data.batches(batch_size=settings.batch_size, seed=settings.seed, epoch=epoch)
 
 
-def _steps_of_epochs(data: TrainingData, settings: TrainParams) -> list[int]:
-    """Return the number of steps of each epoch; ``max_steps`` ends the last epoch early."""
-    # Counted, not divided: the composition of batches changes with the epoch, and long sentences need more batches.
-    counts = [len(_batches(data, settings, epoch)) for epoch in range(1, settings.epochs + 1)]
-    if settings.max_steps is None:
-        return counts
-    left = [settings.max_steps - before for before in accumulate(counts[:-1], initial=0)]
-    return [min(count, rest) for count, rest in zip(counts, left, strict=True) if rest > 0]
+def _steps_of_epochs(data: TrainingData, context: TrainContext) -> list[int]:
+    """Return the number of steps of each epoch; ``max_steps`` ends the last epoch early.
+
+    Raises:
+        KeyboardInterrupt: A signal asked to stop; nothing is trained yet, so there is nothing to save.
+
+    """
+    settings = context.params.train
+    left = sys.maxsize if settings.max_steps is None else settings.max_steps
+    counts: list[int] = []
+    with context.reporter.task("counting steps", total=settings.epochs, unit="epochs") as advance:
+        while left and len(counts) < settings.epochs:
+            if context.interrupts.seen:
+                raise KeyboardInterrupt
+            # Counted, not divided: batches are composed anew for each epoch, and long sentences need more of them.
+            counts.append(min(left, len(_batches(data, settings, len(counts) + 1))))
+            left -= counts[-1]
+            advance(1)
+    return counts

@@ -25,6 +25,9 @@ from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.stages.corpora.names import check_not_a_corpus_name
 from ssmi.workspace import Workspace
 
+MAX_REPEATS = 1_000
+"""Limit on seeds and on folds: a mistyped number would otherwise make a list of runs that fills any memory."""
+
 
 @dataclass(frozen=True, slots=True)
 class AblationRequest:
@@ -54,13 +57,11 @@ class AblationRequest:
     device: str | None = None
 
     def __post_init__(self) -> None:
-        """Raise ParameterError for numbers of seeds, folds or jobs that are too small."""
-        if self.n_seeds < 1:
-            raise ParameterError(
-                f"n_seeds {self.n_seeds}: at least one run of each is needed", next_step="give 1 or more"
-            )
-        if self.n_folds is not None and self.n_folds < 2:
-            raise ParameterError(f"folds {self.n_folds}: at least two folds are needed", next_step="give 2 or more")
+        """Raise ParameterError for numbers of seeds, folds or jobs that are out of range."""
+        if not 1 <= self.n_seeds <= MAX_REPEATS:
+            raise ParameterError(f"n_seeds {self.n_seeds}: out of range", next_step=f"give 1 to {MAX_REPEATS:,}")
+        if self.n_folds is not None and not 2 <= self.n_folds <= MAX_REPEATS:
+            raise ParameterError(f"folds {self.n_folds}: out of range", next_step=f"give 2 to {MAX_REPEATS:,}")
         if self.n_jobs < 0:
             raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or 0 for as many as fit")
 

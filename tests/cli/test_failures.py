@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from ssmi.cli.failures import explain, explain_interrupt, print_failure, resumable
+from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract.errors import InputDataError
 
 Captured = pytest.CaptureFixture[str]
@@ -86,3 +87,6 @@ def test_an_interrupted_command_prints_its_next_step_if_it_has_one(capsys: Captu
     assert capsys.readouterr().err == "interrupted\n  next: go on\n"
     assert explain_interrupt(KeyboardInterrupt()) == 130
     assert capsys.readouterr().err == "interrupted\n"
+    # The command explains this kind itself.
+    with pytest.raises(Interrupted), resumable("go on", unless=Interrupted):
+        raise Interrupted("stopped in epoch 2")

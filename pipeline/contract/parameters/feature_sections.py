@@ -65,7 +65,7 @@ class VocabParams(Section):
         default=2,
         description="Shortest word, in characters, that the vocabulary keeps. 1 lets single characters be boundaries.",
     )
-    max_word_len: Annotated[int, Field(ge=2)] = Field(
+    max_word_len: Annotated[int, Field(ge=2, lt=2**31)] = Field(
         default=10, description="Longest word, in characters, that the vocabulary keeps."
     )
     max_words: Positive | None = Field(
@@ -134,7 +134,7 @@ class EmbedParams(Section):
         "encoder's vector into the word vectors' space with a ridge regression, bert compares both in the encoder's "
         "space.",
     )
-    fit_words: Annotated[int, Field(ge=20)] = Field(
+    fit_words: Annotated[int, Field(ge=20, lt=2**31)] = Field(
         default=10_000,
         description="Number of most frequent vocabulary words on which the map of space aligned is fitted. A tenth of "
         "them is held out to measure it.",

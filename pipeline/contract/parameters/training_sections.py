@@ -113,11 +113,11 @@ class ModelParams(Section):
     can_window: Positive = Field(
         default=5, description="Characters in the window of the convolutional attention, an odd number."
     )
-    hidden_width: Annotated[int, Field(ge=2, multiple_of=2)] = Field(
+    hidden_width: Annotated[int, Field(ge=2, multiple_of=2, lt=2**31)] = Field(
         default=256, description="Width of the output of MLP1, of MLP2 and of the GRU (both directions together)."
     )
     biaffine_width: Positive = Field(default=8, description="Width of the biaffine form's output.")
-    character_width: Annotated[int, Field(ge=4)] = Field(
+    character_width: Annotated[int, Field(ge=4, lt=2**31)] = Field(
         default=128, description="Width of the learned character embeddings; only with encoder none."
     )
     span_width: Positive = Field(
@@ -165,7 +165,9 @@ class TrainParams(Section):
     """Training."""
 
     seed: Seed = Field(default=13, description="Seed of initial weights, dropout and the order of batches.")
-    epochs: Positive = Field(default=6, description="Number of epochs. The one with the best dev F1 is kept.")
+    epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
+        default=6, description="Number of epochs. The one with the best dev F1 is kept."
+    )
     max_steps: Positive | None = Field(
         default=None,
         description="Number of steps after which training stops, as if the last epoch ended there; null trains all "
@@ -181,7 +183,7 @@ class TrainParams(Section):
         description="Which epoch is kept: best, the one with the best dev F1, which is then biased upwards; or last, "
         "whatever its dev F1.",
     )
-    folds: Annotated[int, Field(ge=2)] | None = Field(
+    folds: Annotated[int, Field(ge=2, le=1_000)] | None = Field(
         default=None,
         description="Number of parts that train and dev are divided into for cross-validation, equal texts in one "
         "part; null trains on train and scores dev. Test is then never read, so train.test must be false.",

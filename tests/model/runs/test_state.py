@@ -262,6 +262,14 @@ def test_a_second_signal_interrupts_at_once(run: RunTraining, tmp_path: Path) ->
     assert not (tmp_path / "run").exists()
 
 
+def test_a_signal_before_the_first_step_ends_training_with_nothing_saved(run: RunTraining, tmp_path: Path) -> None:
+    """Many epochs: their steps are counted before the first one begins."""
+    with pytest.raises(KeyboardInterrupt) as raised:
+        run("run", reporter=Signals("counting steps", 3), train__epochs=10_000)
+    assert not isinstance(raised.value, Interrupted)
+    assert not (tmp_path / "run").exists()
+
+
 def test_training_in_a_thread_does_not_change_signal_handlers(run: RunTraining, tmp_path: Path) -> None:
     thread = threading.Thread(target=run, args=("thread",))
     thread.start()

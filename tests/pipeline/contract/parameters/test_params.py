@@ -181,6 +181,21 @@ def test_invalid_overrides_are_refused(path: Path, override: str, part: str) -> 
     assert part in _load_error(path, "datasets: [sample]\n", override).message
 
 
+def test_every_whole_number_has_an_upper_limit(path: Path) -> None:
+    """A mistyped number must not make a program wait forever or fill the memory."""
+    whole = [
+        f"{section}.{key}"
+        for section, values in Params().model_dump().items()
+        if isinstance(values, dict)
+        for key, value in values.items()
+        if type(value) is int
+    ]
+    assert {"train.epochs", "train.batch_size", "selection.max_set"} <= set(whole)
+    for name in (*whole, "train.max_steps", "train.patience", "train.folds", "train.fold", "vocab.max_words"):
+        message = _load_error(path, "", f"{name}={10**30}").message
+        assert name in message and "less than" in message, message
+
+
 @pytest.mark.parametrize(
     "text",
     [
