@@ -19,6 +19,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ssmi.data import convert
     from ssmi.evaluation.comparison import compare_runs
     from ssmi.evaluation.labelled_files import score_file
     from ssmi.pipeline.contract.errors import (
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
         SsmiError,
         StaleArtifactError,
     )
-    from ssmi.pipeline.writers import convert
     from ssmi.predict.entity import Entity
     from ssmi.predict.files import predict_files
     from ssmi.predict.tagger import Tagger, open_run
@@ -67,7 +67,7 @@ _HOMES = {
     "StaleArtifactError": "ssmi.pipeline.contract.errors",
     "Tagger": "ssmi.predict.tagger",
     "compare_runs": "ssmi.evaluation.comparison",
-    "convert": "ssmi.pipeline.writers",
+    "convert": "ssmi.data",
     "init_project": "ssmi.scaffold",
     "open_project": "ssmi.project",
     "open_run": "ssmi.predict.tagger",

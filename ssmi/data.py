@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssmi.pipeline.assets import registry, resolve
-from ssmi.pipeline.assets.folders import read_mapping
+from ssmi.pipeline.assets.folders import options_given
 from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
@@ -35,7 +35,7 @@ __all__ = [
     "LineUse",
     "ReadReport",
     "check_dataset",
-    "convert_file",
+    "convert",
     "dataset_names",
     "fetch",
     "list_assets",
@@ -172,7 +172,7 @@ def check_dataset(
 
 
 @checked
-def convert_file(
+def convert(
     source: str | Path,
     target: str | Path,
     *,
@@ -208,18 +208,13 @@ def convert_file(
         InputDataError: The source violates its format; the message gives ``file:line``.
 
     """
-    from ssmi.pipeline.writers import convert
+    from ssmi.pipeline.writers import write_converted
 
-    given = {
-        "format": input_format,
-        "encoding": encoding,
-        "offsets": offsets,
-        "tag_map": read_mapping(Path(tag_map)) if isinstance(tag_map, str | Path) else tag_map,
-        "labels": None if labels is None else list(labels),
-    }
-    options = _options({key: value for key, value in given.items() if value is not None})
+    options = options_given(
+        input_format=input_format, encoding=encoding, offsets=offsets, tag_map=tag_map, labels=labels
+    )
     with (reporter or Silent()).task("convert", total=0, unit="sentences") as advance:
-        return convert(source, target, to=to, scheme=scheme, options=options, advance=advance)
+        return write_converted(Path(source), Path(target), to=to, scheme=scheme, options=options, advance=advance)
 
 
 def _options(given: Mapping[str, Any]) -> ReadOptions:

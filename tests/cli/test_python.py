@@ -42,7 +42,7 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
     "ablate": (PROJECT.ablate,),
     "compare": (PROJECT.compare,),
     "data check": (PROJECT.check_data,),
-    "data convert": (data.convert_file,),
+    "data convert": (ssmi.convert,),
     "data fetch": (data.fetch,),
     "encoder adapt": (PROJECT.adapt_encoder,),
     "evaluate": (PROJECT.evaluate,),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import ssmi
 from ssmi import data
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.workspace import Workspace
@@ -120,7 +121,7 @@ def test_a_tag_map_is_a_mapping_or_a_file(tmp_path: Path) -> None:
     written = []
     for number, tag_map in enumerate((mapping, {"NAME": "PER"})):
         target = tmp_path / f"{number}.jsonl"
-        report = data.convert_file(source, target, to="jsonl", tag_map=tag_map)
+        report = ssmi.convert(source, target, to="jsonl", tag_map=tag_map)
         assert report.n_sentences == 1 and report.n_entities == 1
         written.append(target.read_bytes())
     assert written[0] == written[1]
@@ -138,10 +139,10 @@ def test_invalid_options_are_refused_before_anything_is_written(tmp_path: Path) 
         ({"tag_map": {"NAME": " "}}, "options: tag_map.NAME: "),
     ):
         with pytest.raises(ParameterError) as raised:
-            data.convert_file(source, target, to="jsonl", **options)
+            ssmi.convert(source, target, to="jsonl", **options)
         assert raised.value.message.startswith(message), options
     with pytest.raises(ParameterError, match="jsonx"):
-        data.convert_file(source, target, to="jsonx")
+        ssmi.convert(source, target, to="jsonx")
     with pytest.raises(ParameterError, match="labels='O,B-PER': a string"):
-        data.convert_file(source, target, to="jsonl", labels="O,B-PER")
+        ssmi.convert(source, target, to="jsonl", labels="O,B-PER")
     assert not target.exists()

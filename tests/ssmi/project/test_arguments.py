@@ -47,9 +47,7 @@ WRONG_VALUES: dict[str, tuple[object, ...]] = {
     "Kind | None": ("nonsense", 3),
     "Errors": ("nonsense", None),
     "TagScheme": ("nonsense", None, 3),
-    "ReadOptions": ("utf-8", None, {"encoding": "utf-8"}),
     "Reporter | None": ("loud", 3, OBJECT),
-    "Advance | None": ("loud", 3, OBJECT),
     "Params | None": ("params.yaml", 3),
     "Tagger": ("artifacts/train/sample", None, OBJECT),
 }
@@ -85,7 +83,7 @@ def _functions() -> Iterator[Callable[..., Any]]:
     yield from _methods(ssmi.Project)
     yield from (function for name in ssmi.__all__ if inspect.isfunction(function := getattr(ssmi, name)))
     yield ssmi.Tagger.open
-    yield from (data.fetch, data.convert_file, evaluate_file)
+    yield from (data.fetch, evaluate_file)
 
 
 CASES = [
