@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ssmi.configurations import Configuration, find
 from ssmi.dvc import commands
 from ssmi.dvc.pipeline_file import TRAIN
-from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
@@ -29,7 +28,6 @@ _IGNORED_DIFFERENCES = frozenset({"shards.matches"})
 """Parameters in which the shards may differ from the run: a network that does not read the feature is unaffected."""
 
 __all__ = [
-    "Interrupted",
     "TrainResult",
     "check_shards",
     "is_main_process",

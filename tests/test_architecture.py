@@ -90,7 +90,7 @@ def test_every_module_of_the_package_is_in_the_import_contracts(graph: grimp.Imp
     layered = {module for layer in layers for module in layer.split(" | ")}
     not_printing = set(contracts["Printing is the command line's"]["source_modules"])
     modules = graph.find_children("ssmi")
-    assert "ssmi.parameters" in modules
+    assert "ssmi.statistics" in modules
     for module in modules:
         assert any(f"{name}.".startswith(f"{module}.") for name in layered), module
         assert module in not_printing or module == "ssmi.cli", module

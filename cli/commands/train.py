@@ -56,7 +56,7 @@ def train(
     saves everything and stops; the same command with --resume continues as if it had never stopped. On several GPUs:
     torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
-    from ssmi import training
+    from ssmi import Interrupted, training
     from ssmi.cli.failures import INTERRUPTED, print_failure
     from ssmi.cli.terminal.scores import print_scores
     from ssmi.dvc import pipeline_file
@@ -68,7 +68,7 @@ def train(
             dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
         )
     # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
-    except training.Interrupted as interrupted:
+    except Interrupted as interrupted:
         if training.is_main_process():
             again = (
                 _same_command_resumed()

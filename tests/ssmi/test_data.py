@@ -37,19 +37,35 @@ def test_data_set_names_are_the_listed_ones_and_local_folders(tmp_path: Path, mo
 @pytest.mark.usefixtures("no_data_folder")
 def test_local_data_is_found_in_the_project(pristine_project: Any) -> None:
     root = pristine_project.root
-    tiny = data.fetch("tiny", root=root)
+    tiny = ssmi.fetch("tiny", project=root)
     assert (tiny.kind, dict(tiny.files)) == (
         "dataset",
         {split: root / "data" / "tiny" / f"{split}.bmes" for split in ("train", "dev", "test")},
     )
-    encoder = data.fetch("./encoder", root=root)
+    encoder = ssmi.fetch("./encoder", project=root)
     assert (encoder.kind, dict(encoder.files)) == ("encoder", {"encoder": root / "encoder"})
     with pytest.raises(MissingResourceError, match=r"\./nowhere"):
-        data.fetch("./nowhere", root=root)
-    with pytest.raises(ParameterError, match=r"synonyms: .*--revision"):
-        data.fetch("synonyms", root=root, revision="x")
-    sample = data.fetch("sample", root=root)
+        ssmi.fetch("./nowhere", project=root)
+    with pytest.raises(ParameterError, match=r"synonyms: .*a revision is for models of the hub"):
+        ssmi.fetch("synonyms", project=root, revision="x")
+    sample = ssmi.fetch("sample", project=root)
     assert sorted(sample.files) == ["dev", "test", "train"] and all(path.is_file() for path in sample.files.values())
+
+
+@pytest.mark.usefixtures("no_data_folder")
+def test_without_a_project_the_nearest_one_or_none_is_meant(
+    pristine_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = pristine_project.root
+    monkeypatch.chdir(root / "data")
+    assert ssmi.list_assets() == ssmi.list_assets(project=root)
+    assert ssmi.fetch("tiny") == ssmi.fetch("tiny", project=root)
+    monkeypatch.chdir(tmp_path)
+    listed = {asset.name: asset for asset in ssmi.list_assets()}
+    assert "tiny" not in listed and listed["sample"].found == "embedded"
+    assert listed.keys() == {asset.name for asset in ssmi.list_assets(project=str(root))} - {"tiny"}
+    with pytest.raises(MissingResourceError, match="tiny"):
+        ssmi.fetch("tiny")
 
 
 # --- check ------------------------------------------------------------------------------------------------------------

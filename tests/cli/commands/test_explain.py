@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import ssmi
 from ssmi.charts.fonts import find_cjk_font
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parquet import schema, tables
@@ -111,7 +112,7 @@ def test_another_encoder_is_refused(project: Any) -> None:
 
 @pytest.mark.parametrize(("name", "start"), [("figure.svg", b"<?xml"), ("figure.png", b"\x89PNG")])
 def test_a_plot_is_written_or_the_missing_font_reported(
-    explain: Callable[..., Any], tmp_path: Path, name: str, start: bytes
+    explain: Callable[..., Any], built_once: Any, tmp_path: Path, name: str, start: bytes
 ) -> None:
     file = tmp_path / name
     outcome = explain("公", "--segment", "公司", "--plot", str(file))
@@ -126,3 +127,10 @@ def test_a_plot_is_written_or_the_missing_font_reported(
     assert content.startswith(start) and len(content) > 5_000
     assert explain("公", "--segment", "公司", "--plot", str(file)).code == 0
     assert file.read_bytes() == content
+    project = ssmi.open_project(built_once.root)
+    ssmi.plot_candidates(project.explain("公", "公司"), str(tmp_path / f"same-{name}"))
+    assert (tmp_path / f"same-{name}").read_bytes() == content
+    explanation = project.explain("公", "公司", overrides=["selection.n_negatives=2"])
+    for top in (3, 0):
+        ssmi.plot_candidates(explanation, tmp_path / f"{top}-{name}", top=top)
+    assert (tmp_path / f"3-{name}").read_bytes() != (tmp_path / f"0-{name}").read_bytes()

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi import data
 from ssmi.evaluation.evaluate import evaluate_file
+from ssmi.explain.explanation import Explanation
+from ssmi.model.evaluation.calibration import calibrate
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
+from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 
 OBJECT = object()
@@ -49,6 +51,8 @@ WRONG_VALUES: dict[str, tuple[object, ...]] = {
     "TagScheme": ("nonsense", None, 3),
     "Reporter | None": ("loud", 3, OBJECT),
     "Params | None": ("params.yaml", 3),
+    "Calibration": ("tiny", None, {"n": 1}, OBJECT),
+    "Explanation": ("公", None, {"character": "公"}, OBJECT),
     "Tagger": ("artifacts/train/sample", None, OBJECT),
 }
 """Annotation → values of wrong types."""
@@ -67,8 +71,10 @@ REQUIRED_ARGUMENTS: dict[str, object] = {
     "folder": "folder",
     "file": Path("file"),
     "files": ["a.txt"],
-    "root": Path(),
-    "path": "file",
+    "path": "figure.svg",
+    "entities": "own.tsv",
+    "calibration": calibrate([(0.5, True)]),
+    "explanation": Explanation("公", "公司", "vocabulary", False, SelectionParams(), ()),
 }
 """Valid values of arguments that have no default."""
 
@@ -83,7 +89,7 @@ def _functions() -> Iterator[Callable[..., Any]]:
     yield from _methods(ssmi.Project)
     yield from (function for name in ssmi.__all__ if inspect.isfunction(function := getattr(ssmi, name)))
     yield ssmi.Tagger.open
-    yield from (data.fetch, evaluate_file)
+    yield evaluate_file
 
 
 CASES = [
