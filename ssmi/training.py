@@ -209,7 +209,7 @@ def _require_run_folder(run: Path) -> None:
     if not any((run / name).exists() for name in (STATE, PINNED, checkpoint, files.DROP_CHECKPOINT, *results)):
         raise ParameterError(
             f"{run}: holds files but is not a run folder, and training could replace them",
-            next_step="name another folder with --run, or empty this one",
+            next_step="name another folder with --run (in Python: run=FOLDER), or empty this one",
         )
 
 
@@ -219,7 +219,7 @@ def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
         what=f"{run} is being trained",
         reporter=workspace.reporter,
         # Do not wait for the other process: its result would then be replaced.
-        next_step_if_held="wait until it is done, or name another folder with --run",
+        next_step_if_held="wait until it is done, or name another folder with --run (in Python: run=FOLDER)",
     )
 
 

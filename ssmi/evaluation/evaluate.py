@@ -138,7 +138,8 @@ def _file_of(files: DatasetFiles, split: str, *, why_not: str) -> Path:
     if split not in files.splits:
         raise MissingResourceError(
             f"{why_not}; nor has the data set a {split} file",
-            next_step=f"choose --split {' or '.join(files.splits)}, or ssmi-cli features build --dataset {files.name}",
+            next_step=f"choose the split {' or '.join(files.splits)},"
+            f" or ssmi-cli features build --dataset {files.name}",
         )
     return files.splits[split]
 

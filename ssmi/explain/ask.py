@@ -29,7 +29,7 @@ def explain_character(
     params = workspace.params(overrides)
     if unread := [text for text in overrides if text.partition(".")[0].strip() not in _SECTIONS]:
         raise ParameterError(
-            f"-S {unread[0]}: explain reads selection.* alone; the rest is in the features as built",
+            f"{unread[0]}: explain reads selection.* alone; the rest is in the features as built",
             next_step="build the features with it, then ask again",
         )
 

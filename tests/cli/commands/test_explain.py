@@ -91,7 +91,11 @@ def test_parameters_affect_the_choices(explain: Callable[..., Any]) -> None:
         (("，", "--segment", "，"), 1, "none of the"),
         (("公",), 2, "--segment"),
         (("公", "--segment", "公司", "--dataset", "other"), 4, "data set 'other': unknown"),
-        (("公", "--segment", "公司", "-S", "embed.space=bert"), 2, "-S embed.space=bert: explain reads selection.*"),
+        (
+            ("公", "--segment", "公司", "-S", "embed.space=bert"),
+            2,
+            "error: embed.space=bert: explain reads selection.*",
+        ),
         (("公", "--segment", "公司", "--plot", "figure.pdf"), 2, "must end in .svg or .png"),
         (("公", "--segment", "公司", "--plot", "no/such/folder/figure.svg"), 2, "no folder"),
     ],

@@ -190,7 +190,27 @@ def unbuilt(
         (lambda project: project.report("tiny", split="nonsense"), ParameterError, "nonsense"),
         (lambda project: project.open_run("nonsense"), MissingResourceError, "nonsense"),
         (lambda project: project.predict_shards("nonsense", dataset="nonsense"), MissingResourceError, "nonsense"),
-        (lambda project: project.params(["nonsense"]), ParameterError, "nonsense"),
+        (lambda project: project.params(["nonsense"]), ParameterError, "nonsense: not section.key=value"),
+        (
+            lambda project: project.params(["train=1", "train.seed=1"]),
+            ParameterError,
+            "train.seed=1: train holds a value",
+        ),
+        (
+            lambda project: project.train("tiny", overrides=["train.epochs=three"]),
+            ParameterError,
+            "params.yaml with train.epochs=three: train.epochs: ",
+        ),
+        (
+            lambda project: project.explain("公", "公司", overrides=["train.seed=1"]),
+            ParameterError,
+            "train.seed=1: explain reads selection.* alone",
+        ),
+        (
+            lambda project: ssmi.open_project(project.root, storage="https://example.org/x").build_features("tiny"),
+            ParameterError,
+            "storage https://example.org/x: ",
+        ),
     ],
 )
 def test_invalid_values_of_the_right_type_are_refused(
@@ -199,6 +219,7 @@ def test_invalid_values_of_the_right_type_are_refused(
     with pytest.raises(kind) as raised:
         call(unbuilt)
     assert message in raised.value.message
+    assert not raised.value.message.startswith("-"), "begins with an option of the command line"
     assert raised.value.next_step
 
 
