@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from ssmi.cli import completion
-from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.user_files import require_file
 
 Decorated = Callable[..., Any]
@@ -151,10 +150,8 @@ def plot_option(help_text: str) -> Callable[[Decorated], Decorated]:
 
 
 def check_picture(picture: Path | None) -> None:
-    """Raise ParameterError if ``--plot`` has another file extension or its folder does not exist."""
-    if picture is not None and picture.suffix not in (".svg", ".png"):
-        raise ParameterError(
-            f"--plot {picture}: the file name must end in .svg or .png", next_step="change the file name"
-        )
-    if picture is not None and not picture.parent.is_dir():
-        raise ParameterError(f"--plot {picture}: no folder {picture.parent}", next_step="make it, or name another")
+    """Raise ParameterError if a picture cannot be written to the file of ``--plot``."""
+    if picture is not None:
+        from ssmi.charts.pictures import check_picture as check
+
+        check(picture)

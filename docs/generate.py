@@ -148,10 +148,10 @@ def parameters() -> str:
     """Every parameter of params.yaml by section: type, default, meaning."""
     import json
 
-    from ssmi.parameters import describe
+    from ssmi import describe_parameters
 
     text, section = "", None
-    for row in describe():
+    for row in describe_parameters():
         if row.section != section:
             section = row.section
             text += f"\n## {section or 'top level'}\n\n| parameter | default | type | meaning |\n|---|---|---|---|\n"

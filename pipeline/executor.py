@@ -276,7 +276,7 @@ def open_executor(*, workers: int = 0, scheduler: str | None = None) -> Iterator
         with worker_pool(workers) as pool:
             yield LocalProcesses(pool)
         return
-    with needs("cluster", f"--scheduler {scheduler}"):
+    with needs("cluster", f"scheduler {scheduler}"):
         from distributed import Client
 
     # Failures that matter are raised as one-line errors; the rest is tracebacks of connections.

@@ -19,8 +19,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ssmi.charts.reliability import plot_reliability
+    from ssmi.configurations import list_configurations
+    from ssmi.data import convert, fetch, list_assets
+    from ssmi.doctor import diagnose
     from ssmi.evaluation.comparison import compare_runs
     from ssmi.evaluation.labelled_files import score_file
+    from ssmi.explain.ask import find_user_entity
+    from ssmi.explain.plot import plot_candidates
+    from ssmi.model.training.interrupts import Interrupted
     from ssmi.pipeline.contract.errors import (
         DivergedError,
         InputDataError,
@@ -29,17 +36,19 @@ if TYPE_CHECKING:
         SsmiError,
         StaleArtifactError,
     )
-    from ssmi.pipeline.writers import convert
+    from ssmi.pipeline.contract.parameters.help import describe_parameters
     from ssmi.predict.entity import Entity
     from ssmi.predict.files import predict_files
     from ssmi.predict.tagger import Tagger, open_run
     from ssmi.project import Project, open_project
     from ssmi.scaffold import init_project
+    from ssmi.statistics import list_reports
 
 __all__ = [
     "DivergedError",
     "Entity",
     "InputDataError",
+    "Interrupted",
     "MissingResourceError",
     "ParameterError",
     "Project",
@@ -48,9 +57,18 @@ __all__ = [
     "Tagger",
     "compare_runs",
     "convert",
+    "describe_parameters",
+    "diagnose",
+    "fetch",
+    "find_user_entity",
     "init_project",
+    "list_assets",
+    "list_configurations",
+    "list_reports",
     "open_project",
     "open_run",
+    "plot_candidates",
+    "plot_reliability",
     "predict_files",
     "score_file",
 ]
@@ -60,6 +78,7 @@ _HOMES = {
     "DivergedError": "ssmi.pipeline.contract.errors",
     "Entity": "ssmi.predict.entity",
     "InputDataError": "ssmi.pipeline.contract.errors",
+    "Interrupted": "ssmi.model.training.interrupts",
     "MissingResourceError": "ssmi.pipeline.contract.errors",
     "ParameterError": "ssmi.pipeline.contract.errors",
     "Project": "ssmi.project",
@@ -67,10 +86,19 @@ _HOMES = {
     "StaleArtifactError": "ssmi.pipeline.contract.errors",
     "Tagger": "ssmi.predict.tagger",
     "compare_runs": "ssmi.evaluation.comparison",
-    "convert": "ssmi.pipeline.writers",
+    "convert": "ssmi.data",
+    "describe_parameters": "ssmi.pipeline.contract.parameters.help",
+    "diagnose": "ssmi.doctor",
+    "fetch": "ssmi.data",
+    "find_user_entity": "ssmi.explain.ask",
     "init_project": "ssmi.scaffold",
+    "list_assets": "ssmi.data",
+    "list_configurations": "ssmi.configurations",
+    "list_reports": "ssmi.statistics",
     "open_project": "ssmi.project",
     "open_run": "ssmi.predict.tagger",
+    "plot_candidates": "ssmi.explain.plot",
+    "plot_reliability": "ssmi.charts.reliability",
     "predict_files": "ssmi.predict.files",
     "score_file": "ssmi.evaluation.labelled_files",
 }

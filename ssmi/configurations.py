@@ -186,6 +186,11 @@ _RENAMED = {"no-places": "paper", "no-segment-positions": "paper"}
 """Configuration names of earlier versions → the name that the error message suggests."""
 
 
+def list_configurations() -> list[Configuration]:
+    """Return the named networks that ``train`` and ``ablate`` take, in the table's order."""
+    return list(CONFIGURATIONS.values())
+
+
 def find(name: str) -> Configuration:
     """Return the configuration called ``name``.
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ssmi.pipeline.assets import registry, resolve
-from ssmi.pipeline.assets.folders import read_mapping
+from ssmi.pipeline.assets.folders import options_given
 from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
 from ssmi.pipeline.contract import manifest as manifests
@@ -22,7 +22,7 @@ from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.lexicon.user_dictionary import LineUse, count_uses, read_user_dictionary
 from ssmi.pipeline.readers import ReadReport, read_sentences
 from ssmi.pipeline.readers.options import ReadOptions, options_from
-from ssmi.workspace import Workspace
+from ssmi.workspace import Workspace, find_root
 
 if TYPE_CHECKING:
     from ssmi.pipeline.inspect.data_findings import DataCheck
@@ -35,13 +35,11 @@ __all__ = [
     "LineUse",
     "ReadReport",
     "check_dataset",
-    "convert_file",
+    "convert",
     "dataset_names",
     "fetch",
     "list_assets",
 ]
-
-list_assets = resolve.list_assets
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +102,32 @@ def dataset_names(root: Path) -> set[str]:
 
 
 @checked
-def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Reporter | None = None) -> Fetched:
+def list_assets(*, project: str | Path | None = None) -> list[AssetStatus]:
+    """List the named data sets, vectors and encoders, then the data sets that only this machine has.
+
+    Args:
+        project: The project folder, whose own copies take precedence; None for the nearest folder with params.yaml
+            above the working folder, or the working folder if there is none.
+
+    Returns:
+        Name, kind, source and licence of each, and where it was found. Nothing is fetched.
+
+    Raises:
+        MissingResourceError: ``SSMI_DATA`` names a folder that does not exist.
+
+    """
+    return resolve.list_assets(root=_folder_of(project))
+
+
+@checked
+def fetch(
+    name: str, *, project: str | Path | None = None, revision: str | None = None, reporter: Reporter | None = None
+) -> Fetched:
     """Fetch a listed data set, vectors or encoder, or a hub model, into the cache and verify its checksums.
 
     Args:
         name: A listed name; any other name is taken for that of an encoder.
-        root: The project folder, whose own copies take precedence; any folder if there is no project.
+        project: The project folder, whose own copies take precedence; None as for ``list_assets``.
         revision: The revision of a hub model.
         reporter: Receives progress; None for silence.
 
@@ -121,11 +139,13 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
         MissingResourceError: The asset cannot be fetched, or its terms do not allow it.
 
     """
-    reporter = reporter or Silent()
-    listed: Kind | None = next((asset.kind for asset in list_assets(root=root) if asset.name == name), None)
+    root, reporter = _folder_of(project), reporter or Silent()
+    assets = resolve.list_assets(root=root)
+    listed: Kind | None = next((asset.kind for asset in assets if asset.name == name), None)
     if revision is not None and listed is not None:
         raise ParameterError(
-            f"{name}: a listed asset, of one version; --revision is for models of the hub", next_step="leave it out"
+            f"{name}: a listed asset, of one version; a revision is for models of the hub",
+            next_step="leave the revision out",
         )
     kind: Kind = listed or "encoder"
     if kind == "dataset":
@@ -135,10 +155,19 @@ def fetch(name: str, *, root: Path, revision: str | None = None, reporter: Repor
     try:
         return Fetched(kind, {kind: resolve.find_encoder(name, revision=revision, root=root, reporter=reporter).path})
     except MissingResourceError as error:
-        close = None if listed else closest_name(name, (asset.name for asset in list_assets(root=root)))
+        close = None if listed else closest_name(name, (asset.name for asset in assets))
         if close is None:
             raise
         raise MissingResourceError(f"{error.message}; did you mean {close!r}?", next_step=error.next_step) from error
+
+
+def _folder_of(project: str | Path | None) -> Path:
+    if project is not None:
+        return Path(project)
+    try:
+        return find_root(Path())
+    except MissingResourceError:
+        return Path.cwd()
 
 
 def check_dataset(
@@ -172,7 +201,7 @@ def check_dataset(
 
 
 @checked
-def convert_file(
+def convert(
     source: str | Path,
     target: str | Path,
     *,
@@ -208,18 +237,13 @@ def convert_file(
         InputDataError: The source violates its format; the message gives ``file:line``.
 
     """
-    from ssmi.pipeline.writers import convert
+    from ssmi.pipeline.writers import write_converted
 
-    given = {
-        "format": input_format,
-        "encoding": encoding,
-        "offsets": offsets,
-        "tag_map": read_mapping(Path(tag_map)) if isinstance(tag_map, str | Path) else tag_map,
-        "labels": None if labels is None else list(labels),
-    }
-    options = _options({key: value for key, value in given.items() if value is not None})
+    options = options_given(
+        input_format=input_format, encoding=encoding, offsets=offsets, tag_map=tag_map, labels=labels
+    )
     with (reporter or Silent()).task("convert", total=0, unit="sentences") as advance:
-        return convert(source, target, to=to, scheme=scheme, options=options, advance=advance)
+        return write_converted(Path(source), Path(target), to=to, scheme=scheme, options=options, advance=advance)
 
 
 def _options(given: Mapping[str, Any]) -> ReadOptions:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ssmi.pipeline.assets.cache import cache_root
 from ssmi.pipeline.assets.resolve import AssetStatus, describe_encoder, list_assets
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import MissingResourceError, SsmiError
 from ssmi.workspace import Workspace, find_root
 
@@ -53,18 +54,22 @@ class Diagnosis:
     assets: tuple[AssetStatus, ...]
 
 
-def diagnose(start: Path, *, upward: bool = True) -> Diagnosis:
+@checked
+def diagnose(folder: str | Path = ".", *, upward: bool = True) -> Diagnosis:
     """Diagnose this machine and, if there is one, the project.
 
     Args:
-        start: The folder in which to look for the project.
-        upward: Whether to look in the folders above ``start`` too.
+        folder: The folder in which to look for the project.
+        upward: Whether to look in the folders above ``folder`` too.
+
+    Returns:
+        Versions, folders and assets; what is missing or wrong is part of it, and raises no error.
 
     """
     # A missing project or an invalid params.yaml is a finding to report here, not a failure.
     root: Path | None = None
     try:
-        root = find_root(start, upward=upward)
+        root = find_root(Path(folder), upward=upward)
         encoder = _encoder(Workspace(root))
     except SsmiError as error:
         encoder = error.message

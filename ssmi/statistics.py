@@ -75,7 +75,7 @@ find_report = named_reports.find_report
 
 
 def list_reports() -> list[Report]:
-    """Return the named reports, in alphabetical order."""
+    """Return the named reports of ``Project.stats``, in alphabetical order: name, description and query."""
     return list(named_reports.list_reports().values())
 
 
@@ -96,13 +96,7 @@ def sql(workspace: Workspace, query: str, *, dataset: str | None, limit: int | N
 
 
 def shell_script(workspace: Workspace, name: str, *, dataset: str | None) -> str:
-    """Return a named report as SQL for a plain DuckDB shell: the views that the report reads, then its query.
-
-    Raises:
-        ParameterError: There is no report of this name.
-        MissingResourceError: A stage that the report reads is not built.
-
-    """
+    """Return a named report as SQL for a plain DuckDB shell; see ``Project.stats_sql``."""
     of = workspace.dataset(dataset)
     workspace.fetch_features(of)
     return warehouse.shell_script(workspace.paths.folder, of, name)

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 from ssmi.configurations import Configuration, find
 from ssmi.dvc import commands
 from ssmi.dvc.pipeline_file import TRAIN
-from ssmi.model.training.interrupts import Interrupted
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
@@ -29,7 +28,6 @@ _IGNORED_DIFFERENCES = frozenset({"shards.matches"})
 """Parameters in which the shards may differ from the run: a network that does not read the feature is unaffected."""
 
 __all__ = [
-    "Interrupted",
     "TrainResult",
     "check_shards",
     "is_main_process",
@@ -211,7 +209,7 @@ def _require_run_folder(run: Path) -> None:
     if not any((run / name).exists() for name in (STATE, PINNED, checkpoint, files.DROP_CHECKPOINT, *results)):
         raise ParameterError(
             f"{run}: holds files but is not a run folder, and training could replace them",
-            next_step="name another folder with --run, or empty this one",
+            next_step="name another folder with --run (in Python: run=FOLDER), or empty this one",
         )
 
 
@@ -221,7 +219,7 @@ def _alone_in(run: Path, workspace: Workspace) -> AbstractContextManager[None]:
         what=f"{run} is being trained",
         reporter=workspace.reporter,
         # Do not wait for the other process: its result would then be replaced.
-        next_step_if_held="wait until it is done, or name another folder with --run",
+        next_step_if_held="wait until it is done, or name another folder with --run (in Python: run=FOLDER)",
     )
 
 

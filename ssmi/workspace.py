@@ -54,7 +54,7 @@ class Workspace:
         from ssmi.pipeline.remote.addresses import check_writable
         from ssmi.pipeline.remote.filesystem import open_folder  # loads fsspec, which most commands do not need
 
-        return open_folder(check_writable(self.storage, what="--storage"), what="--storage")
+        return open_folder(check_writable(self.storage, what="storage"), what="storage")
 
     @checked
     def fetch_features(self, dataset: str) -> None:
@@ -166,5 +166,5 @@ def find_root(start: Path, *, upward: bool = True) -> Path:
         require_file(start / PARAMS_NAME)
     raise MissingResourceError(
         f"no {PARAMS_NAME} in {start}{' or above it' if upward else ''}",
-        next_step="run inside a project folder, or pass --project FOLDER",
+        next_step="run inside a project folder, or name one: --project FOLDER, in Python open_project(FOLDER)",
     )

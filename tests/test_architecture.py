@@ -90,7 +90,7 @@ def test_every_module_of_the_package_is_in_the_import_contracts(graph: grimp.Imp
     layered = {module for layer in layers for module in layer.split(" | ")}
     not_printing = set(contracts["Printing is the command line's"]["source_modules"])
     modules = graph.find_children("ssmi")
-    assert "ssmi.parameters" in modules
+    assert "ssmi.statistics" in modules
     for module in modules:
         assert any(f"{name}.".startswith(f"{module}.") for name in layered), module
         assert module in not_printing or module == "ssmi.cli", module
@@ -104,4 +104,20 @@ def test_no_tracked_file_contains_a_path_of_a_personal_machine(repository: Path)
     files = [repository / name for name in tracked.stdout.split("\0") if name]
     assert len(files) > 50
     found = [str(path) for path in files if path.is_file() and home_path.search(path.read_bytes())]
+    assert found == []
+
+
+def test_messages_of_errors_name_no_option_of_the_command_line(repository: Path) -> None:
+    """Callers in Python read the messages too; next steps may be command lines."""
+    option = re.compile(r"(?<![\w-])--?[A-Za-z]")
+    found, n_messages = [], 0
+    for path in (path for room in ("pipeline", "model", "ssmi") for path in (repository / room).rglob("*.py")):
+        if path.is_relative_to(repository / "ssmi" / "cli"):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("Error") and node.args:
+                n_messages += 1
+                pieces = [piece for piece in ast.walk(node.args[0]) if isinstance(piece, ast.Constant)]
+                found += [f"{path}:{one.lineno}" for one in pieces if option.search(str(one.value))]
+    assert n_messages > 300
     assert found == []

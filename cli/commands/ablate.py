@@ -99,10 +99,10 @@ def ablate(
     if list_only:
         _list(only, as_json=as_json)
         return
+    from ssmi import Interrupted
     from ssmi.ablation.render import cells, note, other_cells
     from ssmi.cli.failures import INTERRUPTED, print_failure
     from ssmi.cli.terminal.tables import print_table
-    from ssmi.training import Interrupted
 
     session: Session = context.obj
     try:
@@ -138,11 +138,12 @@ def ablate(
 
 def _list(names: tuple[str, ...], *, as_json: bool) -> None:
     from ssmi.cli.terminal.tables import print_table
-    from ssmi.configurations import CONFIGURATIONS
+    from ssmi.configurations import list_configurations
 
-    rows = [(name, CONFIGURATIONS[name].title, CONFIGURATIONS[name].summary) for name in names or CONFIGURATIONS]
+    listed = [each for each in list_configurations() if not names or each.name in names]
+    rows = [(each.name, each.title, each.summary) for each in listed]
     if as_json:
-        listed = [dict(zip(("name", "row", "what"), row, strict=True)) for row in rows]
-        click.echo(json.dumps(listed, ensure_ascii=False, indent=1))
+        bodies = [dict(zip(("name", "row", "what"), row, strict=True)) for row in rows]
+        click.echo(json.dumps(bodies, ensure_ascii=False, indent=1))
         return
     print_table(("name", "row", "what"), rows)

@@ -31,7 +31,7 @@ def list_(session: Session, as_json: bool) -> None:
     from ssmi.data import list_assets
 
     session.note_if_no_project()
-    assets = list_assets(root=session.project_folder or Path.cwd())
+    assets = list_assets(project=session.project_folder or Path.cwd())
     if as_json:
         click.echo(json.dumps([asdict(asset) for asset in assets], ensure_ascii=False, indent=1, default=str))
         return
@@ -51,8 +51,8 @@ def fetch(session: Session, name: str, revision: str | None) -> None:
     from ssmi import data as assets
 
     # Works outside a project too: a project's own copies would only take precedence.
-    root = session.project_folder or Path.cwd()
-    fetched = assets.fetch(name, root=root, revision=revision, reporter=session.reporter)
+    folder = session.project_folder or Path.cwd()
+    fetched = assets.fetch(name, project=folder, revision=revision, reporter=session.reporter)
     for split, path in fetched.files.items():
         click.echo(f"{split}  {path}" if fetched.kind == "dataset" else path)
 

@@ -71,9 +71,9 @@ def convert(
     IN is a file, or a brat folder or pair of files. OUT appears when everything is done. What is repaired or left out
     (nested and discontinuous entities, relations) is counted by name.
     """
-    from ssmi.data import convert_file
+    from ssmi import data
 
-    report = convert_file(
+    report = data.convert(
         source,
         target,
         to=to,

@@ -22,13 +22,6 @@ def write(session: Session, check: bool) -> None:
     Stages of other names and other keys of the file stay as they are.
     """
     from ssmi.dvc import pipeline_file
-    from ssmi.pipeline.contract.errors import StaleArtifactError
 
-    names = pipeline_file.outdated(session.root)
-    if check and names:
-        raise StaleArtifactError(
-            f"{pipeline_file.NAME} is out of date: {', '.join(names)}", next_step="ssmi-cli dvc write"
-        )
-    if names:
-        pipeline_file.write_pipeline(session.root)
+    names = session.project.write_dvc(check=check)
     click.echo(f"{pipeline_file.NAME}: {'wrote ' + ', '.join(names) if names else 'current'}")

@@ -66,7 +66,7 @@ def explain(
     if picture is not None:
         from ssmi.explain.plot import plot_candidates
 
-        plot_candidates(explanation, shown, picture)
+        plot_candidates(explanation, picture, top=top)
     from ssmi.cli.terminal.streams import utf8_stdout
 
     utf8_stdout()

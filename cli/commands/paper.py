@@ -56,8 +56,8 @@ def paper(
     command continues after Ctrl-C. The page is artifacts/paper/ENCODER/paper.md; the runs are those of `ssmi-cli
     ablate`.
     """
+    from ssmi import Interrupted
     from ssmi.cli.failures import INTERRUPTED, print_failure
-    from ssmi.training import Interrupted
 
     session: Session = context.obj
     try:

@@ -12,7 +12,7 @@ from ssmi.cli.options import json_option
 from ssmi.cli.session import Session
 
 if TYPE_CHECKING:
-    from ssmi.parameters import ParameterHelp
+    from ssmi.pipeline.contract.parameters.help import ParameterHelp
 
 
 @click.command()
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 @click.pass_obj
 def params(session: Session, name: str | None, as_json: bool) -> None:
     """Explain the parameters: type, default, meaning and, inside a project, the present value."""
-    from ssmi.parameters import describe
+    from ssmi.pipeline.contract.parameters.help import describe_parameters
 
-    rows = describe(name)
+    rows = describe_parameters(name)
     values = _present_values(session)
     present = [
         None if values is None else (values[row.section][row.key] if row.section else values[row.key]) for row in rows

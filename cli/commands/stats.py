@@ -67,7 +67,7 @@ def stats(
     name = statistics.find_report(report or statistics.DEFAULT_REPORT).name
     project = session.project
     if print_sql:
-        click.echo(statistics.shell_script(project, name, dataset=dataset), nl=False)
+        click.echo(project.stats_sql(name, dataset=dataset), nl=False)
         return
     if report is None and sql is None and form == "table":
         _list_reports()

@@ -60,7 +60,7 @@ def train(
     saves everything and stops; the same command with --resume continues as if it had never stopped. On several GPUs:
     torchrun --nproc-per-node N --no-python ssmi-cli train ...
     """
-    from ssmi import training
+    from ssmi import Interrupted, training
     from ssmi.cli.failures import INTERRUPTED, print_failure, resumable
     from ssmi.cli.terminal.scores import print_scores
     from ssmi.dvc import pipeline_file
@@ -68,12 +68,12 @@ def train(
     pipeline_file.check_version(pipeline_file.TRAIN, stage_version)
     session: Session = context.obj
     try:
-        with resumable(_AGAIN, unless=training.Interrupted):
+        with resumable(_AGAIN, unless=Interrupted):
             result = session.project.train(
                 dataset, configuration=config, run=run, overrides=overrides, device=device, resume=resume
             )
     # Here and not in main, because click turns every KeyboardInterrupt into an Abort without a message.
-    except training.Interrupted as interrupted:
+    except Interrupted as interrupted:
         if training.is_main_process():
             again = (
                 _same_command_resumed()

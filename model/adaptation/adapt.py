@@ -203,7 +203,7 @@ class _Run:
         norm = float(clip_grad_norm_(self.model.parameters(), self._train.clip))
         value = float(loss.detach())
         if not math.isfinite(value) or not math.isfinite(norm):
-            raise DivergedError(f"{where}: loss {value}, gradient norm {norm}", next_step="a lower --lr")
+            raise DivergedError(f"{where}: loss {value}, gradient norm {norm}", next_step="a lower learning rate (lr)")
         self._optimizer.step()
         self._schedule.step()
         return value

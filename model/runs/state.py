@@ -121,7 +121,7 @@ class SavedState:
         if differing:
             raise StaleArtifactError(
                 f"{self.folder}: {'; '.join(differing)}",
-                next_step="resume with the original parameters and shards, or train again without --resume",
+                next_step="resume with the original parameters and shards, or train again without resuming",
             )
 
     def restore(
@@ -222,7 +222,7 @@ def find(run: Path) -> SavedState | None:
             raise StaleArtifactError(
                 f"{run}: an unfinished run of another version of ssmi "
                 f"({STATE_FILE}: format {body.get('format')}, this version reads {FORMAT})",
-                next_step="train again with this version, without --resume",
+                next_step="train again with this version, without resuming",
             )
         saved = json_files.read(path, _StateFile)
     except (FileNotFoundError, NotADirectoryError):
@@ -255,4 +255,4 @@ def _remove_others(folder: Path, *, keep: Iterable[str]) -> None:
 
 def _broken(path: Path, error: Exception) -> SsmiError:
     reason = (str(error).splitlines() or [type(error).__name__])[0]
-    return StaleArtifactError(f"{path}: damaged ({reason})", next_step="train again without --resume")
+    return StaleArtifactError(f"{path}: damaged ({reason})", next_step="train again without resuming")

@@ -16,7 +16,12 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM, *((signal.SIGHUP,) if hasattr(signal,
 
 
 class Interrupted(KeyboardInterrupt):
-    """Training stopped on request, with everything needed to resume on disk; ``message`` says at which step."""
+    """Training was stopped by Ctrl-C, SIGTERM or SIGHUP, and everything needed to resume is on disk.
+
+    Attributes:
+        message: Where the training stopped.
+
+    """
 
     def __init__(self, message: str) -> None:
         super().__init__(message)

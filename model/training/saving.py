@@ -74,7 +74,7 @@ class RunWriter:
             raise StaleArtifactError(
                 f"{folder}: of epoch {metadata.best_epoch} of another run, not of epoch {best.epoch} of the unfinished "
                 "one",
-                next_step="train again without --resume",
+                next_step="train again without resuming",
             )
 
     def publish(self, history: Sequence[EpochRecord]) -> None:

@@ -224,8 +224,8 @@ def _find_saved(run: Path, shards: Shards, params: Params) -> SavedState:
         saved.check_fingerprint(params, shards)
         return saved
     if (run / METRICS).is_file():
-        raise ParameterError(f"{run}: already finished, nothing to resume", next_step="train again without --resume")
-    raise MissingResourceError(f"{run}: no unfinished run", next_step="train without --resume")
+        raise ParameterError(f"{run}: already finished, nothing to resume", next_step="train again without resuming")
+    raise MissingResourceError(f"{run}: no unfinished run", next_step="train without resuming")
 
 
 def _note_what_is_replaced(run: Path, reporter: Reporter) -> None:

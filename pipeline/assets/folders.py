@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, name_hint
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, name_hint
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.manifest import mistakes
 from ssmi.pipeline.contract.parquet.tables import SPLITS
@@ -166,6 +166,33 @@ def options_beside(path: Path) -> ReadOptions:
     """
     description = (path if path.is_dir() else path.parent) / DESCRIPTION
     return _read_description(description).options if description.is_file() else DEFAULT
+
+
+def options_given(
+    *,
+    input_format: str | None,
+    encoding: str | None,
+    offsets: str | None,
+    tag_map: str | Path | Mapping[str, str] | None,
+    labels: Iterable[str] | None,
+) -> ReadOptions:
+    """Validate the options that a caller gives for one file; None leaves an option to the file itself.
+
+    Raises:
+        ParameterError: An option is invalid; the message lists all mistakes.
+        MissingResourceError: The file of ``tag_map`` does not exist.
+        InputDataError: The file of ``tag_map`` is not a mapping in YAML or JSON.
+    """
+    given = {
+        "format": input_format,
+        "encoding": encoding,
+        "offsets": offsets,
+        "tag_map": read_mapping(Path(tag_map)) if isinstance(tag_map, str | Path) else tag_map,
+        "labels": None if labels is None else list(labels),
+    }
+    return options_from(
+        {key: value for key, value in given.items() if value is not None}, source="options", refusal=ParameterError
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ import inspect
 import re
 import reprlib
 from collections.abc import Callable, Iterable
+from dataclasses import is_dataclass
 from functools import cache, wraps
 from pathlib import Path, PurePath
 from types import NoneType, SimpleNamespace, UnionType
@@ -178,7 +179,7 @@ def _as_checked(hint: Any) -> Any:
     if get_origin(hint) is Iterable:
         (item,) = get_args(hint)
         return tuple.__class_getitem__((item, ...))
-    if isinstance(hint, type) and issubclass(hint, BaseModel):
+    if isinstance(hint, type) and (issubclass(hint, BaseModel) or is_dataclass(hint)):
         return InstanceOf.__class_getitem__(hint)  # type: ignore[type-arg]  # pydantic would convert a dict to a model
     return hint
 

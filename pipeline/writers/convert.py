@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, at_line, closest_name
-from ssmi.pipeline.contract.labels import ROLES, TagScheme
+from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.progress import Advance
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
-from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.writers.formats import FORMATS, Format, LabelledText, Style
 
@@ -19,37 +18,14 @@ _STEP = 100
 """Sentences between two calls of ``advance``."""
 
 
-@checked
-def convert(
-    source: Path | str,
-    target: Path | str,
-    *,
-    to: str,
-    scheme: TagScheme = "BIO",
-    options: ReadOptions = DEFAULT,
-    advance: Advance | None = None,
+def write_converted(
+    source: Path, target: Path, *, to: str, scheme: TagScheme, options: ReadOptions, advance: Advance
 ) -> ReadReport:
-    """Read a file in any format and write its sentences in another; the target is written completely or not at all.
+    """Read a file in any format and write its sentences in another; see ``ssmi.convert``.
 
-    Args:
-        source: File to read.
-        target: File to write.
-        to: Format of the target.
-        scheme: Tag scheme of the target, in formats that have tags.
-        options: How the source is read.
-        advance: Called with the number of sentences written since the last call.
-
-    Returns:
-        The report of what was read, repaired and left out.
-
-    Raises:
-        ParameterError: The format or scheme is unknown.
-        MissingResourceError: The source, or the folder of the target, does not exist.
-        InputDataError: Something cannot be read, or the target's format cannot hold it (the message gives
-            ``file:line``), or the target is a folder or the source itself.
+    ``advance`` is called with the number of sentences written since the last call.
     """
-    source, target = Path(source), Path(target)
-    write = _writer(to, scheme)
+    write = _writer(to)
     _check_target(target, source)
     sentences, report = read_sentences(source, options=options)
     # newline="": each format writes its own line ends, and those inside a text must not change.
@@ -59,19 +35,13 @@ def convert(
     return report
 
 
-def _writer(to: str, scheme: str) -> Format:
+def _writer(to: str) -> Format:
     write = FORMATS.get(to)
     if write is None:
-        raise _unknown("format", to, FORMATS)
-    if scheme not in ROLES:
-        raise _unknown("scheme", scheme, ROLES)
+        close = closest_name(to, FORMATS)
+        hint = "" if close is None else f", did you mean {close!r}?"
+        raise ParameterError(f"unknown output format {to!r}{hint}", next_step=f"choose one of: {', '.join(FORMATS)}")
     return write
-
-
-def _unknown(what: str, name: str, known: Iterable[str]) -> ParameterError:
-    close = closest_name(name, known)
-    hint = "" if close is None else f", did you mean {close!r}?"
-    return ParameterError(f"unknown output {what} {name!r}{hint}", next_step=f"choose one of: {', '.join(known)}")
 
 
 def _check_target(target: Path, source: Path) -> None:
@@ -86,8 +56,8 @@ def _check_target(target: Path, source: Path) -> None:
         )
 
 
-def _rows(sentences: Iterable[Sentence], source: Path, advance: Advance | None) -> Iterator[LabelledText]:
+def _rows(sentences: Iterable[Sentence], source: Path, advance: Advance) -> Iterator[LabelledText]:
     for number, sentence in enumerate(sentences, start=1):
         yield LabelledText(sentence.text, sentence.entities, where=at_line(source, sentence.line))
-        if advance is not None and number % _STEP == 0:
+        if number % _STEP == 0:
             advance(_STEP)

@@ -167,7 +167,7 @@ def _tags(row: LabelledText, style: Style) -> list[str]:
         raise InputDataError(
             f"{row.where or repr(row.text[:20])}: entity type {wrong!r} cannot stand in a tag: it holds white "
             "space, a mark that does not show or a second tag",
-            next_step="rename it (--tag-map of `data convert`), or write jsonl, doccano, label-studio, cluener, w2ner "
+            next_step="rename it (--tag-map, in Python tag_map), or write jsonl, doccano, label-studio, cluener, w2ner "
             "or bracket, which can",
         )
     return spans_to_tags(row.entities, n_characters=len(row.text), scheme=style.scheme)

@@ -8,6 +8,7 @@ from pathlib import Path
 from ssmi.charts.rendering import Canvas, save_chart
 from ssmi.charts.style import SIZE, SMALL, Colour
 from ssmi.model.evaluation.calibration import Calibration
+from ssmi.pipeline.contract.arguments import checked
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,17 @@ class ReliabilityChart:
         axes.legend(loc="upper left", fontsize=SMALL)
 
 
-def plot_reliability(calibration: Calibration, path: Path) -> None:
-    """Write the chart to ``path`` (.svg or .png), with calibration error and Brier score as its title."""
+@checked
+def plot_reliability(calibration: Calibration, path: str | Path) -> None:
+    """Write the reliability diagram of a run's probabilities, with calibration error and Brier score as its title.
+
+    Args:
+        calibration: The ``calibration`` of what ``Project.evaluate`` or ``ssmi.score_file`` returns.
+        path: The .svg or .png to write.
+
+    Raises:
+        ParameterError: The file name ends in something else, or its folder does not exist.
+
+    """
     title = f"expected calibration error {calibration.ece:.2%}, Brier {calibration.brier:.4f}"
-    save_chart(ReliabilityChart(calibration, title=title), path)
+    save_chart(ReliabilityChart(calibration, title=title), Path(path))

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ssmi.charts.backend import Artist, Axes, Figure, MaxNLocator, style
 from ssmi.charts.inline import page_svg
+from ssmi.charts.pictures import check_picture
 from ssmi.charts.style import SMALL, STEPS, STYLE, Colour
 from ssmi.pipeline.contract.storage.replacing import writing
 
@@ -75,7 +76,13 @@ class Chart(Protocol):
 
 
 def save_chart(chart: Chart, path: Path) -> None:
-    """Write ``chart`` to ``path``, completely or not at all; the suffix, .svg or .png, determines the format."""
+    """Write ``chart`` to ``path``, completely or not at all; the suffix, .svg or .png, determines the format.
+
+    Raises:
+        ParameterError: The suffix is another, or the folder does not exist.
+
+    """
+    check_picture(path)
     form = path.suffix[1:]
     # Leave out date and program version, which would change the bytes of the same chart.
     metadata = {"Date": None, "Creator": None, "Title": chart.label} if form == "svg" else {"Software": None}

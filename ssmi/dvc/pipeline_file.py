@@ -56,6 +56,16 @@ def write_pipeline(root: Path) -> Path:
     return path
 
 
+def update_pipeline(root: Path, *, check: bool) -> list[str]:
+    """Write the stages that are out of date; see ``Project.write_dvc``."""
+    names = outdated(root)
+    if names and check:
+        raise StaleArtifactError(f"{NAME} is out of date: {', '.join(names)}", next_step="ssmi-cli dvc write")
+    if names:
+        write_pipeline(root)
+    return names
+
+
 def outdated(root: Path) -> list[str]:
     """Return the stages that ``write_pipeline`` would change, in order; errors are those of ``write_pipeline``."""
     stages = _read(root / NAME).get("stages") or {}

@@ -138,7 +138,8 @@ def _file_of(files: DatasetFiles, split: str, *, why_not: str) -> Path:
     if split not in files.splits:
         raise MissingResourceError(
             f"{why_not}; nor has the data set a {split} file",
-            next_step=f"choose --split {' or '.join(files.splits)}, or ssmi-cli features build --dataset {files.name}",
+            next_step=f"choose the split {' or '.join(files.splits)},"
+            f" or ssmi-cli features build --dataset {files.name}",
         )
     return files.splits[split]
 
@@ -155,11 +156,11 @@ def _tag_file(
     run: Path, file: Path, options: ReadOptions, *, project: Path | None, device: str, reporter: Reporter
 ) -> Evaluation:
     with garbage_collection_paused():
-        from ssmi.evaluation.labelled_files import score_file
+        from ssmi.evaluation.labelled_files import score_read
         from ssmi.predict.tagger import Tagger
 
         tagger = Tagger.open(run, project=project, device=device, threads=0, reporter=reporter)
-    scored = score_file(tagger, file, options=options, reporter=reporter)
+    scored = score_read(tagger, file, options, reporter=reporter)
     _note_reading(file, scored, reporter)
     return Evaluation(file.name, scored.scores, scored.calibration, scored)
 

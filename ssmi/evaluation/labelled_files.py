@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ssmi.model.evaluation.calibration import Calibration, ScoredPrediction, calibrate, scored_predictions
 from ssmi.model.evaluation.scoring import Scores, score
+from ssmi.pipeline.assets.folders import options_given
 from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.features.text.blanks import visible_sentences
 from ssmi.pipeline.readers import ReadReport, read_sentences
-from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
+from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.predict.tagger import Tagger
 
 
@@ -48,29 +49,49 @@ class FileScores:
 
 @checked
 def score_file(
-    tagger: Tagger, path: str | Path, *, options: ReadOptions = DEFAULT, reporter: Reporter | None = None
+    tagger: Tagger,
+    path: str | Path,
+    *,
+    input_format: str | None = None,
+    encoding: str | None = None,
+    offsets: str | None = None,
+    tag_map: str | Path | Mapping[str, str] | None = None,
+    labels: Iterable[str] | None = None,
+    reporter: Reporter | None = None,
 ) -> FileScores:
     """Tag the sentences of a labelled file and score the result against its gold entities.
 
     The text of a sentence is its characters joined, and its gold entities are those that shards would contain (without
-    blanks at their edges).
+    blanks at their edges). A ``dataset.yaml`` beside the file is not read.
 
     Args:
         tagger: The tagger to score.
-        path: The file, in any format that ``prepare`` reads.
-        options: Reading options that the file itself does not determine, such as its encoding.
+        path: The file, in any format that ``prepare`` reads; for brat, a folder or a pair of files.
+        input_format: The format of the file; None infers it from the file's name or its first lines.
+        encoding: The encoding of the file; None uses that of its byte order mark, or UTF-8 without one.
+        offsets: Unit of the offsets in the file: ``auto``, ``code-points`` or ``utf-16``; None for ``auto``.
+        tag_map: The entity types to keep and their new names, or a YAML or JSON file that holds them.
+        labels: The names of tags that the file gives as numbers.
         reporter: Receives progress; None for silence.
 
     Returns:
         Scores, calibration, gold entities of unknown types, and how the file was read.
 
     Raises:
+        ParameterError: A format, encoding or other option is unknown.
         MissingResourceError: The file does not exist.
         InputDataError: The file violates its format; the message gives ``file:line``.
 
     """
-    reporter = reporter or Silent()
-    read, report = read_sentences(Path(path), options=options)
+    options = options_given(
+        input_format=input_format, encoding=encoding, offsets=offsets, tag_map=tag_map, labels=labels
+    )
+    return score_read(tagger, Path(path), options, reporter=reporter or Silent())
+
+
+def score_read(tagger: Tagger, path: Path, options: ReadOptions, *, reporter: Reporter) -> FileScores:
+    """Score a tagger on a file that is read with the given options; see ``score_file``."""
+    read, report = read_sentences(path, options=options)
     # The tagger buffers texts until it has a batch; meanwhile their gold entities wait here.
     waiting: deque[list[Span]] = deque()
 
@@ -82,7 +103,7 @@ def score_file(
     gold: list[list[Span]] = []
     predicted: list[list[Span]] = []
     guessed: list[ScoredPrediction] = []
-    with reporter.task(f"evaluate {Path(path).name}", total=0, unit="characters") as advance:
+    with reporter.task(f"evaluate {path.name}", total=0, unit="characters") as advance:
         for entities in tagger.stream(texts(), advance=advance):
             spans = waiting.popleft()
             tagged = [Span(one.start, one.end, one.label) for one in entities]

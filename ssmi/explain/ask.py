@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ssmi.explain.explanation import Candidate, Explanation, Source, explain
 from ssmi.pipeline.assets.resolve import find_encoder
-from ssmi.pipeline.contract.arguments import list_of
+from ssmi.pipeline.contract.arguments import checked, list_of
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.workspace import Workspace
 
@@ -29,7 +29,7 @@ def explain_character(
     params = workspace.params(overrides)
     if unread := [text for text in overrides if text.partition(".")[0].strip() not in _SECTIONS]:
         raise ParameterError(
-            f"-S {unread[0]}: explain reads selection.* alone; the rest is in the features as built",
+            f"{unread[0]}: explain reads selection.* alone; the rest is in the features as built",
             next_step="build the features with it, then ask again",
         )
 
@@ -50,8 +50,16 @@ def explain_character(
     )
 
 
-def find_user_entity(segment: str, file: Path) -> UserEntity | None:
-    """Look up a segment in a file of words and labels, as ``predict --entities`` reads it; None if it is not listed.
+@checked
+def find_user_entity(segment: str, entities: str | Path) -> UserEntity | None:
+    """Look up a segment in a file of words and labels, as ``ssmi.open_run`` reads it.
+
+    Args:
+        segment: The segment.
+        entities: The file.
+
+    Returns:
+        The segment's label, mode and line; None if the file does not list it.
 
     Raises:
         InputDataError: A line of the file is malformed; the message gives ``file:line``.
@@ -59,4 +67,4 @@ def find_user_entity(segment: str, file: Path) -> UserEntity | None:
     """
     from ssmi.predict.user_entities import UserEntities  # imports torch
 
-    return UserEntities.read(file).get(segment)
+    return UserEntities.read(Path(entities)).get(segment)

@@ -184,7 +184,7 @@ def _check_question(character: str, segment: str) -> None:
         raise ParameterError(f"{character!r}: not one character", next_step="ssmi-cli explain 言 --segment 语言学")
     if any(unicodedata.category(one) in ("Cc", "Cs") for one in segment):
         raise ParameterError(
-            f"{segment!r}: holds control characters, or bytes that are not UTF-8", next_step="fix --segment"
+            f"{segment!r}: holds control characters, or bytes that are not UTF-8", next_step="fix the segment"
         )
     if character not in segment:
         raise ParameterError(

@@ -1,4 +1,4 @@
-"""The Python interface to a project: every command of the command line as a method with a typed result.
+"""The Python interface to a project: what commands do with a project, as methods with typed results.
 
 ::
 
@@ -7,7 +7,8 @@
     project.train("resume", configuration="bert-crf")
     project.stats("coverage", dataset="resume").pl()
 
-Methods import their dependencies when they are called. They do not print: progress and notes go to the reporter. The
+What needs no project is a function of ``ssmi``; ``docs/reference/python.md`` lists the call for each command. Methods
+import their dependencies when they are called. They do not print: progress and notes go to the reporter. The
 only exception is ``demo``, during which DVC writes to the screen.
 """
 

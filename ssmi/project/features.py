@@ -189,7 +189,7 @@ class FeatureMethods(Workspace):
         """Run a named report on a data set's artifacts.
 
         Args:
-            report: Name of the report; ``ssmi.statistics.list_reports`` returns all of them.
+            report: Name of the report; ``ssmi.list_reports`` returns all of them.
             dataset: The data set; None for the first one in params.yaml.
             limit: Maximum number of rows; None for all.
 
@@ -203,6 +203,26 @@ class FeatureMethods(Workspace):
         from ssmi import statistics
 
         return statistics.report(self, report, dataset=dataset, limit=limit)
+
+    @checked
+    def stats_sql(self, report: str = "overview", *, dataset: str | None = None) -> str:
+        """Return a named report as SQL for a plain DuckDB shell: the views that it reads, then its query.
+
+        Args:
+            report: Name of the report; ``ssmi.list_reports`` returns all of them.
+            dataset: The data set; None for the first one in params.yaml.
+
+        Returns:
+            The script, which reads the project's files and no others.
+
+        Raises:
+            ParameterError: There is no report of this name.
+            MissingResourceError: A stage that the report reads is not built.
+
+        """
+        from ssmi import statistics
+
+        return statistics.shell_script(self, report, dataset=dataset)
 
     @checked
     def sql(self, query: str, *, dataset: str | None = None, limit: int | None = None) -> Statistics:

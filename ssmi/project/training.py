@@ -54,7 +54,7 @@ class TrainingMethods(Workspace):
             StaleArtifactError: The shards were built with other feature parameters or another encoder.
             DivergedError: The loss or its gradient is not finite.
             SsmiError: Another process trains in the run folder.
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the training, after its state was saved; a
+            ssmi.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the training, after its state was saved; a
                 KeyboardInterrupt.
 
         """
@@ -162,7 +162,7 @@ class TrainingMethods(Workspace):
             ParameterError: A configuration or parameter is unknown, a variant is malformed, or a number is too small.
             MissingResourceError: The data set, the encoder, the vectors or a file of variants does not exist.
             InputDataError: A file of variants or the data set cannot be read.
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the ablation; repeating the call continues it.
+            ssmi.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the ablation; repeating the call continues it.
 
         """
         from ssmi.ablation.ablate import AblationRequest, ablate
@@ -216,7 +216,7 @@ class TrainingMethods(Workspace):
 
         Raises:
             MissingResourceError: None of the data sets exists, or the encoder does not.
-            ssmi.training.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the runs; repeating the call continues them.
+            ssmi.Interrupted: Ctrl-C, SIGTERM or SIGHUP stopped the runs; repeating the call continues them.
 
         """
         from ssmi.paper.reproduce import PaperRequest, reproduce
@@ -231,6 +231,27 @@ class TrainingMethods(Workspace):
             device=device,
         )
         return reproduce(self, request)
+
+    @checked
+    def write_dvc(self, *, check: bool = False) -> list[str]:
+        """Write the stages of this program into the project's dvc.yaml; DVC does not need to be installed.
+
+        Stages of other names and other keys of the file stay as they are.
+
+        Args:
+            check: Whether to write nothing, and to raise an error if the file is out of date.
+
+        Returns:
+            The stages that were out of date and are now written, in order; empty if the file was current.
+
+        Raises:
+            StaleArtifactError: With ``check``, the file is out of date; the message names the stages.
+            ParameterError: params.yaml or an existing dvc.yaml cannot be read.
+
+        """
+        from ssmi.dvc.pipeline_file import update_pipeline
+
+        return update_pipeline(self.root, check=check)
 
     @checked
     def demo(self) -> DemoResult:

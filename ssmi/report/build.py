@@ -130,7 +130,7 @@ def _refuse_folds(run: Path, split: str) -> None:
     if split in PARTS and Fold.of(checkpoint_files.read_params(run / CHECKPOINT).train) is not None:
         raise ParameterError(
             f"{run}: a run of one fold, whose {split} is not the data set's, has no page",
-            next_step=f"ssmi-cli evaluate --run {run} scores it, or report on --split test",
+            next_step=f"ssmi-cli evaluate --run {run} scores it, or report on the split test",
         )
 
 

@@ -3,62 +3,62 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import click
 import pytest
 
 import ssmi
-from ssmi import data
 from ssmi.cli.main import cli
 
 COMMAND_LINE_ONLY = {
     "as_json": "results have to_json or are plain",
     "form": "formats a table for the terminal",
-    "list_only": "ssmi.configurations",
-    "print_sql": "ssmi.statistics.shell_script",
+    "list_only": "ssmi.list_configurations",
+    "print_sql": "Project.stats_sql",
     "stage_version": "for DVC, which calls the command line",
-    "picture": "ssmi.charts draws results",
-    "top": "a result holds all rows",
     "interactive": "needs a terminal",
     "out": "the caller writes what predict_files yields",
 }
 """Options without a corresponding argument, each with the reason."""
 RENAMED = {
     "config": "configuration",
+    "files": "data",
     "resamples": "n_resamples",
     "n_folds": "folds",
     "n_jobs": "jobs",
     "variants_file": "variants",
     "stage_name": "name",
+    "sql": "query",
+    "picture": "path",
     "batch_chars": "batch_characters",
     "kind": "input",
     "text_field": "field",
     "form": "format",
 }
-PROJECT = ssmi.Project
-FUNCTIONS: dict[str, tuple[Callable[..., Any], ...]] = {
-    "ablate": (PROJECT.ablate,),
-    "compare": (PROJECT.compare,),
-    "data check": (PROJECT.check_data,),
-    "data convert": (data.convert_file,),
-    "data fetch": (data.fetch,),
-    "encoder adapt": (PROJECT.adapt_encoder,),
-    "evaluate": (PROJECT.evaluate,),
-    "explain": (PROJECT.explain, PROJECT.open_run),
-    "export": (PROJECT.export,),
-    "features build": (PROJECT.build_features,),
-    "features run": (PROJECT.run_stage,),
-    "paper": (PROJECT.paper,),
-    "predict": (PROJECT.predict_shards, PROJECT.open_run, ssmi.predict_files),
-    "report": (PROJECT.report,),
-    "stats": (PROJECT.stats, PROJECT.sql),
-    "train": (PROJECT.train,),
-    "verify": (PROJECT.verify,),
-}
-NO_FUNCTION_NEEDED = {"data list", "demo", "doctor", "dvc write", "init", "params"}
-"""Commands without options that Python needs, or whose Python counterpart is in another module."""
+PAGE = Path(__file__).parents[2] / "docs" / "reference" / "python.md"
+_ROW = re.compile(r"^\| (`[^|]+`) \| ([^|]+) \|$", re.M)
+
+
+def _table() -> dict[str, list[str]]:
+    """The page's table: command → names of its Python calls, such as ``project.train``."""
+    rows = {}
+    for verbs, calls in _ROW.findall(PAGE.read_text(encoding="utf-8").partition("|---|---|")[2]):
+        names = re.findall(r"`((?:ssmi|project)\.\w+)`", calls)
+        rows.update({verb: names for verb in re.findall(r"`([^`]+)`", verbs)})
+    return rows
+
+
+TABLE = _table()
+
+
+def _function(call: str) -> Callable[..., Any]:
+    owner, _, name = call.partition(".")
+    function: Callable[..., Any] = getattr(ssmi.Project if owner == "project" else ssmi, name)
+    return function
 
 
 def _commands(command: click.Command, name: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -75,18 +75,31 @@ def _commands(command: click.Command, name: str = "") -> Iterator[tuple[str, cli
 COMMANDS = dict(_commands(cli))
 
 
-def test_every_command_has_a_function() -> None:
-    stages = {name for name in COMMANDS if name.startswith("features ")} - {"features build", "features run"}
-    assert len(stages) == 7  # each is `features run` for one stage
-    assert COMMANDS.keys() - stages == FUNCTIONS.keys() | NO_FUNCTION_NEEDED
+def test_every_command_has_a_row_and_no_row_is_of_another_command() -> None:
+    assert len(COMMANDS) > 25
+    assert TABLE.keys() == COMMANDS.keys()
 
 
-@pytest.mark.parametrize("command", sorted(FUNCTIONS))
+@pytest.mark.parametrize("command", sorted(COMMANDS))
+def test_every_call_of_a_row_is_public(command: str) -> None:
+    calls = TABLE[command]
+    assert calls
+    for call in calls:
+        owner, _, name = call.partition(".")
+        assert callable(_function(call)), call
+        assert owner == "project" or name in ssmi.__all__, call
+
+
+@pytest.mark.parametrize("command", sorted(COMMANDS))
 def test_every_option_is_an_argument(command: str) -> None:
-    arguments = {name for function in FUNCTIONS[command] for name in inspect.signature(function).parameters}
+    arguments = {name for call in TABLE[command] for name in inspect.signature(_function(call)).parameters}
     options = {option.name for option in COMMANDS[command].params if isinstance(option.name, str)}
     missing = {name for name in options if name not in arguments and RENAMED.get(name) not in arguments}
-    if command == "stats":
-        assert missing >= {"sql"} or "query" in arguments
-        missing -= {"sql"}
     assert missing <= COMMAND_LINE_ONLY.keys(), f"{command}: {missing - COMMAND_LINE_ONLY.keys()}"
+
+
+def test_every_public_function_is_named_by_a_row() -> None:
+    """A door that no row names is one that the command line lacks."""
+    functions = {name for name in ssmi.__all__ if inspect.isfunction(getattr(ssmi, name))}
+    named = {call.removeprefix("ssmi.") for calls in TABLE.values() for call in calls}
+    assert functions - named == {"open_project"}, "every command opens a project"

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+import ssmi
+
 SENTENCE = "吴重阳先生毕业于北京大学，任公司董事长。"
 
 
@@ -101,4 +103,7 @@ def test_explain_reports_whether_a_segment_is_a_user_entity(built_once: Any, ent
     assert body["entity"] == {"label": "ORG", "mode": "force", "where": f"{entities_file}:1"}
     entities_file.write_text("董事长\tTITLE\n", encoding="utf-8")
     assert f"公司 is no entity of {entities_file}" in built_once.ssmi(*command, "--entities", str(entities_file)).stdout
+    assert ssmi.find_user_entity("公司", entities_file) is None
+    entity = ssmi.find_user_entity("董事长", str(entities_file))
+    assert entity is not None and (entity.label, entity.mode, entity.where) == ("TITLE", "add", f"{entities_file}:1")
     assert "entity" not in json.loads(built_once.ssmi(*command, "--json").stdout)

@@ -77,7 +77,7 @@ def test_a_second_training_in_the_same_folder_is_refused(project: Any) -> None:
         assert refused.code == 1, refused.stderr
         message, advice = refused.stderr.splitlines()[-2:]
         assert re.fullmatch(rf"error: {run} is being trained by process {first.pid}: .*train .*epochs=6", message)
-        assert advice == "  next: wait until it is done, or name another folder with --run"
+        assert advice == "  next: wait until it is done, or name another folder with --run (in Python: run=FOLDER)"
         first.send_signal(signal.SIGTERM)
         first.communicate(timeout=1200)
         assert first.returncode == 130

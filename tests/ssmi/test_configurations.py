@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ssmi import describe_parameters, list_configurations
 from ssmi.configurations import CONFIGURATIONS, CURVES, Configuration, find, first_with_features_of, select
 from ssmi.pipeline.contract.errors import ParameterError
-from ssmi.pipeline.contract.parameters.help import describe
 from ssmi.pipeline.contract.parameters.params import Params, load
 
 names = st.sampled_from(sorted(CONFIGURATIONS))
@@ -136,6 +136,10 @@ def test_selected_configurations_are_unique_and_in_table_order(requested: list[s
     assert selected == [name for name in CONFIGURATIONS if not requested or name in requested]
 
 
+def test_all_configurations_are_listed_in_table_order() -> None:
+    assert list_configurations() == list(CONFIGURATIONS.values()) == select([])
+
+
 def test_unknown_names_are_refused() -> None:
     with pytest.raises(ParameterError) as raised:
         find("no-gimi")
@@ -157,7 +161,7 @@ def test_the_paper_configuration_decides_every_part() -> None:
     assert paper.apply(without_parts) == paper.apply(Params()) != without_parts
     decided = {name.removeprefix("model.") for name in paper.changes if name.startswith("model.")}
     switches = {name for name, value in Params().model if isinstance(value, bool)}
-    choices = {row.key for row in describe("model") if row.choices}
+    choices = {row.key for row in describe_parameters("model") if row.choices}
     assert decided == (switches | choices) - {"train_boundaries", "encoder"}, "it decides every switch of a part"
 
 

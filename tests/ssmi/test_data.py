@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import ssmi
 from ssmi import data
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.workspace import Workspace
@@ -36,19 +37,35 @@ def test_data_set_names_are_the_listed_ones_and_local_folders(tmp_path: Path, mo
 @pytest.mark.usefixtures("no_data_folder")
 def test_local_data_is_found_in_the_project(pristine_project: Any) -> None:
     root = pristine_project.root
-    tiny = data.fetch("tiny", root=root)
+    tiny = ssmi.fetch("tiny", project=root)
     assert (tiny.kind, dict(tiny.files)) == (
         "dataset",
         {split: root / "data" / "tiny" / f"{split}.bmes" for split in ("train", "dev", "test")},
     )
-    encoder = data.fetch("./encoder", root=root)
+    encoder = ssmi.fetch("./encoder", project=root)
     assert (encoder.kind, dict(encoder.files)) == ("encoder", {"encoder": root / "encoder"})
     with pytest.raises(MissingResourceError, match=r"\./nowhere"):
-        data.fetch("./nowhere", root=root)
-    with pytest.raises(ParameterError, match=r"synonyms: .*--revision"):
-        data.fetch("synonyms", root=root, revision="x")
-    sample = data.fetch("sample", root=root)
+        ssmi.fetch("./nowhere", project=root)
+    with pytest.raises(ParameterError, match=r"synonyms: .*a revision is for models of the hub"):
+        ssmi.fetch("synonyms", project=root, revision="x")
+    sample = ssmi.fetch("sample", project=root)
     assert sorted(sample.files) == ["dev", "test", "train"] and all(path.is_file() for path in sample.files.values())
+
+
+@pytest.mark.usefixtures("no_data_folder")
+def test_without_a_project_the_nearest_one_or_none_is_meant(
+    pristine_project: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = pristine_project.root
+    monkeypatch.chdir(root / "data")
+    assert ssmi.list_assets() == ssmi.list_assets(project=root)
+    assert ssmi.fetch("tiny") == ssmi.fetch("tiny", project=root)
+    monkeypatch.chdir(tmp_path)
+    listed = {asset.name: asset for asset in ssmi.list_assets()}
+    assert "tiny" not in listed and listed["sample"].found == "embedded"
+    assert listed.keys() == {asset.name for asset in ssmi.list_assets(project=str(root))} - {"tiny"}
+    with pytest.raises(MissingResourceError, match="tiny"):
+        ssmi.fetch("tiny")
 
 
 # --- check ------------------------------------------------------------------------------------------------------------
@@ -120,7 +137,7 @@ def test_a_tag_map_is_a_mapping_or_a_file(tmp_path: Path) -> None:
     written = []
     for number, tag_map in enumerate((mapping, {"NAME": "PER"})):
         target = tmp_path / f"{number}.jsonl"
-        report = data.convert_file(source, target, to="jsonl", tag_map=tag_map)
+        report = ssmi.convert(source, target, to="jsonl", tag_map=tag_map)
         assert report.n_sentences == 1 and report.n_entities == 1
         written.append(target.read_bytes())
     assert written[0] == written[1]
@@ -138,10 +155,10 @@ def test_invalid_options_are_refused_before_anything_is_written(tmp_path: Path) 
         ({"tag_map": {"NAME": " "}}, "options: tag_map.NAME: "),
     ):
         with pytest.raises(ParameterError) as raised:
-            data.convert_file(source, target, to="jsonl", **options)
+            ssmi.convert(source, target, to="jsonl", **options)
         assert raised.value.message.startswith(message), options
     with pytest.raises(ParameterError, match="jsonx"):
-        data.convert_file(source, target, to="jsonx")
+        ssmi.convert(source, target, to="jsonx")
     with pytest.raises(ParameterError, match="labels='O,B-PER': a string"):
-        data.convert_file(source, target, to="jsonl", labels="O,B-PER")
+        ssmi.convert(source, target, to="jsonl", labels="O,B-PER")
     assert not target.exists()

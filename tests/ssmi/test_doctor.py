@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi.doctor import LIBRARIES, diagnose
+from ssmi import diagnose
+from ssmi.doctor import LIBRARIES
 
 
 def test_versions_are_those_of_the_running_code(tmp_path: Path) -> None:
@@ -27,7 +28,7 @@ def test_packages_are_not_shadowed_by_modules_in_the_working_folder(tmp_path: Pa
     """The import name is ``ssmi.pipeline``, so a module ``pipeline`` in the working folder is not confused with it."""
     (tmp_path / "pipeline.py").write_text("", encoding="utf-8")
     (tmp_path / "model.py").write_text("", encoding="utf-8")
-    code = "from pathlib import Path; from ssmi.doctor import diagnose; print(dict(diagnose(Path()).packages))"
+    code = "import ssmi; print(dict(ssmi.diagnose().packages))"
     result = subprocess.run(
         [sys.executable, "-c", code],
         cwd=tmp_path,

@@ -115,7 +115,7 @@ def test_resuming_an_old_run_is_refused_and_training_replaces_it(old_project: An
     outcome = old_project.ssmi("train", "--resume")
     assert outcome.code == 5
     assert "an unfinished run of another version of ssmi (state.json: format 1, this version reads 3)" in outcome.stderr
-    assert f"next: {ADVICE}, without --resume" in outcome.stderr
+    assert f"next: {ADVICE}, without resuming" in outcome.stderr
     assert old_project.ssmi("train", "-S", "train.epochs=1").code == 0
     assert old_project.ssmi("evaluate").code == 0
 

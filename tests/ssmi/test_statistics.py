@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import ssmi
 from ssmi import statistics
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.statistics import Statistics
@@ -69,7 +70,7 @@ def test_rows_beyond_the_limit_are_counted(workspace: Workspace, limit: int | No
 
 
 def test_a_report_equals_its_query(workspace: Workspace) -> None:
-    for report in statistics.list_reports():
+    for report in ssmi.list_reports():
         named = statistics.report(workspace, report.name, dataset=None, limit=5)
         assert named == statistics.sql(workspace, report.sql, dataset="tiny", limit=5)
         assert named.rows, report.name

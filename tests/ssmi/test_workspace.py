@@ -42,7 +42,8 @@ def test_a_folder_named_params_yaml_is_not_a_project(tmp_path: Path) -> None:
         with pytest.raises(MissingResourceError) as raised:
             find_root(inner, upward=upward)
         assert raised.value.message == message
-        assert raised.value.next_step == "run inside a project folder, or pass --project FOLDER"
+        step = "run inside a project folder, or name one: --project FOLDER, in Python open_project(FOLDER)"
+        assert raised.value.next_step == step
     with pytest.raises(InputDataError, match=r"params\.yaml: a folder, where a file is expected"):
         find_root(tmp_path, upward=False)
 

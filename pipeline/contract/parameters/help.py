@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import ParameterError, name_hint
 from ssmi.pipeline.contract.parameters.params import Params
 
@@ -41,8 +42,9 @@ class ParameterHelp:
         return f"{self.section}.{self.key}" if self.section else self.key
 
 
-def describe(name: str | None = None) -> list[ParameterHelp]:
-    """Describe the parameters in the order of params.yaml.
+@checked
+def describe_parameters(name: str | None = None) -> list[ParameterHelp]:
+    """Describe the parameters of params.yaml, in the order of the file.
 
     Args:
         name: A section or ``section.key``; None for all parameters.
@@ -87,7 +89,7 @@ def render(datasets: Sequence[str]) -> str:
         "corpora: []",
     ]
     section = ""
-    for row in describe():
+    for row in describe_parameters():
         if not row.section:
             continue
         if row.section != section:

@@ -127,7 +127,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
     given = list_of("overrides", overrides)
     for text in given:
         _override(tree, text)
-    return check_params(tree, source=" ".join([str(path), *(f"-S {text}" for text in given)]))
+    return check_params(tree, source=f"{path} with {', '.join(given)}" if given else str(path))
 
 
 def check_params(tree: Mapping[str, Any], *, source: str) -> Params:
@@ -148,17 +148,17 @@ def _override(tree: dict[str, Any], text: str) -> None:
     path, equals, raw = text.partition("=")
     keys = path.strip().split(".")
     if not equals or not all(keys):
-        raise ParameterError(f"-S {text}: not section.key=value", next_step="for example -S selection.threshold=0.6")
+        raise ParameterError(f"{text}: not section.key=value", next_step="for example selection.threshold=0.6")
     try:
         # Parsed like the file, so that 0.6 is a number, null is None and [a, b] is a list.
         value = parse_yaml(raw)
     except NOT_YAML:
-        raise ParameterError(f"-S {text}: the value is not YAML", next_step="quote it") from None
+        raise ParameterError(f"{text}: the value is not YAML", next_step="quote it") from None
     node = tree
     for key in keys[:-1]:
         child = node.setdefault(key, {})
         if not isinstance(child, dict):
-            raise ParameterError(f"-S {text}: {key} holds a value, not a section", next_step="see params.yaml")
+            raise ParameterError(f"{text}: {key} holds a value, not a section", next_step="see params.yaml")
         node = child
     node[keys[-1]] = value
 

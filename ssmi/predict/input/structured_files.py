@@ -64,7 +64,8 @@ def check_field(field: str | None, files: Iterable[Path], kind: str | None) -> N
     """Raise ParameterError for a field if all files are plain text; otherwise raises as ``kind_of_name``."""
     if field is not None and not has_fields(files, kind):
         raise ParameterError(
-            "--field: plain text has no fields", next_step="say --input jsonl, json, csv or tsv, or leave it out"
+            "field: plain text has no fields",
+            next_step="say --input jsonl (in Python input='jsonl'), json, csv or tsv, or leave the field out",
         )
 
 

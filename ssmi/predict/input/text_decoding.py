@@ -97,13 +97,13 @@ class Source:
         if said in NEED_A_MARK and marked is None:
             raise InputDataError(
                 f"{self.name}: no byte order mark, so it does not say which {said}",
-                next_step=f"--encoding {said}-le (as Windows writes it) or {said}-be",
+                next_step=f"name the encoding {said}-le (as Windows writes it) or {said}-be",
             )
         # utf-16 does not contradict a mark: the mark gives the byte order.
         if marked and said and said != marked and not (said in NEED_A_MARK and marked.startswith(said)):
             raise InputDataError(
                 f"{self.name}: begins with the byte order mark of {marked}, not {said}",
-                next_step=f"leave --encoding out, or name {marked}",
+                next_step=f"leave the encoding out, or name {marked}",
             )
         self._mark = mark
         return marked or said or UTF8

@@ -122,7 +122,7 @@ def test_a_data_set_without_train_can_be_scored(later_project: Any) -> None:
     assert scores["f1"] == prepared["f1"]
     outcome = later_project.ssmi("evaluate", "--run", str(run), "--dataset", "later")
     assert outcome.code == 4
-    assert "no shards; nor has the data set a dev file" in outcome.stderr and "--split test" in outcome.stderr
+    assert "no shards; nor has the data set a dev file" in outcome.stderr and "choose the split test" in outcome.stderr
     outcome = later_project.ssmi("features", "build", "--dataset", "later")
     assert outcome.code == 4
     assert "data set later: no train file, only test" in outcome.stderr and "ssmi-cli evaluate" in outcome.stderr

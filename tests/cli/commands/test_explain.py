@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import ssmi
 from ssmi.charts.fonts import find_cjk_font
 from ssmi.pipeline.contract.errors import MissingResourceError
 from ssmi.pipeline.contract.parquet import schema, tables
@@ -90,7 +91,11 @@ def test_parameters_affect_the_choices(explain: Callable[..., Any]) -> None:
         (("，", "--segment", "，"), 1, "none of the"),
         (("公",), 2, "--segment"),
         (("公", "--segment", "公司", "--dataset", "other"), 4, "data set 'other': unknown"),
-        (("公", "--segment", "公司", "-S", "embed.space=bert"), 2, "-S embed.space=bert: explain reads selection.*"),
+        (
+            ("公", "--segment", "公司", "-S", "embed.space=bert"),
+            2,
+            "error: embed.space=bert: explain reads selection.*",
+        ),
         (("公", "--segment", "公司", "--plot", "figure.pdf"), 2, "must end in .svg or .png"),
         (("公", "--segment", "公司", "--plot", "no/such/folder/figure.svg"), 2, "no folder"),
     ],
@@ -111,7 +116,7 @@ def test_another_encoder_is_refused(project: Any) -> None:
 
 @pytest.mark.parametrize(("name", "start"), [("figure.svg", b"<?xml"), ("figure.png", b"\x89PNG")])
 def test_a_plot_is_written_or_the_missing_font_reported(
-    explain: Callable[..., Any], tmp_path: Path, name: str, start: bytes
+    explain: Callable[..., Any], built_once: Any, tmp_path: Path, name: str, start: bytes
 ) -> None:
     file = tmp_path / name
     outcome = explain("公", "--segment", "公司", "--plot", str(file))
@@ -126,3 +131,10 @@ def test_a_plot_is_written_or_the_missing_font_reported(
     assert content.startswith(start) and len(content) > 5_000
     assert explain("公", "--segment", "公司", "--plot", str(file)).code == 0
     assert file.read_bytes() == content
+    project = ssmi.open_project(built_once.root)
+    ssmi.plot_candidates(project.explain("公", "公司"), str(tmp_path / f"same-{name}"))
+    assert (tmp_path / f"same-{name}").read_bytes() == content
+    explanation = project.explain("公", "公司", overrides=["selection.n_negatives=2"])
+    for top in (3, 0):
+        ssmi.plot_candidates(explanation, tmp_path / f"{top}-{name}", top=top)
+    assert (tmp_path / f"3-{name}").read_bytes() != (tmp_path / f"0-{name}").read_bytes()

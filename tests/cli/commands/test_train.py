@@ -37,7 +37,7 @@ def test_a_stopped_run_can_be_resumed(project: Any) -> None:
     assert outcome.code == 5
     *_, message, advice = outcome.stderr.splitlines()
     assert message.startswith("error: ") and "train.epochs is 5 in the unfinished run, 6 now" in message
-    assert advice.startswith("  next: ") and "without --resume" in advice
+    assert advice.startswith("  next: ") and "without resuming" in advice
 
     resumed = project.ssmi("train", *EPOCHS, "--resume")
     assert resumed.code == 0 and "resuming in epoch " in resumed.stderr

@@ -341,7 +341,7 @@ def test_restart_replaces_an_unreadable_state(run: RunTraining, tmp_path: Path) 
 def test_resuming_needs_an_unfinished_run_with_equal_settings(
     run: RunTraining, tmp_path: Path, write_shards: Make, sentences: list[Any], encoder_folder: Path, make_params: Make
 ) -> None:
-    with pytest.raises(MissingResourceError, match=r"no unfinished run.*without --resume"):
+    with pytest.raises(MissingResourceError, match=r"no unfinished run.*without resuming"):
         run("run", resume=True)
     with pytest.raises(Interrupted):
         run("run", reporter=Signals("epoch 2/3", 1))

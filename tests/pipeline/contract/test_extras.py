@@ -57,10 +57,13 @@ def test_installed_packages_are_detected_without_importing_them() -> None:
 
 
 COMMANDS = {
-    "cluster": (("features", "build", "--scheduler", "tcp://127.0.0.1:9"), "--scheduler tcp://127.0.0.1:9 needs d"),
+    "cluster": (
+        ("features", "build", "--scheduler", "tcp://127.0.0.1:9"),
+        "error: scheduler tcp://127.0.0.1:9 needs d",
+    ),
     "dvc": (("demo",), "dvc repro needs dvc"),
     "plots": (("explain", "长", "--segment", "长江", "--plot", "picture.svg"), "drawing charts needs matplotlib"),
-    "s3": (("--storage", "s3://bucket/folder", "features", "build"), "--storage s3://bucket/folder needs s3fs"),
+    "s3": (("--storage", "s3://bucket/folder", "features", "build"), "error: storage s3://bucket/folder needs s3fs"),
     "stats": (("stats", "overview"), "SQL over the artifacts (stats and report) needs duckdb"),
     "vectors": (("features", "vocab"), "words.bin: a fastText .bin needs gensim"),
 }

@@ -106,10 +106,10 @@ def test_each_share_runs_on_a_separate_machine(machine: Callable[[str], Any], bu
 @pytest.mark.parametrize(
     ("url", "code", "message", "step"),
     [
-        ("nosuch://x", 2, "--storage nosuch://x: no storage is called nosuch", "known: "),
+        ("nosuch://x", 2, "error: storage nosuch://x: no storage is called nosuch", "known: "),
         ("not-a-url", 2, "--storage not-a-url: not a URL", "s3://BUCKET/FOLDER"),
         ("s3://key:hush@bucket/x", 2, "--storage: a s3 URL with a password in it", "environment"),
-        ("gs://bucket/x", 4, "--storage gs://bucket/x: its driver is not installed", "pip install 'gcsfs'"),
+        ("gs://bucket/x", 4, "error: storage gs://bucket/x: its driver is not installed", "pip install 'gcsfs'"),
         ("s3://there-is-no-such-bucket/x", 4, "there-is-no-such-bucket", "docs/guides/storage.md"),
     ],
 )

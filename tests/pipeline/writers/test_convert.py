@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ssmi import convert
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.labels import Span, TagScheme
 from ssmi.pipeline.readers import Sentence, read_sentences
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.writers import FORMATS, convert
+from ssmi.pipeline.writers import FORMATS
 
 ENDINGS = {"conll": ".txt", "bracket": ".txt", "csv": ".csv", "jsonl": ".jsonl", "doccano": ".jsonl"}
 READ_AS = {"conll": "columns", "doccano": "jsonl"}
@@ -87,14 +88,14 @@ def round_trip(folder: Path, rows: list[Sentence], *, to: str, scheme: TagScheme
             for row in rows
         )
     )
-    convert(source, target, to=to, scheme=scheme, options=ReadOptions(offsets="code-points"))
+    convert(source, target, to=to, scheme=scheme, offsets="code-points")
     # without an entity, a file in bracket notation cannot be recognised
-    options = ReadOptions(format=to) if to == "bracket" else ReadOptions()
-    read, report = read_sentences(target, options=options)
+    input_format = "bracket" if to == "bracket" else None
+    read, report = read_sentences(target, options=ReadOptions(format=input_format))
     assert same(list(read), rows)
     assert report.format == READ_AS.get(to, to)
     assert report.skipped == {}
-    convert(target, back, to="jsonl", options=options)
+    convert(target, back, to="jsonl", input_format=input_format)
     assert same(list(read_sentences(back)[0]), rows)
 
 

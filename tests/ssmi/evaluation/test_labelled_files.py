@@ -10,10 +10,9 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi.evaluation.labelled_files import score_file
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
+from ssmi import score_file
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.readers import read_sentences
-from ssmi.pipeline.readers.options import ReadOptions
 from tests.reporters import RecordingReporter
 
 
@@ -118,9 +117,29 @@ def test_options_determine_how_a_file_is_read(tagger: ssmi.Tagger, tmp_path: Pat
     row = {"text": text, "entities": [{"start": entity.start + 1, "end": entity.end + 1, "label": entity.label}]}
     path = tmp_path / "a.jsonl"
     path.write_bytes(json.dumps(row, ensure_ascii=False).encode("gb18030"))
-    scored = score_file(tagger, path, options=ReadOptions(encoding="gb18030", offsets="utf-16"))
+    scored = score_file(tagger, path, encoding="gb18030", offsets="utf-16")
     assert scored.scores.overall.correct == 1
     with pytest.raises(InputDataError, match=r"a\.jsonl:1: "):
         score_file(tagger, path)
     with pytest.raises(MissingResourceError, match="nowhere"):
         score_file(tagger, tmp_path / "nowhere.jsonl")
+    with pytest.raises(ParameterError, match="options: encoding: encoding 'gb18031' is not known, did you mean"):
+        score_file(tagger, path, encoding="gb18031")
+
+
+def test_tags_of_a_file_are_named_as_the_run_knows_them(tagger: ssmi.Tagger, tmp_path: Path) -> None:
+    """A format, numeric tags and a tag map are plain arguments, as for ``ssmi.convert``."""
+    text = "吴重阳先生毕业于北京大学，任公司董事长。"
+    (entity, *_) = tagger(text)
+    path = tmp_path / "a.txt"
+    numbers = [0] * len(text)
+    numbers[entity.start : entity.end] = [1] + [2] * (entity.end - entity.start - 1)
+    path.write_text("".join(f"{character} {number}\n" for character, number in zip(text, numbers, strict=True)))
+    tag_map = tmp_path / "map.yaml"
+    tag_map.write_text(json.dumps({"X": entity.label}), encoding="utf-8")
+    names = ["O", "B-X", "I-X"]
+    scored = score_file(tagger, path, input_format="columns", labels=names, tag_map=tag_map)
+    assert (scored.report.format, scored.unknown_types) == ("columns", {})
+    assert (scored.scores.overall.gold, scored.scores.overall.correct) == (1, 1)
+    assert score_file(tagger, path, labels=names, tag_map={"X": entity.label}).scores == scored.scores
+    assert score_file(tagger, path, input_format="columns", labels=names).unknown_types == {"X": 1}

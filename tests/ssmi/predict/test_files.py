@@ -66,7 +66,7 @@ def test_invalid_arguments_are_refused_before_anything_is_read(tagger: ssmi.Tagg
         ssmi.predict_files(tagger, [file], min_score=1.5)
     for name in ("a.txt", "a.pdf"):
         (tmp_path / name).write_text(SENTENCE, encoding="utf-8")
-    with pytest.raises(ParameterError, match="plain text has no fields"):
+    with pytest.raises(ParameterError, match=r"^field: plain text has no fields"):
         ssmi.predict_files(tagger, [tmp_path / "a.txt"], field="content")
     with pytest.raises(ParameterError, match="encoding 'nonsense'"):
         ssmi.predict_files(tagger, [file], encoding="nonsense")

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi import data
 from ssmi.evaluation.evaluate import evaluate_file
+from ssmi.explain.explanation import Explanation
+from ssmi.model.evaluation.calibration import calibrate
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError
+from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.project.paths import PARAMS_NAME
 
 OBJECT = object()
@@ -47,10 +49,10 @@ WRONG_VALUES: dict[str, tuple[object, ...]] = {
     "Kind | None": ("nonsense", 3),
     "Errors": ("nonsense", None),
     "TagScheme": ("nonsense", None, 3),
-    "ReadOptions": ("utf-8", None, {"encoding": "utf-8"}),
     "Reporter | None": ("loud", 3, OBJECT),
-    "Advance | None": ("loud", 3, OBJECT),
     "Params | None": ("params.yaml", 3),
+    "Calibration": ("tiny", None, {"n": 1}, OBJECT),
+    "Explanation": ("公", None, {"character": "公"}, OBJECT),
     "Tagger": ("artifacts/train/sample", None, OBJECT),
 }
 """Annotation → values of wrong types."""
@@ -69,8 +71,10 @@ REQUIRED_ARGUMENTS: dict[str, object] = {
     "folder": "folder",
     "file": Path("file"),
     "files": ["a.txt"],
-    "root": Path(),
-    "path": "file",
+    "path": "figure.svg",
+    "entities": "own.tsv",
+    "calibration": calibrate([(0.5, True)]),
+    "explanation": Explanation("公", "公司", "vocabulary", False, SelectionParams(), ()),
 }
 """Valid values of arguments that have no default."""
 
@@ -85,7 +89,7 @@ def _functions() -> Iterator[Callable[..., Any]]:
     yield from _methods(ssmi.Project)
     yield from (function for name in ssmi.__all__ if inspect.isfunction(function := getattr(ssmi, name)))
     yield ssmi.Tagger.open
-    yield from (data.fetch, data.convert_file, evaluate_file)
+    yield evaluate_file
 
 
 CASES = [
@@ -188,7 +192,27 @@ def unbuilt(
         (lambda project: project.report("tiny", split="nonsense"), ParameterError, "nonsense"),
         (lambda project: project.open_run("nonsense"), MissingResourceError, "nonsense"),
         (lambda project: project.predict_shards("nonsense", dataset="nonsense"), MissingResourceError, "nonsense"),
-        (lambda project: project.params(["nonsense"]), ParameterError, "nonsense"),
+        (lambda project: project.params(["nonsense"]), ParameterError, "nonsense: not section.key=value"),
+        (
+            lambda project: project.params(["train=1", "train.seed=1"]),
+            ParameterError,
+            "train.seed=1: train holds a value",
+        ),
+        (
+            lambda project: project.train("tiny", overrides=["train.epochs=three"]),
+            ParameterError,
+            "params.yaml with train.epochs=three: train.epochs: ",
+        ),
+        (
+            lambda project: project.explain("公", "公司", overrides=["train.seed=1"]),
+            ParameterError,
+            "train.seed=1: explain reads selection.* alone",
+        ),
+        (
+            lambda project: ssmi.open_project(project.root, storage="https://example.org/x").build_features("tiny"),
+            ParameterError,
+            "storage https://example.org/x: ",
+        ),
     ],
 )
 def test_invalid_values_of_the_right_type_are_refused(
@@ -197,6 +221,7 @@ def test_invalid_values_of_the_right_type_are_refused(
     with pytest.raises(kind) as raised:
         call(unbuilt)
     assert message in raised.value.message
+    assert not raised.value.message.startswith("-"), "begins with an option of the command line"
     assert raised.value.next_step
 
 

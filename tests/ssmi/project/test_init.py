@@ -220,6 +220,30 @@ def test_statistics_can_be_read_as_rows_and_as_a_frame(tagging: ssmi.Project) ->
         tagging.sql("DROP VIEW sentences")
 
 
+def test_a_named_report_is_given_as_sql(tagging: ssmi.Project) -> None:
+    """The views that the script creates are those that the report reads."""
+    reports = {report.name: report for report in ssmi.list_reports()}
+    script = tagging.stats_sql("local", dataset="tiny")
+    assert script.endswith(f"{reports['local'].sql.strip().removesuffix(';')};\n")
+    assert "CREATE VIEW shards" in script and "CREATE VIEW cosines" not in script
+    assert str(tagging.root) in script
+    with pytest.raises(ParameterError, match="did you mean 'coverage'"):
+        tagging.stats_sql("coverege")
+
+
+def test_dvc_yaml_is_written_when_it_is_out_of_date(pristine_project: Any, copy_project: Any, tmp_path: Path) -> None:
+    project = ssmi.open_project(copy_project(pristine_project, tmp_path).root)
+    with pytest.raises(StaleArtifactError, match=r"dvc\.yaml is out of date: vocab, prepare"):
+        project.write_dvc(check=True)
+    assert not (project.root / "dvc.yaml").exists()
+    assert project.write_dvc() == [*STAGE_NAMES, "train"]
+    written = (project.root / "dvc.yaml").read_text(encoding="utf-8")
+    assert project.write_dvc() == project.write_dvc(check=True) == []
+    (project.root / "dvc.yaml").write_text(written.replace("features pmi", "features old"), encoding="utf-8")
+    assert project.write_dvc() == ["pmi"]
+    assert (project.root / "dvc.yaml").read_text(encoding="utf-8") == written
+
+
 def test_a_character_is_explained(tagging: ssmi.Project) -> None:
     explanation = tagging.explain("公", "公司", overrides=["selection.threshold=0.5"])
     assert explanation.source == "vocabulary"

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.parameters import describe
+from ssmi import describe_parameters
 from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.help import render
 from ssmi.pipeline.contract.parameters.params import Params, check_params, load
 
 
 def test_every_parameter_is_explained_in_sentences() -> None:
-    rows = {row.name: row for row in describe()}
+    rows = {row.name: row for row in describe_parameters()}
     default = Params().model_dump(mode="json")
     names = {
         f"{section}.{key}" if key else section
@@ -28,7 +28,7 @@ def test_every_parameter_is_explained_in_sentences() -> None:
 
 
 def test_types_are_described_in_words() -> None:
-    types = {row.name: row.type for row in describe()}
+    types = {row.name: row.type for row in describe_parameters()}
     assert types["model.fusion"] == "none, input, layer or output"
     assert types["vocab.max_words"] == "whole number, at least 1, or null"
     assert types["train.lr_crf"] == "auto, or number, above 0"
@@ -39,10 +39,10 @@ def test_types_are_described_in_words() -> None:
 
 
 def test_only_the_listed_choices_are_accepted() -> None:
-    choices = {row.name: row.choices for row in describe()}
+    choices = {row.name: row.choices for row in describe_parameters()}
     assert choices["model.fusion"] == ("none", "input", "layer", "output")
     assert choices["train.lr_crf"] == choices["segment.hmm"] == choices["datasets"] == ()
-    for row in describe():
+    for row in describe_parameters():
         for value in row.choices:
             section = check_params({row.section: {row.key: value}}, source="x").section(row.section)
             assert section[row.key] == value
@@ -53,12 +53,12 @@ def test_only_the_listed_choices_are_accepted() -> None:
 
 
 def test_a_section_or_one_parameter_is_described() -> None:
-    assert {row.section for row in describe("train")} == {"train"}
-    (row,) = describe("train.seed")
+    assert {row.section for row in describe_parameters("train")} == {"train"}
+    (row,) = describe_parameters("train.seed")
     assert (row.name, row.default) == ("train.seed", 13)
-    assert describe("datasets")[0].section == ""
+    assert describe_parameters("datasets")[0].section == ""
     with pytest.raises(ParameterError, match=r"train\.sed: no such section or parameter.*'train\.seed'"):
-        describe("train.sed")
+        describe_parameters("train.sed")
 
 
 def test_the_file_of_the_repository_is_the_rendered_one(repository: Path, tmp_path: Path) -> None:

@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 import torch
 
+from ssmi import Interrupted
 from ssmi.ablation.jobs.job import Job
 from ssmi.ablation.jobs.pool import JobOutcome, Slots, log_of, run_all
 from ssmi.model import hardware
 from ssmi.model.runs import state as states
 from ssmi.pipeline.contract.parameters.params import Params
-from ssmi.training import Interrupted
 
 TWO_SLOTS = Slots(("cpu", "cpu"), threads=1)
 MANY_EPOCHS = 100_000
@@ -104,7 +104,7 @@ PROGRAM = """
 import json, sys
 from ssmi.ablation.jobs.job import Job
 from ssmi.ablation.jobs.pool import Slots, run_all
-from ssmi.training import Interrupted
+from ssmi import Interrupted
 jobs = [Job.from_json(line) for line in sys.stdin.read().splitlines()]
 try:
     run_all(jobs, kind="train", job_of=lambda job: job, slots=Slots(("cpu", "cpu"), 1), on_end=print)

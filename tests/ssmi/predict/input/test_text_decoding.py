@@ -140,5 +140,5 @@ def test_encoding_names_are_normalised() -> None:
     with pytest.raises(ParameterError) as raised:
         check_encoding("rot13")
     assert raised.value.message == "encoding 'rot13': unknown, or not a text encoding"
-    assert _read_error(b"a", "utf-32").next_step.startswith("--encoding utf-32-le ")
+    assert _read_error(b"a", "utf-32").next_step.startswith("name the encoding utf-32-le ")
     assert _source("\ufeff北".encode("utf-16-be"), "utf-16").encoding == "utf-16-be"  # the mark says which

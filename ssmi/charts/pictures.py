@@ -1,0 +1,19 @@
+"""Checks of the file that a picture is written to, before anything is computed for it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from ssmi.pipeline.contract.errors import ParameterError
+
+FORMATS = (".svg", ".png")
+
+
+def check_picture(path: Path) -> None:
+    """Raise ParameterError if the file extension is not that of a picture, or the folder does not exist."""
+    if path.suffix not in FORMATS:
+        raise ParameterError(
+            f"{path}: the file name must end in {' or '.join(FORMATS)}", next_step="change the file name"
+        )
+    if not path.parent.is_dir():
+        raise ParameterError(f"{path}: no folder {path.parent}", next_step="make it, or name another")
