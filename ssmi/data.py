@@ -18,6 +18,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.parameters.params import SegmentParams
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.lexicon.user_dictionary import LineUse, count_uses, read_user_dictionary
 from ssmi.pipeline.readers import ReadReport, read_sentences
@@ -245,13 +246,17 @@ def _count_dictionary_uses(
     """Count how often each line of ``segment.user_dict`` matches in all files together; None without a dictionary."""
     if params.user_dict is None:
         return None
+    from ssmi.pipeline.features.text.blanks import visible_sentences
     from ssmi.pipeline.features.text.segmentation import segment_sentence
     from ssmi.pipeline.lexicon.segmenter import open_segmenter
 
     path = workspace.root / params.user_dict
-    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path)
+    # A missing dictionary is refused when it is opened, with the name of its parameter.
+    digest = digest_file(path) if path.is_file() else ""
+    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path, digest=digest)
     workspace.reporter.note(f"counting how often each line of {params.user_dict} matches")
-    sentences = (sentence.characters for file in files for sentence in read_sentences(file, options=options)[0])
+    reads = (read_sentences(file, options=options) for file in files)
+    sentences = (sentence.characters for read in reads for sentence in visible_sentences(*read))
     uses = count_uses(
         read_user_dictionary(path), sentences, segment=lambda characters: segment_sentence(characters, cut)[0]
     )
