@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssmi.pipeline.assets import registry, resolve
+from ssmi.pipeline.assets import corpora, registry, resolve
 from ssmi.pipeline.assets.folders import read_mapping
 from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
@@ -37,6 +37,7 @@ __all__ = [
     "ReadReport",
     "check_dataset",
     "convert_file",
+    "corpus_names",
     "dataset_names",
     "fetch",
     "list_assets",
@@ -102,6 +103,11 @@ def dataset_names(root: Path) -> set[str]:
         if parent.is_dir():
             names |= {folder.name for folder in parent.iterdir() if folder.is_dir() and folder.name[0] != "."}
     return names
+
+
+def corpus_names(root: Path, *, listed: Sequence[str]) -> set[str]:
+    """Return the names of the corpora that ``corpora`` of params.yaml lists."""
+    return corpora.listed_names(listed, root=root)
 
 
 @checked
