@@ -26,11 +26,13 @@ def datasets(context: click.Context, parameter: click.Parameter, incomplete: str
 
 def corpora(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[str]:
     """Names of the corpora that params.yaml lists."""
+    from ssmi.data import corpus_names
     from ssmi.pipeline.contract.errors import SsmiError
 
+    session = _session(context)
     names: set[str] = set()
     with suppress(SsmiError):
-        names = {Path(path).name.partition(".")[0] for path in _session(context).params().corpora}
+        names = corpus_names(session.root, listed=session.params().corpora)
     return _with_prefix(names, incomplete)
 
 

@@ -62,6 +62,16 @@ def set_threads(count: int) -> int:
 
 
 @contextmanager
+def threads_restored() -> Iterator[None]:
+    """Give torch the number of CPU threads back that it had before the block, or before a decorated function."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+@contextmanager
 def locked_threads(threads: int) -> Iterator[None]:
     """Hold ``contract.project.process_lock`` with ``threads`` CPU threads for torch, then restore their number.
 

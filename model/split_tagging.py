@@ -124,16 +124,16 @@ def tag_split(
     params = checkpoint.params
     data = _read(opened, split, checkpoint)
     target = hardware.choose_device(device)
-    hardware.set_threads(params.train.threads)
-    predicted = predict(
-        checkpoint.network.to(target),
-        data,
-        labels=checkpoint.labels,
-        precision=params.train.precision,
-        reporter=reporter,
-        title=split,
-        probabilities=probabilities,
-    )
+    with hardware.locked_threads(params.train.threads or hardware.physical_cores()):
+        predicted = predict(
+            checkpoint.network.to(target),
+            data,
+            labels=checkpoint.labels,
+            precision=params.train.precision,
+            reporter=reporter,
+            title=split,
+            probabilities=probabilities,
+        )
     groups, best_epoch = opened.statistics.label_groups, checkpoint.metadata.best_epoch
     return Tagged(data.gold, predicted, checkpoint.labels, groups, params, best_epoch, opened)
 

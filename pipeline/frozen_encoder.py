@@ -14,6 +14,7 @@ import transformers
 from safetensors import SafetensorError
 from transformers.utils import logging as transformers_logging
 
+from ssmi.pipeline.contract.encoders.silence import silenced
 from ssmi.pipeline.contract.encoders.types import (
     SPECIAL_TOKENS,
     TYPES,
@@ -84,9 +85,8 @@ class FrozenEncoder:
             StaleArtifactError: The weights do not match config.json.
         """
         shape = encoder_shape(folder)
-        transformers_logging.disable_progress_bar()
-        transformers_logging.set_verbosity_error()
-        self._model = _load(folder, layers=layers).eval()
+        with silenced(transformers_logging):
+            self._model = _load(folder, layers=layers).eval()
         norm = TYPES[shape.type].last_norm
         if norm and not last_norm:
             setattr(self._model, norm, torch.nn.Identity())

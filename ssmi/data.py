@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ssmi.pipeline.assets import registry, resolve
+from ssmi.pipeline.assets import corpora, registry, resolve
 from ssmi.pipeline.assets.folders import options_given
 from ssmi.pipeline.assets.registry import Kind
 from ssmi.pipeline.assets.resolve import AssetStatus, DatasetFiles, EncoderFolder
@@ -18,6 +18,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.parameters.params import SegmentParams
 from ssmi.pipeline.contract.progress import Reporter, Silent
+from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.lexicon.user_dictionary import LineUse, count_uses, read_user_dictionary
 from ssmi.pipeline.readers import ReadReport, read_sentences
@@ -36,6 +37,7 @@ __all__ = [
     "ReadReport",
     "check_dataset",
     "convert",
+    "corpus_names",
     "dataset_names",
     "fetch",
     "list_assets",
@@ -99,6 +101,11 @@ def dataset_names(root: Path) -> set[str]:
         if parent.is_dir():
             names |= {folder.name for folder in parent.iterdir() if folder.is_dir() and folder.name[0] != "."}
     return names
+
+
+def corpus_names(root: Path, *, listed: Sequence[str]) -> set[str]:
+    """Return the names of the corpora that ``corpora`` of params.yaml lists."""
+    return corpora.listed_names(listed, root=root)
 
 
 @checked
@@ -269,13 +276,17 @@ def _count_dictionary_uses(
     """Count how often each line of ``segment.user_dict`` matches in all files together; None without a dictionary."""
     if params.user_dict is None:
         return None
+    from ssmi.pipeline.features.text.blanks import visible_sentences
     from ssmi.pipeline.features.text.segmentation import segment_sentence
     from ssmi.pipeline.lexicon.segmenter import open_segmenter
 
     path = workspace.root / params.user_dict
-    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path)
+    # A missing dictionary is refused when it is opened, with the name of its parameter.
+    digest = digest_file(path) if path.is_file() else ""
+    cut = open_segmenter(params.engine, hmm=params.hmm, user_dict=path, digest=digest)
     workspace.reporter.note(f"counting how often each line of {params.user_dict} matches")
-    sentences = (sentence.characters for file in files for sentence in read_sentences(file, options=options)[0])
+    reads = (read_sentences(file, options=options) for file in files)
+    sentences = (sentence.characters for read in reads for sentence in visible_sentences(*read))
     uses = count_uses(
         read_user_dictionary(path), sentences, segment=lambda characters: segment_sentence(characters, cut)[0]
     )

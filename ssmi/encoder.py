@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from ssmi.model.adaptation.record import Adaptation
 
 __all__ = ["AdaptedEncoder", "adapt"]
+
+_SEEDS = 2**63
+"""Number of seeds that torch takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,10 @@ def adapt(
     device: str | None,
 ) -> AdaptedEncoder:
     """Train the encoder on masked text of train and dev; see ``Project.adapt_encoder``."""
+    if seed >= _SEEDS:
+        raise ParameterError(f"seed={seed}: not a seed", next_step="give an int from 0 to 2**63 - 1")
+    if lr is not None and not 0 < lr < math.inf:
+        raise ParameterError(f"lr={lr!r}: not a learning rate", next_step="give a number above 0, or leave lr out")
     # exists() follows links and is false for a dangling one.
     if out.exists() or out.is_symlink():
         raise ParameterError(f"{out}: already exists", next_step="name a new folder, or remove this one first")
@@ -64,7 +72,9 @@ def adapt(
         "model.encoder_layers=null",
     ]
     # Later overrides take precedence, so -S cannot change the training settings of this call.
-    params = workspace.params((*list_of("overrides", overrides), *settings), device=device)
+    given = list_of("overrides", overrides)
+    workspace.params(given, device=device)  # a mistake is reported beside what was given, not beside these settings
+    params = workspace.params((*given, *settings), device=device)
     name = workspace.dataset(dataset, params=params)
     workspace.fetch_features(name)
     check_labelled(workspace, name)

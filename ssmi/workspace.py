@@ -116,7 +116,7 @@ class Workspace:
         return name
 
     def _check_known(self, name: str) -> None:
-        from ssmi.pipeline.assets.corpora import is_listed
+        from ssmi.pipeline.assets.corpora import listed_names
         from ssmi.pipeline.assets.datasets import check_dataset  # loads the readers
 
         try:
@@ -125,7 +125,7 @@ class Workspace:
             listed: tuple[str, ...] = ()
             with suppress(SsmiError):  # an invalid params.yaml is reported where its values are needed
                 listed = self.params().corpora
-            if not is_listed(name, listed, root=self.root):
+            if name not in listed_names(listed, root=self.root):
                 raise
 
 

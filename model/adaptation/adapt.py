@@ -70,6 +70,7 @@ class MaskedLanguageModel(nn.Module):
         return scores.float()
 
 
+@hardware.threads_restored()
 def adapt(
     *,
     shards: Path,

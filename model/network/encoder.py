@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from ssmi.model.data.batches import Batch
 from ssmi.model.network.adapting import Adapter, adapted, adapting
 from ssmi.model.network.cells import Cells, Encoded, Specials
 from ssmi.model.network.transformer_layers import layers_of, remove_first
+from ssmi.pipeline.contract.encoders.silence import silenced
 from ssmi.pipeline.contract.encoders.types import (
     COMPUTED,
     CONFIG,
@@ -238,7 +237,7 @@ def load(folder: Path, *, layers: int | None = None, below: int = 0) -> Encoder:
         )
     body = read_config(folder)
     try:
-        with _quiet():
+        with silenced(transformers_logging):
             model_class = _model_class(body)
             bert, info = model_class.from_pretrained(
                 folder,
@@ -262,7 +261,7 @@ def build_untrained(folder: Path, *, below: int = 0) -> Encoder:
     shape, specials = encoder_shape(folder), _specials(folder)
     body = read_config(folder)
     model_class, arguments = _model_class(body), type_of(body).model_arguments
-    with _quiet():
+    with silenced(transformers_logging):
         config = model_class.config_class.from_dict(body, attn_implementation=arguments.pop("attn_implementation"))
         bert = model_class(config, **arguments)
     return _wrapped(bert, below=below, shape=shape, specials=specials, folder=folder).to(torch.float32)
@@ -283,17 +282,3 @@ def _specials(folder: Path) -> Specials:
     ids = read_vocabulary(folder).ids
     check_specials(ids, folder=folder)
     return Specials(ids[CLS], ids[SEP], ids[PAD])
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Silence transformers' progress bars and log lines; problems are raised as errors."""
-    verbosity, bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(verbosity)
-        if bars:
-            transformers_logging.enable_progress_bar()

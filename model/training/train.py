@@ -68,6 +68,7 @@ class TrainResult:
     timing: Timing
 
 
+@hardware.threads_restored()
 def train(
     *,
     shards: Path,

@@ -82,9 +82,9 @@ def find_corpus(given: str, *, root: Path, listed: Sequence[str], reporter: Repo
     return _from(given, path, root=root, name=_name_of(given, root=root))
 
 
-def is_listed(name: str, listed: Sequence[str], *, root: Path) -> bool:
-    """Whether a corpus of this name is listed in ``corpora`` of params.yaml."""
-    return any(_name_of(one, root=root) == name for one in listed)
+def listed_names(listed: Sequence[str], *, root: Path) -> set[str]:
+    """The names of the corpora that ``corpora`` of params.yaml lists."""
+    return {_name_of(one, root=root) for one in listed}
 
 
 def _check_one_place(name: str, folder: Path, *, root: Path) -> None:

@@ -24,7 +24,10 @@ def _checked(groups: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, .
         if not is_label(name) or name == ALL_TYPES:
             raise ValueError(f"{name!r} cannot be the name of a group")
         if not all(map(is_label, patterns)):
-            raise ValueError(f"{name}: a pattern is empty or holds a control character or white space around it")
+            raise ValueError(
+                f"{name}: a pattern is empty or holds a control character, half a surrogate pair or white space"
+                " around it"
+            )
     return groups
 
 

@@ -26,6 +26,9 @@ ROLES: dict[TagScheme, tuple[str, ...]] = {
     "BIOES": ("B", "I", "E", "S"),
 }
 
+_UNPRINTABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories of controls, halves of surrogate pairs (which no file can hold) and line ends."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Span:
@@ -37,8 +40,8 @@ class Span:
 
 
 def is_label(name: str) -> bool:
-    """Whether a string can name an entity type: not empty, no control characters, no surrounding white space."""
-    return bool(name) and name == name.strip() and not any(unicodedata.category(c) in ("Cc", "Zl", "Zp") for c in name)
+    """Whether a string can name an entity type: not empty, stripped, without controls and halves of surrogate pairs."""
+    return bool(name) and name == name.strip() and _UNPRINTABLE.isdisjoint(map(unicodedata.category, name))
 
 
 def split_tag(tag: str) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.project.paths import ARTIFACTS
-from ssmi.pipeline.contract.storage import plain_files
+from ssmi.pipeline.contract.storage import plain_files, replacing
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
 from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.contract.text.json_text import loads
@@ -153,10 +153,11 @@ def _files(folder: Path) -> dict[str, Path]:
 
 
 def save(manifest: Manifest, folder: Path) -> None:
-    """Write ``manifest.json``."""
+    """Write ``manifest.json`` atomically."""
     sealed = seal(_ADAPTER.dump_python(manifest, mode="json"))
     body = json.dumps(sealed, ensure_ascii=False, indent=1, sort_keys=True)
-    (folder / MANIFEST_NAME).write_text(body + "\n", encoding="utf-8")
+    with replacing.writing(folder / MANIFEST_NAME) as temporary:
+        temporary.write_text(body + "\n", encoding="utf-8")
 
 
 def load(folder: Path) -> Manifest:

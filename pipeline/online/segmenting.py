@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ssmi.pipeline.contract.text.encodings import replace_surrogates
 from ssmi.pipeline.features.text.segmentation import Cut, segment_sentence
-
-_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +35,6 @@ def segment_characters(characters: Sequence[str], cut: Cut) -> Segmented:
 
 def without_surrogates(characters: Sequence[str]) -> Sequence[str]:
     """Replace lone surrogates, which no trie, tokenizer or table accepts, by U+FFFD, which has the same length."""
-    if not _SURROGATE.search("".join(characters)):
-        return characters
-    return [_SURROGATE.sub("\ufffd", character) for character in characters]
+    text = "".join(characters)
+    replaced = replace_surrogates(text)
+    return characters if replaced == text else list(replaced)

@@ -34,7 +34,9 @@ def _encoding(name: object) -> object:
 def _name(name: str) -> str:
     """Validate the name of a type or tag by the same rule as readers of files."""
     if not is_label(name):
-        raise ValueError(f"{name!r} is empty or holds a control character or white space around it")
+        raise ValueError(
+            f"{name!r} is empty or holds a control character, half a surrogate pair or white space around it"
+        )
     return name
 
 

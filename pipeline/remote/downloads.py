@@ -18,7 +18,7 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
     """Copy the file or folder at a URL into the machine's cache, under its own name.
 
     An existing copy is used if no file has changed in size, time or tag, which is all that storage reports about a
-    file without sending it.
+    file without sending it. If it reports neither time nor tag of some file, everything is copied again.
 
     Args:
         url: URL of a file, or of a folder, which is copied with everything below it.
@@ -40,7 +40,7 @@ def download(url: str, *, what: str, reporter: Reporter) -> Path:
     copies = cache_root() / "downloads-by-url" / digest_json(remote.url)[:32]
     home = copies / digest_json(versions)[:32]
     target = home / name_of(remote.url)
-    if home.is_dir():
+    if all(versions.values()) and home.is_dir():
         return target
     make_cache_root()
     with (

@@ -39,8 +39,11 @@ _WHOLE = frozenset({"s3", "s3a", "gs", "gcs", "az", "abfs", "adl", "oss", "oci",
 """Schemes whose writes are atomic and need no parent folder. Elsewhere files are written to a temporary name first."""
 _BY_FOLDERS = frozenset({"file", "local", "sftp", "ssh", "smb"})
 """Schemes with folders. Their recursive listings omit unreadable folders silently, so ``_walk`` lists each folder."""
-_VERSION_KEYS = ("size", "ETag", "etag", "md5Hash", "generation", "content_md5", "mtime", "LastModified", "created")
-"""Metadata keys of the drivers whose values change when the file changes."""
+_VERSION_KEYS = (
+    *("ETag", "etag", "md5Hash", "generation", "content_md5", "Content-MD5", "Digest", "sha"),
+    *("mtime", "LastModified", "Last-Modified", "last_modified", "modified", "modify", "created"),
+)
+"""Metadata keys of the drivers whose values change when the file changes, whatever its size."""
 
 
 class RemoteFolder:
@@ -93,7 +96,7 @@ class RemoteFolder:
             MissingResourceError: The folder does not exist, is a file, or cannot be used.
         """
         with self._explaining(""):
-            info = self._info()
+            info = self._info(self._path)
         if info is None or info["type"] != "directory":
             raise MissingResourceError(
                 f"{self.url}: {'does not exist' if info is None else 'a file, not a folder'}",
@@ -151,12 +154,10 @@ class RemoteFolder:
     def versions(self, below: str = "") -> dict[str, str]:
         """Return, by name, a version string of every file below a folder, or of the file of that name.
 
-        The string holds the driver's metadata that changes when the file does (``_VERSION_KEYS``).
+        The string holds the driver's metadata that changes when the file does (``_VERSION_KEYS``). It is empty if the
+        storage gives none, or the size alone: then nothing shows whether the file has changed.
         """
-        return {
-            name: " ".join(f"{key}={info[key]}" for key in _VERSION_KEYS if info.get(key) is not None)
-            for name, info in self._find(below).items()
-        }
+        return {name: _version(info) for name, info in self._find(below).items()}
 
     def remove(self, below: str) -> None:
         """Remove a folder with everything below it; a missing folder is no error."""
@@ -181,8 +182,11 @@ class RemoteFolder:
             with suppress(FileNotFoundError):
                 found = self._fs.find(path, detail=True)
             if not found:
-                self._info()  # raises if the driver reports a failure as an empty folder
-            return found
+                self._info(self._path)  # raises if the driver reports a failure as an empty folder
+            # HTTP lists names alone: what else is known about a file takes a request of its own.
+            return {
+                name: self._info(name) or info if info.get("size") is None else info for name, info in found.items()
+            }
         folders = [path]
         while folders:
             with suppress(FileNotFoundError):  # other processes may remove folders meanwhile
@@ -193,9 +197,9 @@ class RemoteFolder:
                         found[info["name"]] = info
         return found
 
-    def _info(self) -> Mapping[str, Any] | None:
+    def _info(self, path: str) -> Mapping[str, Any] | None:
         try:
-            info: Mapping[str, Any] = self._fs.info(self._path)
+            info: Mapping[str, Any] = self._fs.info(path)
         except FileNotFoundError:
             return None
         return info
@@ -234,6 +238,11 @@ class RemoteFolder:
                 next_step="check the URL, the network, and the driver's keys in the environment"
                 " (docs/guides/storage.md), and run the same command again",
             ) from error
+
+
+def _version(info: Mapping[str, Any]) -> str:
+    known = [f"{key}={info[key]}" for key in _VERSION_KEYS if info.get(key) is not None]
+    return " ".join([f"size={info.get('size')}", *known]) if known else ""
 
 
 @lru_cache(maxsize=16)

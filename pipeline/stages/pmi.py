@@ -17,6 +17,7 @@ from ssmi.pipeline.columns.lists import id_lists, whole
 from ssmi.pipeline.columns.sentences import read_sentences, sentence_columns
 from ssmi.pipeline.contract.manifest import StageReport
 from ssmi.pipeline.contract.parquet import schema, tables
+from ssmi.pipeline.contract.text.encodings import replace_surrogates
 from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.pmi import PairWeights, add_up, count_events, pairs_of, score_pairs
 from ssmi.pipeline.features.text.blanks import visible_stretches
@@ -162,7 +163,7 @@ def _sentences(path: Path, *, field: str | None) -> Iterator[SentenceColumns]:
 
 def _stretches(path: Path, *, field: str) -> Iterator[str]:
     for text in read_texts(path, field=field):
-        for stretch in visible_stretches(text.text):
+        for stretch in visible_stretches(replace_surrogates(text.text)):
             yield stretch.text
 
 

@@ -86,7 +86,9 @@ def _interval(row: TableRow, split: str) -> Interval:
 
 
 def _line(row: TableRow, *, colour: Colour, marker: str) -> Line:
-    by_epoch = [[100 * value for value in values] for values in zip(*(run.dev_f1 for run in row.runs), strict=True)]
+    # With train.patience, seeds may stop after different epochs: each epoch is drawn over the runs that have it.
+    n_epochs = max(len(run.dev_f1) for run in row.runs)
+    by_epoch = [[100 * run.dev_f1[i] for run in row.runs if i < len(run.dev_f1)] for i in range(n_epochs)]
     return Line(
         row.title,
         xs=range(1, len(by_epoch) + 1),

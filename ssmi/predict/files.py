@@ -42,7 +42,7 @@ def predict_files(
 
     Args:
         tagger: An open run.
-        files: Files of text, JSON lines, JSON, CSV or TSV, or ``-`` for standard input. Gzip is unpacked.
+        files: Files of text, JSON lines, JSON, CSV or TSV, pipes, or ``-`` for standard input. Gzip is unpacked.
         format: ``jsonl``, ``conll``, ``doccano`` or ``label-studio``.
         input: Kind of the files: ``text`` (one text per line), ``paragraphs``, ``jsonl``, ``json``, ``csv`` or ``tsv``;
             None to decide by the name of each file.
@@ -65,7 +65,7 @@ def predict_files(
     paths = [Path(path) for path in files]
     for path in paths:
         if path != STDIN:
-            require_file(path)
+            require_file(path, pipes=True)
     source = RecordSource(
         paths,
         stdin=sys.stdin.buffer,

@@ -8,6 +8,8 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pydantic import NonNegativeInt, PositiveInt
+
 from ssmi.pipeline.contract.arguments import checked, optional_path
 from ssmi.workspace import Workspace
 
@@ -76,9 +78,9 @@ class TrainingMethods(Workspace):
         dataset: str | None = None,
         *,
         out: str | Path,
-        epochs: int = 10,
-        seed: int = 13,
-        batch_size: int = 16,
+        epochs: PositiveInt = 10,
+        seed: NonNegativeInt = 13,
+        batch_size: PositiveInt = 16,
         lr: float | None = None,
         overrides: Iterable[str] = (),
         device: str | None = None,
@@ -102,7 +104,7 @@ class TrainingMethods(Workspace):
             The folder, its value for ``encoder.name``, and the losses on held-out sentences before and after.
 
         Raises:
-            ParameterError: ``out`` exists already.
+            ParameterError: ``out`` exists already, or ``seed`` or ``lr`` is out of range.
             MissingResourceError: The data set does not exist, its features are not built, or the encoder has no
                 [MASK] token.
             StaleArtifactError: The features were built with other parameters or another encoder.

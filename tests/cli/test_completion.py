@@ -37,6 +37,16 @@ def test_available_data_sets_are_completed(
     assert complete(*command, "--dataset", "ti") == ["tidy", "tiny"]
 
 
+def test_listed_corpora_are_completed_by_the_names_that_commands_take(tmp_path: Path) -> None:
+    (tmp_path / "texts" / "news.v2").mkdir(parents=True)
+    (tmp_path / "texts" / "posts.2026.txt").write_text("长江\n", encoding="utf-8")
+    listed = "texts/news.v2, texts/posts.2026.txt, https://host/old/letters.txt.gz"
+    (tmp_path / "params.yaml").write_text(f"datasets: [tiny]\ncorpora: [{listed}]\n", encoding="utf-8")
+    shell = ShellComplete(cli, {}, "ssmi-cli", "_SSMI_CLI_COMPLETE")
+    words = ["--project", str(tmp_path), "features", "build", "--corpus"]
+    assert [item.value for item in shell.get_completions(words, "")] == ["letters", "news.v2", "posts"]
+
+
 def test_configurations_are_completed(complete: Any) -> None:
     assert "bert-crf" in complete("train", "--config", "b")
     assert complete("ablate", "--only", "ssmi,bert-c") == ["ssmi,bert-crf"]

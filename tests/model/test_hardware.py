@@ -32,6 +32,14 @@ def test_thread_count_is_set() -> None:
     assert hardware.set_threads(0) == torch.get_num_threads() == hardware.physical_cores() >= 1
 
 
+def test_thread_count_is_restored_after_an_error_too() -> None:
+    hardware.set_threads(2)
+    with pytest.raises(ValueError, match="broken"), hardware.threads_restored():
+        hardware.set_threads(1)
+        raise ValueError("broken")
+    assert torch.get_num_threads() == 2
+
+
 def test_autocast_uses_the_precision() -> None:
     matrix = torch.ones(2, 2)
     with hardware.autocast(torch.device("cpu"), "bf16"):

@@ -54,6 +54,21 @@ def test_a_reloaded_checkpoint_scores_the_same(trained: tuple[TrainResult, Path]
     assert _evaluate(result.run, shards, "test") == result.test
 
 
+def test_training_and_tagging_leave_the_number_of_threads_as_it_was(
+    shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
+) -> None:
+    before = torch.get_num_threads()
+    torch.set_num_threads(3)
+    try:
+        params = make_params(train__epochs=1, train__threads=2)
+        train(shards=shards, encoder=encoder_folder, run=tmp_path / "run", params=params, reporter=Silent())
+        assert torch.get_num_threads() == 3
+        _evaluate(tmp_path / "run", shards, "dev")
+        assert torch.get_num_threads() == 3
+    finally:
+        torch.set_num_threads(before)
+
+
 @pytest.mark.parametrize(("encoder", "fusion"), [("frozen", "output"), ("frozen", "none"), ("finetune", "none")])
 def test_every_kind_of_network_reloads(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make, encoder: str, fusion: str

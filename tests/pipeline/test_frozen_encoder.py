@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled
 from transformers import BertModel
+from transformers.utils import logging as transformers_logging
 
+from ssmi.pipeline.contract.encoders.silence import silenced
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.text.windows import window_starts
 from ssmi.pipeline.frozen_encoder import MAX_TOKENS, FrozenEncoder
@@ -35,6 +39,18 @@ def encoder(encoder_folder: Path, tokens: CharacterTokens) -> FrozenEncoder:
 
 def _text(rng: random.Random, length: int) -> list[str]:
     return [chr(0x4E00 + rng.randrange(55)) for _ in range(length)]  # the encoder lacks the last five characters
+
+
+def test_loading_prints_nothing_and_changes_no_setting_of_transformers(
+    encoder_folder: Path, tokens: CharacterTokens, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with silenced(transformers_logging):  # gives back the settings of other tests
+        transformers_logging.set_verbosity_info()
+        transformers_logging.enable_progress_bar()
+        FrozenEncoder(encoder_folder, tokens)
+        assert transformers_logging.get_verbosity() == logging.INFO
+        assert transformers_logging.is_progress_bar_enabled() and not are_progress_bars_disabled()
+    assert capfd.readouterr() == ("", "")
 
 
 def test_sizes_come_from_the_encoder(encoder: FrozenEncoder) -> None:

@@ -103,6 +103,22 @@ def test_the_encoding_does_not_change_the_check(fresh_project: Any, set_by: str)
 
 
 @pytest.mark.usefixtures("no_data_folder")
+def test_uses_are_counted_with_the_user_dictionary_as_it_is_now(fresh_project: Any) -> None:
+    folder = fresh_project.root / "data" / "spaced"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text('{"text": "论 生 命 起 源", "entities": []}\n', encoding="utf-8")
+    fresh_project.set("segment", user_dict="words.txt")
+    for words, uses in (
+        ("生命起源 1000000\n", [("生命起源", 1)]),
+        ("命起 9\n论生命 9000000\n", [("命起", 0), ("论生命", 1)]),
+    ):
+        (fresh_project.root / "words.txt").write_text(words, encoding="utf-8")
+        counted = _check(fresh_project, "spaced").user_dictionary
+        assert counted is not None
+        assert [(use.word, use.segments) for use in counted] == uses
+
+
+@pytest.mark.usefixtures("no_data_folder")
 def test_a_wrong_encoding_and_unknown_options_are_refused(fresh_project: Any) -> None:
     _in_gb18030(fresh_project, "other")
     with pytest.raises(InputDataError, match=r"train\.bmes:1: "):

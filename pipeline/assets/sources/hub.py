@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -36,27 +37,44 @@ def fetch_hub(name: str, *, revision: str | None, reporter: Reporter) -> Path:
     """
     import huggingface_hub
     from huggingface_hub.errors import HfHubHTTPError
-    from huggingface_hub.utils.tqdm import disable_progress_bars
 
-    disable_progress_bars()
     fetch = partial(huggingface_hub.snapshot_download, name, revision=revision, max_workers=2)
     try:
-        for patterns in _HUB_WEIGHTS:  # complete on this machine: the hub is not contacted
-            with suppress(OSError, MissingResourceError):
-                folder = Path(fetch(allow_patterns=[*_HUB_FILES, *patterns], local_files_only=True))
-                check_encoder_folder(folder, pickled=True)
-                return folder
-        reporter.note(f"{name}: asking the model hub")
-        folder = Path(fetch(allow_patterns=list(_HUB_FILES)))
-        # Checked before any weights, so that a model of an unsupported type costs no large download.
-        if (folder / CONFIG).is_file():
-            read_config(folder)
-        for patterns in _HUB_WEIGHTS:
-            if not weight_files(folder):
-                fetch(allow_patterns=[*_HUB_FILES, *patterns], revision=folder.name)  # of the same commit
-        return folder
+        with _without_bars():
+            return _fetch(fetch, name, reporter)
     except (OSError, ValueError, HfHubHTTPError) as error:
         raise _not_given(name, revision, error) from error
+
+
+def _fetch(fetch: Callable[..., str], name: str, reporter: Reporter) -> Path:
+    for patterns in _HUB_WEIGHTS:  # complete on this machine: the hub is not contacted
+        with suppress(OSError, MissingResourceError):
+            folder = Path(fetch(allow_patterns=[*_HUB_FILES, *patterns], local_files_only=True))
+            check_encoder_folder(folder, pickled=True)
+            return folder
+    reporter.note(f"{name}: asking the model hub")
+    folder = Path(fetch(allow_patterns=list(_HUB_FILES)))
+    # Checked before any weights, so that a model of an unsupported type costs no large download.
+    if (folder / CONFIG).is_file():
+        read_config(folder)
+    for patterns in _HUB_WEIGHTS:
+        if not weight_files(folder):
+            fetch(allow_patterns=[*_HUB_FILES, *patterns], revision=folder.name)  # of the same commit
+    return folder
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Hide the progress bars of the hub's client, a setting of the whole process, while the block runs."""
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+    shown = not are_progress_bars_disabled()
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        if shown:
+            enable_progress_bars()
 
 
 def _not_given(name: str, revision: str | None, error: Exception) -> MissingResourceError:

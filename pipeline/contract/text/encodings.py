@@ -1,12 +1,14 @@
-"""Which of Python's codecs are encodings of text files, and how a message places bytes that are not UTF-8."""
+"""Which of Python's codecs are encodings of text files, what none of them can hold, and where bytes are not UTF-8."""
 
 from __future__ import annotations
 
 import codecs
+import re
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import at_line
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPES = b"\\u4e00 xn--fiqs8s\n"
 """Plain ASCII; codecs of escapes (raw_unicode_escape, idna) decode it to fewer characters."""
 
@@ -28,6 +30,11 @@ def text_encoding(name: str) -> str | None:
     except (LookupError, UnicodeError, ValueError):
         return None
     return codec if plain and read.endswith("\n") and len(read) == len(_ESCAPES) else None
+
+
+def replace_surrogates(text: str) -> str:
+    """Replace lone surrogates, which JSON can spell and no file, trie or tokenizer takes, by U+FFFD."""
+    return _SURROGATE.sub("\ufffd", text)
 
 
 def wrong_byte(line: bytes, index: int, reason: str) -> str:

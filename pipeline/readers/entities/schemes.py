@@ -13,6 +13,7 @@ from typing import Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line, name_hint
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, OUTSIDE, Span, TagScheme, repair_spans, split_tag
+from ssmi.pipeline.readers.entities.spans import check_label
 from ssmi.pipeline.readers.sentence import ReadReport
 
 ORPHAN_CONTINUATION = "orphan-continuation"
@@ -207,9 +208,11 @@ class TagCensus:
                 f"{where}: tag {tag[:40]}, but `labels` names {len(self._labels)} (0 to {len(self._labels) - 1})",
                 next_step="name every tag in dataset.yaml, in the order of their numbers",
             )
-        read = plain_tag(self._labels[int(tag)])
+        name = self._labels[int(tag)]
+        check_label(name, where=where)
+        read = plain_tag(name)
         if read is None:
-            raise self._no_tag(self._labels[int(tag)], where)
+            raise self._no_tag(name, where)
         return read[0]
 
     def _no_tag(self, tag: str, where: str) -> InputDataError:

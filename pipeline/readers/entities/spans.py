@@ -7,7 +7,7 @@ once to find out what the offsets of the file count, and once for the sentences.
 from __future__ import annotations
 
 from bisect import bisect_left, insort
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import accumulate
 from pathlib import Path
@@ -162,9 +162,14 @@ def checked_spans(
         InputDataError: Beginning with ``where``: a span is empty, is outside the text, begins or ends inside a
             character or differs from its quoted text, or a type is invalid.
     """
-    code_point_of = _utf16_places(text) if unit == "utf-16" and text and max(text) > _LAST_OF_PLANE_0 else None
+    code_point_of = code_points_of(text, unit)
     spans = [_checked(item, text=text, unit=unit, code_point_of=code_point_of, where=where) for item in items]
     return without_overlaps(spans, line=line, report=report)
+
+
+def code_points_of(text: str, unit: Unit) -> Mapping[int, int] | None:
+    """Return the code point offset of every offset in ``unit`` between two characters; None if both are equal."""
+    return _utf16_places(text) if unit == "utf-16" and text and max(text) > _LAST_OF_PLANE_0 else None
 
 
 def without_overlaps(spans: Iterable[Span], *, line: int, report: ReadReport) -> tuple[Span, ...]:
@@ -181,16 +186,17 @@ def without_overlaps(spans: Iterable[Span], *, line: int, report: ReadReport) ->
 
 
 def check_label(label: str, *, where: str) -> None:
-    """Raise InputDataError for an entity type that is empty, contains a control character or is not stripped."""
+    """Raise InputDataError for an entity type that ``is_label`` refuses."""
     if is_label(label):
         return
     raise InputDataError(
-        f"{where}: entity type {label!r} is empty or holds a control character or white space around it",
+        f"{where}: entity type {label!r} is empty or holds a control character, half a surrogate pair or white space"
+        " around it",
         next_step="write a plain name, for example ORG",
     )
 
 
-def _checked(item: RawSpan, *, text: str, unit: Unit, code_point_of: dict[int, int] | None, where: str) -> Span:
+def _checked(item: RawSpan, *, text: str, unit: Unit, code_point_of: Mapping[int, int] | None, where: str) -> Span:
     shown = f"entity {item.display_name or [item.start, item.end, item.label]}"
     start, end = item.start, item.end
     if start >= end:

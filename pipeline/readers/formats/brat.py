@@ -7,7 +7,7 @@ the text is a sentence; lines that share an entity form one sentence.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import pairwise
@@ -21,6 +21,7 @@ from ssmi.pipeline.readers.entities.spans import (
     RawSpan,
     Unit,
     checked_spans,
+    code_points_of,
     without_overlaps,
 )
 from ssmi.pipeline.readers.options import ReadOptions
@@ -43,11 +44,20 @@ _LINE_END = re.compile(r"\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
+class _Entity:
+    line: int
+    """Line in the annotations file."""
+    span: RawSpan
+    """From the start of the first piece to the end of the last."""
+    gaps: Sequence[tuple[int, int]]
+    """The intervals between the pieces, in the unit of the file's offsets."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Document:
     path: Path
     text: str
-    spans: list[tuple[int, RawSpan]]
-    """Each entity, with its line in the annotations file."""
+    entities: list[_Entity]
 
 
 def brat_files(path: Path) -> list[Path]:
@@ -78,17 +88,29 @@ def read_brat(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[
     if options.offsets == "auto":
         census = OffsetCensus()
         for document in _documents(path, options, ReadReport(path, report.format)):
-            census.add(document.text, [span for _, span in document.spans], where=str(document.path))
+            census.add(document.text, [entity.span for entity in document.entities], where=str(document.path))
         unit = census.unit(report)
     else:
         unit = options.offsets
     for document in _documents(path, options, report):
-        spans: list[Span] = []
-        for line, span in document.spans:
-            where = at_line(document.path.with_suffix(ANNOTATIONS), line)
-            # One at a time, so that an error names its line; overlaps are resolved for the whole text below.
-            spans += checked_spans([span], text=document.text, unit=unit, where=where, line=line, report=report)
+        spans = list(_spans(document, unit, report))
         yield from _lines(document.text, without_overlaps(spans, line=1, report=report), report)
+
+
+def _spans(document: _Document, unit: Unit, report: ReadReport) -> Iterator[Span]:
+    """Check the entities of a text; those with something else than white space between their pieces are skipped."""
+    text, code_point_of = document.text, code_points_of(document.text, unit)
+    for entity in document.entities:
+        gaps = entity.gaps
+        if code_point_of is not None:
+            # An offset inside a character is left as it is, for checked_spans to refuse the entity if it is one end.
+            gaps = [(code_point_of.get(start, start), code_point_of.get(end, end)) for start, end in gaps]
+        if any(text[start:end].strip() for start, end in gaps):
+            report.skip(DISCONTINUOUS, entity.line)
+            continue
+        where = at_line(document.path.with_suffix(ANNOTATIONS), entity.line)
+        # One at a time, so that an error names its line; overlaps are resolved for the whole text by the caller.
+        yield from checked_spans([entity.span], text=text, unit=unit, where=where, line=entity.line, report=report)
 
 
 def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[_Document]:
@@ -100,10 +122,10 @@ def _documents(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
             report.skip(UNANNOTATED, 1)
             continue
         text = read_text(texts, encoding=options.encoding, keep_ends=True)
-        yield _Document(texts, text, list(_annotations(annotations, text, options, report)))
+        yield _Document(texts, text, list(_annotations(annotations, options, report)))
 
 
-def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport) -> Iterator[tuple[int, RawSpan]]:
+def _annotations(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[_Entity]:
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         for number, line in lines:
             if not line.strip():
@@ -119,12 +141,10 @@ def _annotations(path: Path, text: str, options: ReadOptions, report: ReadReport
                 raise _wrong(path, number, f"{line[:40]!r} is not an entity of brat's")
             label, offsets, quoted = entity.groups()
             pieces = [tuple(map(int, piece.split(" "))) for piece in offsets.split(";")]
-            whole = len(pieces) == 1
-            if not whole and any(text[left[1] : right[0]].strip() for left, right in pairwise(pieces)):
-                report.skip(DISCONTINUOUS, number)
-                continue
             start, end = pieces[0][0], pieces[-1][1]
-            yield number, raw_span(start, end, label, quoted=quoted if whole else None, where=at_line(path, number))
+            whole = quoted if len(pieces) == 1 else None  # brat writes one blank between pieces, whatever stands there
+            span = raw_span(start, end, label, quoted=whole, where=at_line(path, number))
+            yield _Entity(number, span, [(left[1], right[0]) for left, right in pairwise(pieces)])
 
 
 def _lines(text: str, spans: tuple[Span, ...], report: ReadReport) -> Iterator[Sentence]:

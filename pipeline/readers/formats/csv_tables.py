@@ -112,8 +112,9 @@ def _plain(name: str) -> str:
 
 def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[int, list[str]], None, None]:
     """Yield the rows below the header, each with the line on which it begins; blank rows are empty."""
-    # Python's default limit is lower, but a cell may hold a whole text.
-    csv.field_size_limit(LONGEST_CELL)
+    # A cell may hold a whole text. The limit applies to the whole process, so it is only raised.
+    if csv.field_size_limit() < LONGEST_CELL:
+        csv.field_size_limit(LONGEST_CELL)
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         # numbered_lines removes the line ends, but inside quotes they are part of the cell.
         raw = (line + "\n" for _, line in lines)

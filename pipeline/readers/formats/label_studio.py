@@ -17,7 +17,7 @@ from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.readers.entities.spans import Marked, RawSpan, marked_sentences
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.raw.json_values import Value, json_values
-from ssmi.pipeline.readers.rows.fields import raw_span
+from ssmi.pipeline.readers.rows.fields import raw_span, text_field
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 TEXT = "text"
@@ -74,8 +74,7 @@ def _tasks(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[Mar
                 text = row.get(TEXT)
             if regions is None:
                 continue
-            if not isinstance(text, str):
-                raise _wrong(value, f"no string under {TEXT!r}")
+            text = text_field(text, name=TEXT, where=value.where)
             spans = [span for region in regions for span in _entity(region, value, report)]
             yield Marked(value.number, text, spans, value.where)
     if n_predicted:
@@ -125,7 +124,8 @@ def _text(data: dict[str, Any], regions: list[Any], value: Value) -> str:
     if text is None and len(strings) == 1:
         text = next(iter(strings.values()))
     if text is None:
-        raise _wrong(value, f"which of {', '.join(strings) or 'no strings'} under 'data' is the text? None is {TEXT!r}")
+        shown = ", ".join(map(repr, strings)) or "no strings"
+        raise _wrong(value, f"which of {shown} under 'data' is the text? None is {TEXT!r}")
     return text
 
 

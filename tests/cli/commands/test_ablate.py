@@ -314,6 +314,16 @@ def test_an_interrupted_run_is_resumed(project: Any) -> None:
     assert len(_table(project)["rows"][0]["runs"][0]["dev_f1_by_epoch"]) == 6
 
 
+def test_seeds_that_run_out_of_patience_are_drawn(project: Any) -> None:
+    """Which epoch each seed stops after depends on the processor; where it was written, two of them differ."""
+    settings = ("model.encoder=none", "train.batch_size=4", "train.lr_new=0.05", "train.lr_crf=0.05", "train.epochs=12")
+    changes = [word for setting in (*settings, "train.patience=1") for word in ("-S", setting)]
+    outcome = project.ssmi("ablate", "--only", "ssmi", "--seeds", "2", *changes)
+    assert outcome.code == 0, outcome.stderr
+    assert outcome.stderr.count("(train.patience)") == 2
+    assert {"curves.svg", "f1.svg", "table.json", "table.md"} <= set(_contents(_folder(project)))
+
+
 def test_configurations_are_listed(project: Any) -> None:
     outcome = project.ssmi("ablate", "--list")
     assert outcome.code == 0

@@ -152,6 +152,12 @@ def test_the_test_split_is_not_read(
     assert _digests(tmp_path / "a") == _digests(tmp_path / "b")
 
 
+def test_the_number_of_threads_is_as_before(run: Run) -> None:
+    before = torch.get_num_threads()
+    run(train__epochs=1, train__threads=before + 1)
+    assert torch.get_num_threads() == before
+
+
 def test_adapted_encoder_can_be_trained_on(run: Run, tmp_path: Path, text_shards: Path, make_params: Make) -> None:
     run(train__epochs=1)
     all_layers, first_layer = encoders.load(tmp_path / "out"), encoders.load(tmp_path / "out", layers=1)

@@ -31,6 +31,8 @@ try:
     print(encoder.shape.type, *sorted(path.name for path in encoder.path.iterdir()))
 except SsmiError as error:
     print(type(error).__name__, error)
+from huggingface_hub.utils import are_progress_bars_disabled
+assert are_progress_bars_disabled() == (sys.argv[2] == "hidden")
 """
 
 
@@ -106,9 +108,10 @@ def _find(hub: Hub, tmp_path: Path, **environment: str) -> list[str]:
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     hub_settings = {"HF_ENDPOINT": hub.url, "HF_HOME": str(tmp_path / "home"), "SSMI_CACHE": str(tmp_path / "cache")}
     env = {**kept, **hub_settings, "HF_HUB_OFFLINE": "0", "HF_HUB_DISABLE_TELEMETRY": "1", **environment}
-    command = [sys.executable, "-c", _FIND, str(tmp_path)]
+    bars = "hidden" if env.get("HF_HUB_DISABLE_PROGRESS_BARS") == "1" else "shown"
+    command = [sys.executable, "-c", _FIND, str(tmp_path), bars]
     result = subprocess.run(command, env=env, capture_output=True, text=True, timeout=120, check=False)
-    assert result.returncode == 0, result.stderr
+    assert (result.returncode, result.stderr) == (0, "")
     return result.stdout.splitlines()
 
 
@@ -119,6 +122,12 @@ def test_only_safetensors_are_fetched_and_only_once(hub: Hub, tmp_path: Path) ->
     assert encoder == "bert config.json model.safetensors vocab.txt"
     assert sorted(hub.sent) == ["config.json", "model.safetensors", "vocab.txt"]
     assert _find(hub, tmp_path, HF_HUB_OFFLINE="1") == [encoder]
+
+
+def test_progress_bars_are_hidden_and_then_as_the_caller_had_set_them(hub: Hub, tmp_path: Path) -> None:
+    """``_find`` checks both, with bars that are shown and with bars that the environment hides."""
+    _, encoder = _find(hub, tmp_path)
+    assert _find(hub, tmp_path, HF_HUB_OFFLINE="1", HF_HUB_DISABLE_PROGRESS_BARS="1") == [encoder]
 
 
 def test_a_pickle_is_fetched_and_converted_if_there_is_nothing_else(hub: Hub, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from ssmi.pipeline.contract.labels import (
     LabelSet,
     Span,
     TagScheme,
+    is_label,
     repair_spans,
     spans_to_tags,
     split_tag,
@@ -72,6 +73,12 @@ def test_spans_are_recovered_from_their_tags(scheme: TagScheme, annotated: tuple
 def test_tags_by_hand(scheme: TagScheme, expected: str) -> None:
     spans = [Span(0, 3, "X"), Span(3, 4, "X"), Span(5, 7, "Y")]
     assert spans_to_tags(spans, n_characters=7, scheme=scheme) == expected.split()
+
+
+@pytest.mark.parametrize("name", ["", " ORG", "ORG\t", "A\x02B", "A\ud800", "\udfffB", "A\u2028B"])
+def test_types_that_cannot_be_written_into_a_file_are_no_labels(name: str) -> None:
+    assert not is_label(name)
+    assert is_label("A B-\N{GRINNING FACE}") and is_label("组织")
 
 
 def test_a_tag_splits_at_its_first_hyphen() -> None:

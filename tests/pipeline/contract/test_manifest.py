@@ -57,6 +57,15 @@ def test_reading_returns_consistent_contents(folder: Path) -> None:
     assert json.loads(stored.body)["stage"] == "pmi"
 
 
+def test_saving_replaces_the_manifest_and_never_writes_into_it(folder: Path) -> None:
+    before = (folder / MANIFEST_NAME).read_bytes()
+    (folder.parent / "the same file").hardlink_to(folder / MANIFEST_NAME)
+    manifests.save(replace(manifests.load(folder), version=4), folder)
+    assert manifests.load(folder).version == 4
+    assert (folder.parent / "the same file").read_bytes() == before
+    assert sorted(path.name for path in folder.iterdir()) == ["labels.json", MANIFEST_NAME, "train"]
+
+
 def test_a_changed_manifest_is_refused(folder: Path) -> None:
     """Change each byte in turn: the manifest is refused, or its contents are unaffected."""
     path = folder / MANIFEST_NAME

@@ -40,7 +40,12 @@ def test_encodings_named_in_errors_are_valid(name: str) -> None:
 def test_all_mistakes_are_reported_in_one_error() -> None:
     with pytest.raises(InputDataError) as caught:
         options_from(
-            {"encoding": "gbkk", "offset": "utf-16", "labels": ["O", "B\tX"], "tag_map": {"nr": "PER", "ns": ""}},
+            {
+                "encoding": "gbkk",
+                "offset": "utf-16",
+                "labels": ["O", "B\tX"],
+                "tag_map": {"nr": "PER", "ns": "", "nt": "\ud800"},
+            },
             source="data/mine/dataset.yaml",
         )
     message = caught.value.message
@@ -50,9 +55,10 @@ def test_all_mistakes_are_reported_in_one_error() -> None:
         "offset: unknown key, did you mean 'offsets'?",
         "labels.1: 'B\\tX' is empty or holds a control character",
         "tag_map.ns: '' is empty",
+        "tag_map.nt: '\\ud800' is empty or holds a control character, half a surrogate pair or white space around it",
     ):
         assert part in message
-    assert message.count(";") == 3 and "Value error" not in message and "tag_map.nr" not in message
+    assert message.count(";") == 4 and "Value error" not in message and "tag_map.nr" not in message
 
 
 def test_keys_of_other_readers_are_suggested() -> None:

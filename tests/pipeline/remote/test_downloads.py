@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -75,3 +81,72 @@ def test_a_key_outside_the_folder_is_refused(s3_url: str, cache_folder: Path) ->
     with pytest.raises(InputDataError, match=r"\.\./escaped\.txt: no name for a file here"):
         download(s3_url, what="corpus", reporter=Silent())
     assert not list(cache_folder.rglob("escaped.txt"))
+
+
+class Website:
+    """A file on a web server, with the headers that tell its versions apart."""
+
+    def __init__(self, *, tells: str) -> None:
+        self.body = b""
+        self._tells = tells
+
+    def headers(self) -> Iterator[tuple[str, str]]:
+        yield "Content-Type", "text/plain"
+        yield "Content-Length", str(len(self.body))
+        match self._tells:
+            case "ETag" | "Content-MD5":
+                yield self._tells, f'"{zlib.crc32(self.body):x}"'
+            case "Last-Modified":
+                yield self._tells, formatdate(zlib.crc32(self.body), usegmt=True)
+
+    @contextmanager
+    def served(self) -> Iterator[str]:
+        """Serve the file at any path, and yield the address."""
+        site = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_HEAD(self) -> None:
+                self.send_response(200)
+                for name, value in site.headers():
+                    self.send_header(name, value)
+                self.end_headers()
+
+            def do_GET(self) -> None:
+                self.do_HEAD()
+                with suppress(ConnectionError):  # a reader of the headers alone may hang up
+                    self.wfile.write(site.body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+            thread = threading.Thread(target=http.serve_forever, kwargs={"poll_interval": 0.01})
+            thread.start()
+            try:
+                yield f"http://127.0.0.1:{http.server_address[1]}"
+            finally:
+                http.shutdown()
+                thread.join()
+
+
+@pytest.mark.parametrize("tells", ["ETag", "Content-MD5", "Last-Modified", "nothing"])
+@pytest.mark.usefixtures("cache_folder")
+def test_a_file_on_a_website_is_fetched_again_when_it_changes(tells: str) -> None:
+    site = Website(tells=tells)
+    with site.served() as address:
+        for text in ("1 2\n长江 1 2\n", "1 2\n长江 3 4\n"):  # of the same size
+            site.body = text.encode()
+            copy = download(f"{address}/vectors.txt", what="vocab.vectors", reporter=Silent())
+            assert (copy.name, copy.read_text(encoding="utf-8")) == ("vectors.txt", text)
+
+
+@pytest.mark.parametrize(("tells", "kept"), [("ETag", True), ("Last-Modified", True), ("nothing", False)])
+@pytest.mark.usefixtures("cache_folder")
+def test_a_file_on_a_website_is_kept_only_if_it_is_known_to_be_unchanged(tells: str, kept: bool) -> None:
+    site = Website(tells=tells)
+    site.body = "大桥\n".encode()
+    with site.served() as address:
+        copy = download(f"{address}/news.txt", what="corpus", reporter=Silent())
+        copy.write_text("marked", encoding="utf-8")
+        assert download(f"{address}/news.txt", what="corpus", reporter=Silent()) == copy
+    assert copy.read_text(encoding="utf-8") == ("marked" if kept else "大桥\n")

@@ -211,5 +211,16 @@ def test_plots_are_reproducible(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["one.svg"]
 
 
+def test_an_epoch_is_drawn_over_the_runs_that_have_it(tmp_path: Path) -> None:
+    drawn = []
+    for of_first, of_second in (((0.2, 0.4), (0.4, 0.6, 0.8)), ((0.2, 0.4, 0.8), (0.4, 0.6, 0.8)), ((0.2,), (0.4,))):
+        first, second = (_run(seed, dev=0.5, test=None) for seed in (3, 4))
+        runs = [replace(first, dev_f1=of_first), replace(second, dev_f1=of_second)]
+        assert plot_curves(_table({"ssmi": runs}), tmp_path / "curves.svg")
+        drawn.append((tmp_path / "curves.svg").read_bytes())
+    stopped_early, as_long_with_the_same_means, one_epoch = drawn
+    assert stopped_early == as_long_with_the_same_means != one_epoch
+
+
 def test_the_rows_of_figure_3_are_configurations() -> None:
     assert set(CURVES) < set(CONFIGURATIONS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,17 @@ def test_entities_equal_those_of_the_tagger(tagger: ssmi.Tagger, tmp_path: Path)
         [entity.text for entity in tagger(row["text"])] for row in rows
     ]
     assert "source" not in rows[0]["entities"][0]
+
+
+def test_a_pipe_is_read_as_a_file_is(tagger: ssmi.Tagger, tmp_path: Path) -> None:
+    pipe, file = tmp_path / "pipe", tmp_path / "file"
+    os.mkfifo(pipe)
+    file.write_text(f"{SENTENCE}\n{SENTENCE[3:]}\n", encoding="utf-8")
+    with ThreadPoolExecutor(1) as pool:
+        pieces = ssmi.predict_files(tagger, [pipe, file])
+        writing = pool.submit(pipe.write_bytes, file.read_bytes())  # waits for the reader
+        assert "".join(pieces) == 2 * "".join(ssmi.predict_files(tagger, [file]))
+        assert writing.result() == file.stat().st_size
 
 
 def test_rows_have_a_source_with_user_entities(tagging_project: Any, tagger: ssmi.Tagger, file: Path) -> None:

@@ -171,8 +171,18 @@ def unbuilt(
         (lambda project: project.stats("overview", limit=-1), ParameterError, "limit"),
         (lambda project: project.train("nonsense"), MissingResourceError, "nonsense"),
         (lambda project: project.train("tiny", configuration="nonsense"), ParameterError, "nonsense"),
-        (lambda project: project.adapt_encoder("tiny", out="new", epochs=0), ParameterError, "epochs"),
-        (lambda project: project.adapt_encoder("tiny", out="new", lr=-1.0), ParameterError, "lr"),
+        (
+            lambda project: project.adapt_encoder("tiny", out="new", epochs=0),
+            ParameterError,
+            "epochs=0 is not an int of at",
+        ),
+        (lambda project: project.adapt_encoder("tiny", out="new", lr=-1.0), ParameterError, "lr=-1.0: not a learning"),
+        (lambda project: project.adapt_encoder("tiny", out="new", lr=float("nan")), ParameterError, "lr=nan: not a"),
+        (
+            lambda project: project.adapt_encoder("tiny", out="new", seed=2**63),
+            ParameterError,
+            "seed=9223372036854775808",
+        ),
         (lambda project: project.ablate("tiny", only=["nonsense"]), ParameterError, "nonsense"),
         (lambda project: project.ablate("tiny", variants=["nonsense"]), ParameterError, "nonsense"),
         (lambda project: project.ablate("tiny", variants="rows.yaml"), ParameterError, "a list of strings"),
@@ -222,6 +232,7 @@ def test_invalid_values_of_the_right_type_are_refused(
         call(unbuilt)
     assert message in raised.value.message
     assert not raised.value.message.startswith("-"), "begins with an option of the command line"
+    assert "train." not in raised.value.message, "no such parameter was given"
     assert raised.value.next_step
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
 from ssmi.pipeline.contract.parameters.params import VocabParams
-from ssmi.pipeline.contract.text.encodings import text_encoding
+from ssmi.pipeline.contract.text.encodings import replace_surrogates, text_encoding
 from ssmi.pipeline.readers.options import options_from
 from ssmi.predict.input.text_decoding import check_encoding
 
@@ -39,3 +39,8 @@ def test_other_codecs_are_refused_everywhere(name: str) -> None:
         check_encoding(name)
     with pytest.raises(ValueError, match="encoding"):
         VocabParams(encoding=name)
+
+
+def test_only_halves_of_surrogate_pairs_are_replaced() -> None:
+    assert replace_surrogates("a\ud800\udfffb\ud83d") == "a\ufffd\ufffdb\ufffd"
+    assert replace_surrogates("😀\ufffd\ud7ff\ue000") == "😀\ufffd\ud7ff\ue000"

@@ -9,7 +9,7 @@ import pytest
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.readers import Sentence, read_sentences
-from ssmi.pipeline.readers.options import ReadOptions
+from ssmi.pipeline.readers.options import ReadOptions, options_from
 
 
 def pair(folder: Path, name: str, text: str, *annotations: str) -> Path:
@@ -95,6 +95,17 @@ def test_an_entity_across_lines_joins_the_lines(tmp_path: Path, end: str, split:
 def test_offsets_may_count_utf16_units(tmp_path: Path) -> None:
     path = pair(tmp_path, "train", "😀李明\n东海", "T1\tPER 2 4\t李明", "T2\tLOC 5 7\t东海")
     assert [one.entities for one in read_sentences(path)[0]] == [(Span(1, 3, "PER"),), (Span(0, 2, "LOC"),)]
+
+
+@pytest.mark.parametrize("offsets", ["auto", "utf-16"])
+def test_pieces_after_an_emoji_are_joined_by_what_stands_between_them(tmp_path: Path, offsets: str) -> None:
+    text = "😀😀李明\n在东海\n银行和河港"
+    lines = ("T1\tPER 4 6\t李明", "T2\tORG 8 10;11 13\t东海 银行", "T3\tLOC 8 10;14 15\t东海 河")
+    path = pair(tmp_path, "train", text, *lines)
+    sentences, report = read_sentences(path, options=options_from({"offsets": offsets}, source="test"))
+    assert [one.entities for one in sentences] == [(Span(2, 4, "PER"),), (Span(1, 6, "ORG"),)]
+    assert report.skipped == {"discontinuous-entity": 1} and report.repairs == {"entity-across-lines": 1}
+    assert report.first_lines["discontinuous-entity"] == [3]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.readers import ReadReport, Sentence, read_sentences
+from ssmi.pipeline.readers.formats.csv_tables import LONGEST_CELL
 from ssmi.pipeline.readers.options import ReadOptions
 
 Write = Callable[..., Path]
@@ -104,3 +106,14 @@ def test_invalid_tables_are_refused_with_their_line(write: Write, content: str, 
     with pytest.raises(InputDataError) as caught:
         read(path)
     assert caught.value.message.startswith(f"{path}{message}")
+
+
+@pytest.mark.parametrize(("before", "after"), [(1 << 17, LONGEST_CELL), (LONGEST_CELL + 1, LONGEST_CELL + 1)])
+def test_the_limit_of_a_cell_is_only_raised(write: Write, before: int, after: int) -> None:
+    """Python keeps one limit for the whole process, which a caller may have raised for tables of its own."""
+    limit = csv.field_size_limit(before)
+    try:
+        assert len(read(write("text,entities\n" + "京" * (1 << 18) + ",\n", "a.csv"))[0]) == 1
+        assert csv.field_size_limit() == after
+    finally:
+        csv.field_size_limit(limit)

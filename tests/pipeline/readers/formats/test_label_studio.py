@@ -121,7 +121,7 @@ def test_the_text_may_have_another_name(write: Write) -> None:
     }
     ambiguous = {"data": {"title": "甲", "body": TEXT}, "annotations": [GOOD]}
     assert [s.text for s in read(write(json.dumps([single, named]), "a.json"))[0]] == [TEXT, TEXT]
-    with pytest.raises(InputDataError, match=r"row 1\): which of title, body under 'data' is the text"):
+    with pytest.raises(InputDataError, match=r"row 1\): which of 'title', 'body' under 'data' is the text"):
         read(write(json.dumps([ambiguous]), "b.json"))
 
 
@@ -145,6 +145,11 @@ def test_offsets_of_a_browser_count_utf16_units(write: Write) -> None:
         (task(annotation(region(0, 99, "PER"))), "lies outside the text"),
         (task(annotation(region(1, 4, "PER", text="李建国"))), "the text holds '建国在' there"),
         ({"data": {}, "annotations": [annotation()]}, "which of no strings under 'data'"),
+        (task(annotation(), text="a\ud800b"), "half a surrogate pair (\\ud800)"),
+        ({"text": "a\ud800b", "label": [], "annotation_id": 1}, "half a surrogate pair (\\ud800)"),
+        (task(annotation(region(0, 1, "P\udfff"))), "half a surrogate pair (\\udfff)"),
+        (task(annotation(region(0, 1, "PER", text="\ud800"))), "quotes '\\ud800'"),
+        ({"data": {"a\ud800": "x", "b": "y"}, "annotations": [annotation()]}, "which of 'a\\ud800', 'b' under"),
     ],
 )
 def test_broken_tasks_are_refused_with_their_place(write: Write, broken_task: Any, message: str) -> None:
@@ -156,3 +161,4 @@ def test_broken_tasks_are_refused_with_their_place(write: Write, broken_task: An
         read(path)
     assert caught.value.message.startswith(f"{path}:2 (row 2): ")
     assert message in caught.value.message
+    assert str(caught.value).encode()  # a terminal takes no half of a surrogate pair

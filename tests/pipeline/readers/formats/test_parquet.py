@@ -51,6 +51,13 @@ def test_tag_names_are_read_from_the_metadata(tmp_path: Path, feature: Any) -> N
     assert (report.format, report.scheme, report.skipped) == ("parquet", "BIO", {"empty-text": 1})
 
 
+@pytest.mark.parametrize("type_name", ["P\x02", "\ud800"])
+def test_unprintable_tag_names_in_the_metadata_are_refused(tmp_path: Path, type_name: str) -> None:
+    feature = {"names": ["O", f"B-{type_name}", *NAMES[2:]], "_type": "ClassLabel"}
+    with pytest.raises(InputDataError, match=r"train\.parquet:1: .* holds a control character, half a surrogate pair"):
+        list(read_sentences(tagged(tmp_path / "train.parquet", {"ner_tags": feature}))[0])
+
+
 def test_tag_names_may_be_given_as_an_option(tmp_path: Path) -> None:
     path = tagged(tmp_path / "train.parquet", {"ner_tags": {"dtype": "int64", "_type": "Value"}})
     with pytest.raises(InputDataError, match=r"train\.parquet:1: .*by name, not by number") as caught:

@@ -47,6 +47,19 @@ def test_the_same_texts_give_the_same_counts_in_every_form(project: Any) -> None
     assert found["more"][1] == {"unlabelled/0/more"}
 
 
+def test_half_a_surrogate_pair_is_counted_as_a_corpus_counts_it(project: Any) -> None:
+    folder = project.root / "data" / "more"
+    folder.mkdir()
+    (folder / "a.jsonl").write_text(json.dumps({"text": "南京\ud800长江大桥"}) + "\n")
+    assert project.ssmi("features", "prepare", "--corpus", "more").code == 0
+    found = []
+    for name in ("data/more", "more"):
+        project.set("pmi", unlabelled=[name])
+        assert project.build().built == {"pmi", "shards"}
+        found.append(counts(project))
+    assert found[0] == found[1]
+
+
 def test_a_corpus_that_was_prepared_again_is_counted_again(project: Any) -> None:
     text = project.root / "data" / "more" / "a.txt"
     text.parent.mkdir()
