@@ -20,7 +20,7 @@ class Sentence:
     """One sentence of a raw file, independent of tag schemes and file formats."""
 
     characters: tuple[str, ...]
-    """One Unicode code point each: readers split longer tokens (``readers.characters``)."""
+    """One Unicode code point each: readers split longer tokens (``readers.entities.characters``)."""
     entities: tuple[Span, ...]
     """Gold entities, half-open over ``characters``, sorted, never overlapping."""
     line: int
