@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.features.columns import Ints, offsets_of
-from ssmi.pipeline.features.rows import Flags, Rows
+from ssmi.pipeline.features.ragged import Flags, Ragged
 
 FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
@@ -148,7 +148,7 @@ def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> Selectio
     n_candidates = np.repeat(np.array(n_ids, dtype=np.int32), n_segments)
     # A segment without candidates has no row of cosines.
     asking = np.flatnonzero(n_candidates)
-    rows = Rows.of(np.concatenate([cosines.ravel() for _, cosines in blocks]), n_candidates[asking].astype(np.int64))
+    rows = Ragged.of(np.concatenate([cosines.ravel() for _, cosines in blocks]), n_candidates[asking].astype(np.int64))
     ids = np.concatenate([ids for ids, _ in blocks])
     before = np.repeat(offsets_of(n_ids)[:-1], n_segments)[asking] - rows.starts
 
@@ -179,7 +179,7 @@ def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> Selectio
     )
 
 
-def _highest(rows: Rows, params: SelectionParams) -> Ints:
+def _highest(rows: Ragged, params: SelectionParams) -> Ints:
     """Return the indices of cosines that include each row's best boundary and set."""
     limits = np.minimum(rows.highest(), np.float32(params.threshold))
     indices = np.flatnonzero(rows.values >= np.repeat(limits, rows.widths))
@@ -190,7 +190,7 @@ def _highest(rows: Rows, params: SelectionParams) -> Ints:
     return np.flatnonzero(negated.at_most(np.minimum(-limits, negated.limits(params.max_set))))
 
 
-def _lowest(rows: Rows, params: SelectionParams) -> Flags:
+def _lowest(rows: Ragged, params: SelectionParams) -> Flags:
     """Flag the cosines that may be negatives: a superset of each row's negatives, from which the set is not removed."""
     n = max(1, params.n_negatives)
     limits = rows.limits(n)

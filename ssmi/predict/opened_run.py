@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ssmi.model.inference import SpanTagger
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT
+from ssmi.model.text_tagging import SpanTagger
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics

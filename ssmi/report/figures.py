@@ -12,7 +12,7 @@ from ssmi.charts.style import Colour
 from ssmi.model.evaluation.calibration import Calibration
 from ssmi.model.runs.results.history import Epoch
 from ssmi.report.content import Figure, Panel
-from ssmi.report.features import BINS, FeatureStatistics
+from ssmi.report.feature_statistics import BINS, FeatureStatistics
 
 
 def calibration_panel(calibration: Calibration) -> Panel:
