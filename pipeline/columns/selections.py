@@ -18,9 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssmi.pipeline.columns.lists import offsets, whole
+from ssmi.pipeline.contract.offsets import indices_of, offsets_of
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.features.columns import Ints, indices_of, offsets_of
+from ssmi.pipeline.features.columns import Ints
 
 _COLUMNS = ("best_id", "best_cosine", "set_ids", "negative_ids")
 _TYPES: dict[str, type[np.generic]] = {

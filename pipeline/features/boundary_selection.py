@@ -10,8 +10,9 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.features.columns import Ints, offsets_of
+from ssmi.pipeline.features.columns import Ints
 from ssmi.pipeline.features.ragged import Flags, Ragged
 
 FloatMatrix = npt.NDArray[np.float32]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.features.columns import Ints, offsets_of
+from ssmi.pipeline.contract.offsets import offsets_of
+from ssmi.pipeline.features.columns import Ints
 
 FloatArray = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]

@@ -14,12 +14,13 @@ from ssmi.pipeline.columns.lists import id_lists, list_array, whole
 from ssmi.pipeline.columns.queries import QueryFiles, candidate_ids, distinct_queries
 from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import SELECTIONS
 from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, SelectionColumns, histogram
 from ssmi.pipeline.features.candidates import CandidateSelector, QueryGroup
-from ssmi.pipeline.features.columns import is_run_start, offsets_of
+from ssmi.pipeline.features.columns import is_run_start
 from ssmi.pipeline.lexicon.segment_vector_files import open_outside_vectors, write_outside
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
