@@ -112,38 +112,20 @@ def cosines_with(vectors: FloatMatrix, segments: FloatMatrix) -> FloatMatrix:
     return cosines.clip(-1.0, 1.0, out=cosines)
 
 
-def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
-    """Choose the best boundary, the boundary set and the negatives of a character.
+def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> SelectionColumns:
+    """Choose the best boundary, the boundary set and the negatives of each segment; segments may share candidates.
 
     The best boundary has the highest cosine. The set holds at most ``max_set`` candidates over the threshold, best
     first. The negatives are the ``n_negatives`` lowest candidates outside the set, lowest first. Ties go to the lower
-    id.
-
-    Args:
-        candidate_ids: Boundary ids, ascending. Shape: (candidates,)
-        cosines: Cosines of the candidates with the segment. Shape: (candidates,)
-        params: Threshold and sizes.
-
-    Returns:
-        The choice; ``EMPTY_SELECTION`` without candidates.
-    """
-    if not len(candidate_ids):
-        return EMPTY_SELECTION
-    (selection,) = select_rows([(candidate_ids, cosines[None])], params=params).selections()
-    return selection
-
-
-def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> SelectionColumns:
-    """Do ``select`` for many segments at once; segments with the same candidates share a block.
-
-    Rows of cosines are not sorted whole: only the values over the threshold, and those below a limit for the negatives.
+    id. Rows of cosines are not sorted whole: only the values over the threshold, and those below a limit for the
+    negatives.
 
     Args:
         blocks: At least one block.
         params: Threshold and sizes.
 
     Returns:
-        One row per segment, in the order of the blocks.
+        One row per segment, in the order of the blocks; it is empty for a segment without candidates.
     """
     n_segments, n_ids = [len(cosines) for _, cosines in blocks], [len(ids) for ids, _ in blocks]
     n_candidates = np.repeat(np.array(n_ids, dtype=np.int32), n_segments)
