@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ssmi.pipeline.contract.text.surrogates import SURROGATE, replace_surrogates
 from ssmi.pipeline.features.text.segmentation import Cut, segment_sentence
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ def segment_characters(characters: Sequence[str], cut: Cut) -> Segmented:
 
 
 def without_surrogates(characters: Sequence[str]) -> Sequence[str]:
-    """Do ``replace_surrogates`` for the characters of a sentence; returns ``characters`` itself if there are none."""
-    if not SURROGATE.search("".join(characters)):
+    """Replace lone surrogates, which no trie, tokenizer or table accepts, by U+FFFD, which has the same length."""
+    if not _SURROGATE.search("".join(characters)):
         return characters
-    return [replace_surrogates(character) for character in characters]
+    return [_SURROGATE.sub("\ufffd", character) for character in characters]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,6 @@ from typing import get_args
 from ssmi.model.text_tagging import TaggedSpan
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line, name_hint
 from ssmi.pipeline.contract.labels import Span
-from ssmi.pipeline.contract.text.surrogates import replace_surrogates
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.text.blanks import visible_stretches
@@ -21,6 +21,7 @@ from ssmi.predict.entity import Mode, Source, Words
 
 MODES: tuple[Mode, ...] = get_args(Mode)
 FORM = "write: word, a tab, label and, if it is to replace what the tagger finds, a tab and force"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +130,7 @@ class UserEntities:
         if not self.entities:
             return []
         # One character replaces one, so positions stay; the words of the trie were changed in the same way (_as_seen).
-        occurrences = self._trie.matches(replace_surrogates(text))
+        occurrences = self._trie.matches(_SURROGATE.sub("\ufffd", text))
         if not occurrences:
             return []
         kinds = edges(text)
@@ -242,4 +243,4 @@ def _entity(word: str, label: str, mode: str, *, where: str) -> UserEntity:
 
 
 def _as_seen(word: str) -> str:
-    return "".join(stretch.text for stretch in visible_stretches(replace_surrogates(word)))
+    return "".join(stretch.text for stretch in visible_stretches(_SURROGATE.sub("\ufffd", word)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +17,11 @@ from ssmi.pipeline.contract.manifest import StageReport, digest_json
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.parquet.statistics import PrepareStatistics
 from ssmi.pipeline.contract.storage.digests import digest_once
-from ssmi.pipeline.contract.text.surrogates import replace_surrogates
 from ssmi.pipeline.features.text.blanks import LEFT_OUT, NOTHING_BUT_BLANKS, Stretch, pieces_of
 from ssmi.pipeline.readers.texts import read_texts
 from ssmi.pipeline.stages.stage import Corpus, StageContext
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_SENTENCES = 2**31
 """Most sentences that the tables' ids can number."""
 
@@ -126,8 +127,8 @@ def _write_part(folder: Path, part: int, sentences: list[_Sentence], *, first: i
         )
     sources = [_source(sentence_id, one) for sentence_id, one in enumerate(sentences, start=first)]
     tables.write_rows(tables.part_path(folder, tables.SOURCES, part), schema.SOURCES, sources)
-    # As online prediction does.
-    texts = [replace_surrogates(one.piece.text) for one in sentences]
+    # JSON can spell a lone surrogate, which no trie, tokenizer or table takes; online prediction replaces it likewise.
+    texts = [_SURROGATE.sub("\ufffd", one.piece.text) for one in sentences]
     table = sentences_table(texts, lines=[one.line for one in sentences], entities=None, first=first)
     tables.write_table(tables.part_path(folder, tables.TEXT, part), schema.SENTENCES, table)
 
