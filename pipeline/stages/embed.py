@@ -33,7 +33,7 @@ from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import reference_folder, reference_inputs
 from ssmi.pipeline.stages.embedding.counts import DistinctSegments, check_characters, distinct_segments
 from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
-from ssmi.pipeline.stages.encoding import (
+from ssmi.pipeline.stages.running.encoding import (
     WordVectors,
     alignment_fit,
     encode_words_to_files,
@@ -42,7 +42,7 @@ from ssmi.pipeline.stages.encoding import (
     vectors_of_rows,
     words_table,
 )
-from ssmi.pipeline.stages.stage import Corpus, Stage, StageContext, require_train, splits_in
+from ssmi.pipeline.stages.running.stage import Corpus, Stage, StageContext, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]

@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.text.segmentation import segments_of
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
-from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, part_sizes, parts_of
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from ssmi.pipeline.features.candidates import CandidateSelector, QueryGroup
 from ssmi.pipeline.features.columns import is_run_start
 from ssmi.pipeline.lexicon.segment_vector_files import open_outside_vectors, write_outside
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
-from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, part_sizes, parts_of
 
 COSINES_FILE = "cosines.parquet"
 QUERIES_PER_PART = 4096

@@ -33,10 +33,10 @@ from ssmi.pipeline.features.columns import Ints
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import reference_inputs
-from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.running.encoding import encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, part_sizes, parts_of
 from ssmi.pipeline.stages.sharding.columns import pmi_columns, selection_columns, tag_column
 from ssmi.pipeline.stages.sharding.hidden_states import write_hidden
-from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 ANSWERS = "answers"
 """Folder of the arrays of all selections. Its name and those of a task's fields are in the marks of finished parts."""
