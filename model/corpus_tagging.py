@@ -18,6 +18,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Silent
+from ssmi.pipeline.contract.storage.digests import short_digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,4 +113,4 @@ def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
 
 
 def _short(digest: str | None) -> str:
-    return digest[: checkpoint_files.SHORT] if digest else "none"
+    return short_digest(digest) if digest else "none"

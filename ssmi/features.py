@@ -18,12 +18,12 @@ from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.stages.corpora.fitted import check_like_is_built
 from ssmi.pipeline.stages.corpora.names import check_corpus_name, check_not_a_corpus_name
-from ssmi.pipeline.stages.registry import build as build_stages
-from ssmi.pipeline.stages.registry import get_stage
-from ssmi.pipeline.stages.stage import Corpus, StageContext
-from ssmi.pipeline.stages.stored import fetch_all_stages, fetch_stages, publish
-from ssmi.pipeline.stages.up_to_date import StageShare, run
-from ssmi.pipeline.stages.up_to_date import run_share as run_stage_share
+from ssmi.pipeline.stages.running.registry import build as build_stages
+from ssmi.pipeline.stages.running.registry import get_stage
+from ssmi.pipeline.stages.running.stage import Corpus, StageContext
+from ssmi.pipeline.stages.running.stored import fetch_all_stages, fetch_stages, publish
+from ssmi.pipeline.stages.running.up_to_date import StageShare, run
+from ssmi.pipeline.stages.running.up_to_date import run_share as run_stage_share
 from ssmi.workspace import Workspace
 
 State = Literal["built", "current"]

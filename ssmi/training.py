@@ -16,6 +16,7 @@ from ssmi.pipeline.contract.arguments import list_of
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics, require_labels
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.text.wording import as_yaml
 from ssmi.runs.lookup import check_labelled
@@ -155,7 +156,8 @@ def check_shards(
     built_with = statistics.encoder_digest
     if encoder.digest != built_with:
         raise StaleArtifactError(
-            f"{shards} was built with encoder {built_with[:12]}, {params.encoder.name} is {encoder.digest[:12]}",
+            f"{shards} was built with encoder {short_digest(built_with)}, {params.encoder.name} is "
+            f"{short_digest(encoder.digest)}",
             next_step=f"build with the encoder that you train: ssmi-cli features build --dataset {quote(dataset)}",
         )
     return encoder.path

@@ -74,7 +74,7 @@ class Workspace:
         """
         remote = self.remote
         if remote is not None:
-            from ssmi.pipeline.stages.stored import fetch_all_stages
+            from ssmi.pipeline.stages.running.stored import fetch_all_stages
 
             remote.check_there()
             fetch_all_stages(remote, dataset, paths=self.paths, reporter=self.reporter)

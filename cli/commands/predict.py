@@ -10,9 +10,9 @@ import click
 
 from ssmi.cli import completion
 from ssmi.cli.build_options import executor_options
-from ssmi.cli.commands.predict_usage import check_encoding_option, check_usage, stdin_files
 from ssmi.cli.failures import RUN_AGAIN, resumable
 from ssmi.cli.options import InputFile, dataset_option, device_option, run_option
+from ssmi.cli.predict_options import check_encoding_option, check_usage, stdin_files
 from ssmi.cli.session import Session
 from ssmi.cli.terminal.streams import check_output, open_output
 from ssmi.pipeline.contract.arguments import check_probability

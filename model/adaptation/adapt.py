@@ -22,7 +22,7 @@ from ssmi.model import encoder_defaults, hardware
 from ssmi.model.adaptation.head import MaskedHead, head_for
 from ssmi.model.adaptation.masking import MaskedBatch, MaskTokens, mask_words
 from ssmi.model.adaptation.record import Adaptation, AdaptationSettings, AdaptedEpoch, HeldOut, write_encoder
-from ssmi.model.adaptation.text import Rows, Text, read_text
+from ssmi.model.adaptation.text import Text, TextRows, read_text
 from ssmi.model.data.batches import collate
 from ssmi.model.data.shards import Shards, open_shards
 from ssmi.model.network import encoder as encoders
@@ -180,7 +180,7 @@ class _Run:
             precision="bf16" if hardware.precision(self._device, train.precision) == "bf16" else "fp32",
         )
 
-    def _epoch(self, epoch: int, batches: list[Rows]) -> float:
+    def _epoch(self, epoch: int, batches: list[TextRows]) -> float:
         """Train on every sentence once and return the mean loss per chosen character."""
         self.model.train()
         total, count = 0.0, 0
@@ -225,7 +225,7 @@ class _Run:
             count += len(masked.answers)
         return HeldOut(loss=loss / count, accuracy=right / count)
 
-    def _masked(self, batch: Rows, random: np.random.Generator) -> MaskedBatch:
+    def _masked(self, batch: TextRows, random: np.random.Generator) -> MaskedBatch:
         return mask_words(collate(batch.split, batch.rows), tokens=self._tokens, random=random).to(self._device)
 
 

@@ -23,7 +23,7 @@ _ORDER = 1
 """Seed component of the batch order, which keeps its draw apart from the other draws of an epoch."""
 
 
-class Rows(NamedTuple):
+class TextRows(NamedTuple):
     """The sentences of a split that form one batch."""
 
     split: Split
@@ -45,20 +45,20 @@ class Text:
     held_out: Sequence[npt.NDArray[np.bool_]]
     digest: str
 
-    def training_batches(self, *, batch_size: int, seed: int, epoch: int) -> list[Rows]:
+    def training_batches(self, *, batch_size: int, seed: int, epoch: int) -> list[TextRows]:
         """Return the batches of an epoch: every training sentence once, in an order set by the arguments alone."""
         batches = [
-            Rows(split, rows)
+            TextRows(split, rows)
             for split, held in zip(self.splits, self.held_out, strict=True)
             for rows in training_batches(_lengths(split, ~held), batch_size=batch_size, seed=seed, epoch=epoch)
         ]
         order = np.random.default_rng([seed, epoch, _ORDER]).permutation(len(batches))
         return [batches[index] for index in order.tolist()]
 
-    def held_out_batches(self) -> list[Rows]:
+    def held_out_batches(self) -> list[TextRows]:
         """Return the batches of all held-out sentences."""
         return [
-            Rows(split, rows)
+            TextRows(split, rows)
             for split, held in zip(self.splits, self.held_out, strict=True)
             for rows in evaluation_batches(_lengths(split, held), batch_size=EVALUATION_BATCH)
         ]

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from ssmi.model.data.boundaries import BoundaryTable, Ids
 from ssmi.model.data.shards import Shards, characters_of, read_split
 from ssmi.model.data.split import RequiredFeatures, Split
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import TrainParams
 
 PARTS = ("train", "dev")
@@ -79,6 +81,21 @@ def assign(texts: Sequence[Sequence[str]], n_entities: Sequence[int], *, n_folds
     return folds
 
 
+class FoldSides(NamedTuple):
+    """Both sides of a fold, and the characters of the sentences of dev."""
+
+    train: Split
+    dev: Split
+    dev_characters: list[list[str]]
+
+
+def read_sides(shards: Shards, fold: Fold, *, boundaries: BoundaryTable, required: RequiredFeatures) -> FoldSides:
+    """Read both sides of a fold at once; see ``read_fold`` for the arguments and the errors."""
+    sentences, texts = _read(shards, boundaries=boundaries, required=required)
+    train, dev = (_rows_of(texts, sentences.gold, split, fold) for split in PARTS)
+    return FoldSides(sentences.take(train), sentences.take(dev), [texts[row] for row in dev.tolist()])
+
+
 def read_fold(
     shards: Shards, split: str, fold: Fold, *, boundaries: BoundaryTable, required: RequiredFeatures
 ) -> Split:
@@ -95,23 +112,25 @@ def read_fold(
         InputDataError: There are fewer distinct texts than folds.
 
     """
-    parts = [read_split(shards, name, boundaries=boundaries, required=required) for name in PARTS]
-    texts = [text for name in PARTS for text in characters_of(shards, name)]
-    return Split.joined(parts).take(_rows_of(texts, [len(spans) for part in parts for spans in part.gold], split, fold))
+    sentences, texts = _read(shards, boundaries=boundaries, required=required)
+    return sentences.take(_rows_of(texts, sentences.gold, split, fold))
 
 
 def fold_characters(shards: Shards, split: str, fold: Fold) -> list[list[str]]:
     """Read the characters of every sentence of ``read_fold``, in the same order."""
-    no_features = RequiredFeatures()
-    parts = [read_split(shards, name, boundaries=shards.boundaries, required=no_features) for name in PARTS]
-    texts = [text for name in PARTS for text in characters_of(shards, name)]
-    rows = _rows_of(texts, [len(spans) for part in parts for spans in part.gold], split, fold)
-    return [texts[row] for row in rows.tolist()]
+    sentences, texts = _read(shards, boundaries=shards.boundaries, required=RequiredFeatures())
+    return [texts[row] for row in _rows_of(texts, sentences.gold, split, fold).tolist()]
 
 
-def _rows_of(texts: Sequence[Sequence[str]], n_entities: Sequence[int], split: str, fold: Fold) -> Ids:
+def _read(shards: Shards, *, boundaries: BoundaryTable, required: RequiredFeatures) -> tuple[Split, list[list[str]]]:
+    """Read the sentences of train and dev, end to end, and the characters of each."""
+    parts = [read_split(shards, name, boundaries=boundaries, required=required) for name in PARTS]
+    return Split.joined(parts), [text for name in PARTS for text in characters_of(shards, name)]
+
+
+def _rows_of(texts: Sequence[Sequence[str]], gold: Sequence[Sequence[Span]], split: str, fold: Fold) -> Ids:
     """Return the sentences of one side of a fold, numbered through train and dev."""
-    folds = assign(texts, n_entities, n_folds=fold.n_folds)
+    folds = assign(texts, [len(spans) for spans in gold], n_folds=fold.n_folds)
     if len(set(folds.tolist())) < fold.n_folds:
         raise InputDataError(
             f"train and dev have fewer than {fold.n_folds} different texts, so not every fold has a sentence",

@@ -16,7 +16,8 @@ from ssmi.model.data.features.cosine_gates import Gates, cosine_gates
 from ssmi.model.data.features.matches import Matches
 from ssmi.model.data.features.segment_positions import segment_positions
 from ssmi.model.data.hidden_states import HiddenStates, SpecialStates
-from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, offsets_of, padded
+from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, padded
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parquet.feature_rows import EncoderStates, FeatureRow
 
 _IdColumn = Literal[

@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 from ssmi.model.data.boundaries import BoundaryTable, Ids, Rows, read_table, read_words
 from ssmi.model.data.features.boundary_roles import boundary_roles
 from ssmi.model.data.features.cosine_gates import Gates, cosine_gates
+from ssmi.model.data.features.feature_checks import REBUILD, check_windows
 from ssmi.model.data.features.matches import Matches
-from ssmi.model.data.features.segment_positions import REBUILD, check_windows, segment_positions
+from ssmi.model.data.features.segment_positions import segment_positions
 from ssmi.model.data.hidden_states import StoredParts
 from ssmi.model.data.split import RequiredFeatures, Split, character_kinds, padded
 from ssmi.pipeline.contract import manifest as manifests
@@ -30,6 +31,7 @@ from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.label_files import load_labels
 from ssmi.pipeline.contract.labels import LabelSet, Span
 from ssmi.pipeline.contract.manifest import Manifest, StoredManifest
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.parquet.schema import SHARDS
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics, holds_labels, require_labels
@@ -220,7 +222,7 @@ class _SplitTable:
         """Return a list column as offsets and one flat Arrow array."""
         lists = self.table[name].combine_chunks()
         lengths = pc.fill_null(pc.list_value_length(lists), 0).to_numpy().astype(np.int64)
-        return np.concatenate(([0], np.cumsum(lengths))), lists.flatten()
+        return offsets_of(lengths), lists.flatten()
 
     def of_characters(self, name: str) -> Any:
         """Return the flat values of a column with one value per character; StaleArtifactError for another number."""

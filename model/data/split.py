@@ -14,6 +14,7 @@ from ssmi.model.data.features.cosine_gates import Gates
 from ssmi.model.data.features.matches import Matches
 from ssmi.model.data.hidden_states import HiddenStates, SpecialStates
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.offsets import indices_of, offsets_of
 from ssmi.pipeline.contract.text.words import edges
 
 
@@ -125,15 +126,17 @@ class Split:
 
     def take(self, rows: Ids) -> Split:
         """Return some of the sentences, in the order of ``rows``."""
-        characters, windows = _flat_indices(self.offsets, rows), _flat_indices(self.window_offsets, rows)
+        lengths, window_counts = self.lengths[rows], np.diff(self.window_offsets)[rows]
+        characters = indices_of(self.offsets[rows], lengths)
+        windows = indices_of(self.window_offsets[rows], window_counts)
         values: dict[str, Any] = {
             item.name: None if (value := getattr(self, item.name)) is None else value[characters]
             for item in fields(self)
             if item.name not in _NOT_OF_CHARACTERS
         }
         return Split(
-            offsets=offsets_of(self.lengths[rows]),
-            window_offsets=offsets_of(np.diff(self.window_offsets)[rows]),
+            offsets=offsets_of(lengths),
+            window_offsets=offsets_of(window_counts),
             window_starts=self.window_starts[windows],
             gold=[self.gold[row] for row in rows.tolist()],
             hidden=None if self.hidden is None else self.hidden.take(rows),
@@ -162,23 +165,11 @@ def _joined(arrays: Sequence[Rows | None]) -> Rows | None:
     )
 
 
-def _flat_indices(offsets: Ids, rows: Ids) -> Ids:
-    """Return the flat indices of all values of some sentences, in the order of ``rows``. Shape: (n_values,)."""
-    lengths = np.diff(offsets)[rows]
-    before = np.concatenate(([0], np.cumsum(lengths)[:-1])) if len(rows) else np.empty(0, np.int64)
-    return np.repeat(offsets[:-1][rows] - before, lengths) + np.arange(lengths.sum())
-
-
 def padded(counts: npt.NDArray[np.integer[Any]], rows: Rows) -> Rows:
     """Spread sets of ``counts`` values, given end to end, over the rows of a matrix. Shape: (n_sets, largest set)."""
     square = np.full((len(counts), int(counts.max(initial=0))), NO_BOUNDARY, dtype=np.int32)
     square[np.arange(square.shape[1]) < counts[:, None]] = rows
     return square
-
-
-def offsets_of(lengths: Sequence[int] | Ids) -> Ids:
-    """Return where each sequence begins, and where the last ends, from the lengths. Shape: (n + 1,)."""
-    return np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
 
 
 def character_kinds(texts: Sequence[str]) -> npt.NDArray[np.uint8]:

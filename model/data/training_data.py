@@ -24,7 +24,8 @@ import torch
 from ssmi.model.data.batches import Batch, prefetch, shuffled_batches, training_batches
 from ssmi.model.data.boundaries import Ids
 from ssmi.model.data.shards import Shards, read_parts
-from ssmi.model.data.split import RequiredFeatures, Split, offsets_of
+from ssmi.model.data.split import RequiredFeatures, Split
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.parquet.schema import SHARDS
 

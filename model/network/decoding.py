@@ -20,9 +20,9 @@ class Decoded:
     """The entities of a batch: one item per sentence, in the batch's order.
 
     Attributes:
-        spans: The entities, moved to the edges of whole words. probabilities: Probability of each span, then of each
-        extra span, that exactly this entity is right, from 0 to 1:
-            over all tag sequences with a CRF, over the types of this span with a span head. None if not requested.
+        spans: The entities, moved to the edges of whole words.
+        probabilities: Probability of each span, then of each extra span, that exactly this entity is right, from 0 to
+            1: over all tag sequences with a CRF, over the types of this span with a span head. None if not requested.
         ill_formed: Number of pieces of the tag paths that are not an entity; 0 with a span head, which has no paths.
         n_characters: Number of characters of all sentences.
 

@@ -41,8 +41,7 @@ def check_parameters(params: ModelParams) -> None:
 
     Raises:
         ParameterError: ``encoder: frozen`` with ``fusion: input``, both parts that change states between encoder
-        layers,
-            or layers of an encoder that is not run or has fewer.
+            layers, or layers of an encoder that is not run or has fewer.
 
     """
     _check_adapters(params, layers=params.encoder_layers if isinstance(params.encoder_layers, int) else None)

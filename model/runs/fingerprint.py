@@ -12,6 +12,7 @@ from ssmi.model import encoder_defaults, hardware
 from ssmi.model.data.shards import Shards
 from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.parameters.params import Params
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.contract.text.wording import as_yaml
 
 _SECTIONS: Mapping[str, frozenset[str]] = {
@@ -176,4 +177,4 @@ def short(value: Any) -> str:
     """Format a value as in params.yaml, with digests shortened."""
     text = as_yaml(value)
     # 64 is the length of a sha256 in hexadecimal.
-    return text[:12] if len(text) == 64 else text
+    return short_digest(text) if len(text) == 64 else text

@@ -18,12 +18,11 @@ from pathlib import Path
 import torch
 
 from ssmi.model import encoder_defaults, hardware
-from ssmi.model.data.folds import Fold, fold_characters
-from ssmi.model.data.shards import Shards, characters_of, open_shards
+from ssmi.model.data.shards import Shards, open_shards
 from ssmi.model.data.split import Split
 from ssmi.model.data.training_data import TrainingData
 from ssmi.model.evaluation.scoring import Scores
-from ssmi.model.evaluation.sentence_counts import count_with_names, names_of
+from ssmi.model.evaluation.sentence_counts import count_with_names
 from ssmi.model.network.build import build
 from ssmi.model.network.encoder import load as load_encoder
 from ssmi.model.network.network import Network
@@ -42,7 +41,7 @@ from ssmi.model.training.distributed import WorkerGroup
 from ssmi.model.training.evaluate import Evaluation
 from ssmi.model.training.interrupts import Interrupts
 from ssmi.model.training.loop import Timing, Trainer
-from ssmi.model.training.reading import read_scored, read_train
+from ssmi.model.training.reading import Sentences, read_sentences, scored_splits
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.parameters.params import Params
@@ -121,68 +120,47 @@ def train(
         if slow := hardware.slow_bf16(workers.device, params.train.precision):
             reporter.note(slow)
         params = encoder_defaults.resolve(params, opened.statistics.encoder_size)
-        loaded = _load(opened, encoder, params, workers, reporter)
+        network, sentences = _load(opened, encoder, params, workers, reporter)
         with Interrupts() as interrupts:  # from here on a signal takes effect between two steps, with all saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
-            return _fit(Trainer(loaded.network, loaded.data, context), loaded, context, saved)
+            return _fit(Trainer(network, sentences.train, context), sentences, context, saved)
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
-    """The network, on its device, and the sentences that it is trained and scored on."""
-
-    network: Network
-    data: TrainingData
-    """The train sentences."""
-    splits: Mapping[str, Split]
-    """``dev``, and ``test`` if it is to be scored."""
-    names: Mapping[str, Sequence[str]]
-    """The names of the sentences of each of these splits, for their counts."""
-
-
-def _load(shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter) -> _Loaded:
+def _load(
+    shards: Shards, encoder: Path | None, params: Params, workers: WorkerGroup, reporter: Reporter
+) -> tuple[Network, Sentences]:
     """Set threads and random generator, read the sentences and build the network."""
     # The processes of this machine share its cores.
     hardware.set_threads(params.train.threads or max(1, hardware.physical_cores() // workers.local_world_size))
     torch.manual_seed(params.train.seed)
-    scored = ("dev", "test") if params.train.test else ("dev",)
-    splits = {}
-    with reporter.task("reading shards and encoder", total=1 + len(scored), unit="splits") as advance:
-        data = read_train(shards, params)
-        advance(1)
-        for name in scored:
-            splits[name] = read_scored(shards, name, params)
-            advance(1)
-        network = _assemble(shards, encoder, params, data, splits["dev"])
-    fold = Fold.of(params.train)
-    names = {
-        name: names_of(fold_characters(shards, name, fold) if fold else characters_of(shards, name), split.gold)
-        for name, split in splits.items()
-    }
+    total = 1 + len(scored_splits(params))
+    with reporter.task("reading shards and encoder", total=total, unit="splits") as advance:
+        sentences = read_sentences(shards, params, advance)
+        network = _assemble(shards, encoder, params, sentences.train, sentences.scored["dev"])
     if not workers.is_main:
         # All processes built the same network above from one seed, but each draws different dropout.
         torch.manual_seed(params.train.seed + workers.rank)
     # Moved last: weights drawn on the CPU are the same for every device.
-    return _Loaded(network.to(workers.device), data, splits, names)
+    return network.to(workers.device), sentences
 
 
-def _fit(trainer: Trainer, loaded: _Loaded, context: TrainContext, saved: SavedState | None) -> TrainResult:
+def _fit(trainer: Trainer, sentences: Sentences, context: TrainContext, saved: SavedState | None) -> TrainResult:
     """Train, score with the weights of the kept epoch, and write the files of a finished run."""
     run = context.run
     if saved is not None:
         trainer.resume(saved)
-    dev = loaded.splits["dev"]
+    dev, test_split = sentences.scored["dev"], sentences.scored.get("test")
     history = trainer.fit(dev)
     best = histories.chosen(history, select=context.params.train.select)
     spans = {"dev": trainer.best_spans}
     if trainer.best_epoch != best.epoch:  # that epoch ended before the run was resumed
         spans["dev"] = _score_best(trainer, dev, "dev", run).spans
     test = None  # a run needs no test sentences
-    if "test" in loaded.splits and len(loaded.splits["test"]):
-        evaluation = _score_best(trainer, loaded.splits["test"], "test", run)
+    if test_split is not None and len(test_split):
+        evaluation = _score_best(trainer, test_split, "test", run)
         test, spans["test"] = evaluation.scores, evaluation.spans
     if context.workers.is_main:
-        _write_counts(run, loaded, spans)
+        _write_counts(run, sentences, spans)
         _finish(run, best.dev, test)
     return TrainResult(run, history, best.epoch, best.dev, test, trainer.step_losses, trainer.timing)
 
@@ -195,11 +173,11 @@ def _score_best(trainer: Trainer, split: Split, name: str, run: Path) -> Evaluat
     return trainer.score(split, name)
 
 
-def _write_counts(run: Path, loaded: _Loaded, spans: Mapping[str, Sequence[Sequence[Span]]]) -> None:
+def _write_counts(run: Path, sentences: Sentences, spans: Mapping[str, Sequence[Sequence[Span]]]) -> None:
     """Write the counts of every sentence, of all splits or of none; ``spans`` holds the predictions on each split."""
     with replacing_folder(run / COUNTS) as fresh:
         for name, predicted in spans.items():
-            counted = count_with_names(loaded.names[name], loaded.splits[name].gold, predicted)
+            counted = count_with_names(sentences.names[name], sentences.scored[name].gold, predicted)
             counts_file.write(fresh / f"{name}.parquet", counted)
 
 

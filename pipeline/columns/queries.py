@@ -21,8 +21,9 @@ import pyarrow.compute as pc
 
 from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import whole
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_run_start, offsets_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_run_start
 from ssmi.pipeline.features.pmi import events_over
 
 SCHEMA = pa.schema([("code", pa.int64()), ("segment", pa.string()), ("candidates", pa.binary())])

@@ -11,8 +11,9 @@ import pyarrow as pa
 from ssmi.pipeline.columns.lists import characters_of, list_array, offsets, text_of, whole
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import Span
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parquet import schema, tables
-from ssmi.pipeline.features.columns import SentenceColumns, offsets_of
+from ssmi.pipeline.features.columns import SentenceColumns
 
 
 def sentences_table(

@@ -11,7 +11,7 @@ Advance = Callable[[int], None]
 
 @runtime_checkable
 class Reporter(Protocol):
-    """Receives progress while a stage works. ``cli.progress`` draws bars; ``Silent`` shows nothing."""
+    """Receives progress while a stage works. ``cli.terminal.progress`` draws bars; ``Silent`` shows nothing."""
 
     def task(self, label: str, *, total: int, unit: str) -> AbstractContextManager[Advance]:
         """Open a task of ``total`` units; call the yielded function with the number of units just completed."""

@@ -21,6 +21,9 @@ Encode = Callable[[Sequence[Sequence[str]]], Sequence[FloatMatrix]]
 
 Such as ``FrozenEncoder.states``."""
 
+MIN_WORDS_TO_FIT = 20
+"""Fewest words with both vectors that a map is fitted on."""
+
 ENCODING_VERSION = 1
 """Version of the vectors that ``isolated_vectors`` computes for an encoder and a word.
 

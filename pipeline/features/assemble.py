@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, ROLES, TagScheme
+from ssmi.pipeline.contract.offsets import indices_of, offsets_of
 from ssmi.pipeline.contract.parquet.feature_rows import FeatureRow, SelectedBoundaries
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, offsets_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.text.windows import window_starts
 

@@ -10,9 +10,10 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parameters.params import SelectionParams
-from ssmi.pipeline.features.columns import Ints, offsets_of
-from ssmi.pipeline.features.rows import Flags, Rows
+from ssmi.pipeline.features.columns import Ints
+from ssmi.pipeline.features.ragged import Flags, Ragged
 
 FloatMatrix = npt.NDArray[np.float32]
 FloatArray = npt.NDArray[np.float32]
@@ -111,44 +112,26 @@ def cosines_with(vectors: FloatMatrix, segments: FloatMatrix) -> FloatMatrix:
     return cosines.clip(-1.0, 1.0, out=cosines)
 
 
-def select(candidate_ids: IntArray, cosines: FloatArray, *, params: SelectionParams) -> Selection:
-    """Choose the best boundary, the boundary set and the negatives of a character.
+def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> SelectionColumns:
+    """Choose the best boundary, the boundary set and the negatives of each segment; segments may share candidates.
 
     The best boundary has the highest cosine. The set holds at most ``max_set`` candidates over the threshold, best
     first. The negatives are the ``n_negatives`` lowest candidates outside the set, lowest first. Ties go to the lower
-    id.
-
-    Args:
-        candidate_ids: Boundary ids, ascending. Shape: (candidates,)
-        cosines: Cosines of the candidates with the segment. Shape: (candidates,)
-        params: Threshold and sizes.
-
-    Returns:
-        The choice; ``EMPTY_SELECTION`` without candidates.
-    """
-    if not len(candidate_ids):
-        return EMPTY_SELECTION
-    (selection,) = select_rows([(candidate_ids, cosines[None])], params=params).selections()
-    return selection
-
-
-def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> SelectionColumns:
-    """Do ``select`` for many segments at once; segments with the same candidates share a block.
-
-    Rows of cosines are not sorted whole: only the values over the threshold, and those below a limit for the negatives.
+    id. Rows of cosines are not sorted whole: only the values over the threshold, and those below a limit for the
+    negatives.
 
     Args:
         blocks: At least one block.
         params: Threshold and sizes.
 
     Returns:
-        One row per segment, in the order of the blocks.
+        One row per segment, in the order of the blocks; it is empty for a segment without candidates.
     """
     n_segments, n_ids = [len(cosines) for _, cosines in blocks], [len(ids) for ids, _ in blocks]
     n_candidates = np.repeat(np.array(n_ids, dtype=np.int32), n_segments)
     # A segment without candidates has no row of cosines.
     asking = np.flatnonzero(n_candidates)
-    rows = Rows.of(np.concatenate([cosines.ravel() for _, cosines in blocks]), n_candidates[asking].astype(np.int64))
+    rows = Ragged.of(np.concatenate([cosines.ravel() for _, cosines in blocks]), n_candidates[asking].astype(np.int64))
     ids = np.concatenate([ids for ids, _ in blocks])
     before = np.repeat(offsets_of(n_ids)[:-1], n_segments)[asking] - rows.starts
 
@@ -179,7 +162,7 @@ def select_rows(blocks: Sequence[Block], *, params: SelectionParams) -> Selectio
     )
 
 
-def _highest(rows: Rows, params: SelectionParams) -> Ints:
+def _highest(rows: Ragged, params: SelectionParams) -> Ints:
     """Return the indices of cosines that include each row's best boundary and set."""
     limits = np.minimum(rows.highest(), np.float32(params.threshold))
     indices = np.flatnonzero(rows.values >= np.repeat(limits, rows.widths))
@@ -190,7 +173,7 @@ def _highest(rows: Rows, params: SelectionParams) -> Ints:
     return np.flatnonzero(negated.at_most(np.minimum(-limits, negated.limits(params.max_set))))
 
 
-def _lowest(rows: Rows, params: SelectionParams) -> Flags:
+def _lowest(rows: Ragged, params: SelectionParams) -> Flags:
     """Flag the cosines that may be negatives: a superset of each row's negatives, from which the set is not removed."""
     n = max(1, params.n_negatives)
     limits = rows.limits(n)

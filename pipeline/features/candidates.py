@@ -81,7 +81,7 @@ def queries_of(
     for position, boundary in zip(positions.tolist(), boundaries.tolist(), strict=True):
         over[position].append(boundary)
     return [
-        # Ascending, as ``select`` expects, so that ties go to the lower id.
+        # Ascending, as ``select_rows`` expects, so that ties go to the lower id.
         Query(character, segment, tuple(ids))
         for character, segment, ids in zip(characters, around, over, strict=True)
     ]

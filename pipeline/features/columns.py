@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ssmi.pipeline.contract.offsets import offsets_of
+
 Ints = npt.NDArray[np.int64]
 
 
@@ -82,19 +84,6 @@ class MatchColumns:
     def where(self, wanted: npt.NDArray[np.bool_]) -> MatchColumns:
         """Return the matches for which ``wanted`` is true. Shape of ``wanted``: (matches,)."""
         return MatchColumns(self.starts[wanted], self.ends[wanted], self.ids[wanted])
-
-
-def offsets_of(lengths: Sequence[int] | npt.NDArray[np.integer]) -> Ints:
-    """Return the starts of concatenated stretches of the given lengths, then their total length."""
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
-
-
-def indices_of(starts: Ints, lengths: Ints) -> Ints:
-    """Return the concatenated indices of stretches given by start and length. Shape: (sum of ``lengths``,)."""
-    offsets = offsets_of(lengths)
-    return np.arange(offsets[-1], dtype=np.int64) + np.repeat(starts - offsets[:-1], lengths)
 
 
 def is_run_start(sorted_values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

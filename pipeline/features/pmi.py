@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_run_start
+from ssmi.pipeline.contract.offsets import indices_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_run_start
 
 if TYPE_CHECKING:
     import polars as pl

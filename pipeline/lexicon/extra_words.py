@@ -10,9 +10,9 @@ from ssmi.pipeline.contract.errors import InputDataError, SsmiError, at_line
 from ssmi.pipeline.contract.text.encodings import wrong_byte
 from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
+from ssmi.pipeline.features.alignment import MIN_WORDS_TO_FIT
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 
-MIN_WORDS_TO_FIT = 20
 _LONGEST_LIST = 1 << 26
 
 

@@ -11,11 +11,10 @@ from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactErr
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
-from ssmi.pipeline.contract.storage.digests import digest_once
+from ssmi.pipeline.contract.storage.digests import digest_once, short_digest
 from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE
 
 USER_DICT = "user_dict.txt"
-_SHORT = 12
 
 
 @dataclass(frozen=True)
@@ -178,4 +177,4 @@ def _damaged(store: FeatureStore) -> list[str]:
 
 
 def _brief(digest: str | None) -> str:
-    return digest[:_SHORT] if digest else "none"
+    return short_digest(digest) if digest else "none"

@@ -25,12 +25,12 @@ from ssmi.pipeline.lexicon.pair_weights_file import PAIRS_FILE, read_weights
 from ssmi.pipeline.lexicon.segment_vector_files import open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
-from ssmi.pipeline.online.answers import SelectionAnswers
 from ssmi.pipeline.online.costs import CostCounter, WorkCounts
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
 from ssmi.pipeline.online.feature_store import FeatureSpec, FeatureStore, check_feature_store
 from ssmi.pipeline.online.segmenting import Segmented, segment_characters, without_surrogates
+from ssmi.pipeline.online.selections import CachedSelector
 
 
 class OnlineFeatures:
@@ -39,10 +39,10 @@ class OnlineFeatures:
     Segments with a stored vector use it; others are embedded. With ``embed.context: isolated`` they are embedded
     without context, exactly as offline. With ``sentence`` they are embedded in the sentence at hand (the mean over
     their occurrences in it), whereas the stage takes the mean over the whole data set. In sentence context, therefore,
-    rows equal the shards' only for texts whose segments are stored or occur in a single sentence, and answers about
+    rows equal the shards' only for texts whose segments are stored or occur in a single sentence, and selections for
     new segments are not cached across sentences.
 
-    Answers and vectors are cached. The encoder is opened when a segment first needs it. Threads take turns
+    Selections and vectors are cached. The encoder is opened when a segment first needs it. Threads take turns
     (``contract.project.process_lock``).
     """
 
@@ -56,7 +56,7 @@ class OnlineFeatures:
             shards: The manifest of the shards that a tagger was trained on.
             stored_segments: Whether to use the stored vectors of the data set's segments; False embeds them again, to
                 verify that nothing differs.
-            max_pairs: The maximum number of cached answers (about 1 KB each), and of cached vectors.
+            max_pairs: The maximum number of cached selections (about 1 KB each), and of cached vectors.
 
         Raises:
             MissingResourceError: A folder or file does not exist.
@@ -84,11 +84,13 @@ class OnlineFeatures:
             hidden_norm=spec.hidden_norm,
             max_window=spec.max_window,
         )
-        self._embedder, self._answers = self._open_selection(spec, stored_segments=stored_segments, max_pairs=max_pairs)
+        self._embedder, self._selector = self._open_selection(
+            spec, stored_segments=stored_segments, max_pairs=max_pairs
+        )
 
     def _open_selection(
         self, spec: FeatureSpec, *, stored_segments: bool, max_pairs: int
-    ) -> tuple[SegmentEmbedder, SelectionAnswers]:
+    ) -> tuple[SegmentEmbedder, CachedSelector]:
         stored = open_segment_vectors(self._store.embed, spec.embed_digest)
         aligned = spec.params.embed.space == "aligned"
         embedder = SegmentEmbedder(
@@ -99,10 +101,10 @@ class OnlineFeatures:
             costs=self._costs,
             max_vectors=max_pairs,
         )
-        answers = SelectionAnswers(
-            self._vocabulary, stored, embedder, spec.params.selection, costs=self._costs, max_answers=max_pairs
+        selector = CachedSelector(
+            self._vocabulary, stored, embedder, spec.params.selection, costs=self._costs, max_selections=max_pairs
         )
-        return embedder, answers
+        return embedder, selector
 
     def rows(self, texts: Sequence[str]) -> list[FeatureRow]:
         """Make a row for each text; a character is a code point.
@@ -111,7 +113,7 @@ class OnlineFeatures:
 
         Returns:
             One row per text; the row of an empty text is empty, with one window at 0. Rows share the lists of equal
-            answers and must not be modified.
+            selections and must not be modified.
         """
         return self.rows_of_characters([list(text) for text in texts])
 
@@ -136,7 +138,7 @@ class OnlineFeatures:
 
     def rows_of_segmented(self, sentences: Sequence[Segmented]) -> list[FeatureRow]:
         """Make the rows of segmented sentences: the second half of ``rows``."""
-        select = self._answers.select_in_context if self._in_context else self._answers.select
+        select = self._selector.select_in_context if self._in_context else self._selector.select
         with self._one_thread():
             return list(self._rows(sentences, select(sentences)))
 

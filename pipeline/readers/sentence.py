@@ -9,7 +9,7 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.labels import Span, TagScheme
 
-LONGEST_SENTENCE = 1 << 20
+LONGEST_RAW_SENTENCE = 1 << 20
 """Maximum number of characters of a sentence. Even a packed file of kilobytes may hold one that exceeds any memory."""
 LINES_KEPT = 5
 """Number of line numbers that a report keeps for each reason."""
@@ -20,7 +20,7 @@ class Sentence:
     """One sentence of a raw file, independent of tag schemes and file formats."""
 
     characters: tuple[str, ...]
-    """One Unicode code point each: readers split longer tokens (``readers.characters``)."""
+    """One Unicode code point each: readers split longer tokens (``readers.entities.characters``)."""
     entities: tuple[Span, ...]
     """Gold entities, half-open over ``characters``, sorted, never overlapping."""
     line: int
@@ -33,10 +33,10 @@ class Sentence:
 
 
 def check_length(n_characters: int, path: Path | str, line: int) -> None:
-    """Raise InputDataError, with the last ``line`` read, for a sentence of over ``LONGEST_SENTENCE`` characters."""
-    if n_characters > LONGEST_SENTENCE:
+    """Raise InputDataError, with the last ``line`` read, for a sentence of over ``LONGEST_RAW_SENTENCE`` characters."""
+    if n_characters > LONGEST_RAW_SENTENCE:
         raise InputDataError(
-            f"{at_line(path, line)}: a sentence of over {LONGEST_SENTENCE:,} characters",
+            f"{at_line(path, line)}: a sentence of over {LONGEST_RAW_SENTENCE:,} characters",
             next_step="say where sentences end: a blank line, or another number of the sentence",
         )
 

@@ -20,7 +20,7 @@ from ssmi.pipeline.contract.parquet import schema
 from ssmi.pipeline.contract.parquet.statistics import AlignmentFit, EmbedStatistics, VocabStatistics
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.executor import run_single_threaded
-from ssmi.pipeline.features.alignment import fit_alignment
+from ssmi.pipeline.features.alignment import MIN_WORDS_TO_FIT, fit_alignment
 from ssmi.pipeline.features.vocabulary import Vocabulary, normalised
 from ssmi.pipeline.lexicon.alignment_file import ALIGNMENT_FILE, open_alignment, save_alignment
 from ssmi.pipeline.lexicon.segment_vector_files import (
@@ -33,7 +33,7 @@ from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import reference_folder, reference_inputs
 from ssmi.pipeline.stages.embedding.counts import DistinctSegments, check_characters, distinct_segments
 from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
-from ssmi.pipeline.stages.encoding import (
+from ssmi.pipeline.stages.running.encoding import (
     WordVectors,
     alignment_fit,
     encode_words_to_files,
@@ -42,12 +42,10 @@ from ssmi.pipeline.stages.encoding import (
     vectors_of_rows,
     words_table,
 )
-from ssmi.pipeline.stages.stage import Corpus, Stage, StageContext, require_train, splits_in
+from ssmi.pipeline.stages.running.stage import Corpus, Stage, StageContext, require_train, splits_in
 
 FloatMatrix = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-
-FEWEST_FIT_WORDS = 20
 
 
 def external_inputs(context: StageContext) -> Mapping[str, str]:
@@ -179,9 +177,9 @@ def _fit_words(distinct: DistinctSegments, vocabulary: Vocabulary, context: Stag
         n_words = min(params.fit_words + len(seen), n_listed)
         seen += [word for word in vocabulary.words[:n_words] if word not in known]
     words = seen[: params.fit_words]
-    if len(words) < FEWEST_FIT_WORDS:
+    if len(words) < MIN_WORDS_TO_FIT:
         raise SsmiError(
-            f"embed: words in both the vocabulary and train: {len(words)}; a map needs {FEWEST_FIT_WORDS}",
+            f"embed: words in both the vocabulary and train: {len(words)}; a map needs {MIN_WORDS_TO_FIT}",
             next_step="use -S embed.context=isolated, or vectors that cover the text",
         )
     return words

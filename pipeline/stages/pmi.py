@@ -26,7 +26,7 @@ from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.readers.texts import read_texts
 from ssmi.pipeline.stages.corpora.counted import counted_inputs, counted_texts
 from ssmi.pipeline.stages.corpora.fitted import reference_folder, reference_inputs
-from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, part_sizes, parts_of
 
 CHARACTERS_AT_ONCE = 1 << 18
 """Characters of an unlabelled text that are counted at once; a prepared part is counted as a whole."""

@@ -26,7 +26,7 @@ from ssmi.pipeline.readers.registry import files_of
 from ssmi.pipeline.readers.sentence import types_alike
 from ssmi.pipeline.stages.corpora.texts import prepare_texts, text_inputs
 from ssmi.pipeline.stages.preparing.dev_split import cut_dev
-from ssmi.pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
 
 RAW = "raw/"
 """Begins the keys of raw files in the manifest's inputs."""
@@ -184,7 +184,7 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 STAGE = Stage(
     name="prepare",
-    version=2,
+    version=3,
     sections=("prepare",),
     upstream=(),
     external_inputs=external_inputs,

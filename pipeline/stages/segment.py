@@ -16,12 +16,12 @@ from ssmi.pipeline.columns.lists import id_lists, list_array, whole
 from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract.errors import at_line
 from ssmi.pipeline.contract.manifest import StageReport, digest_file
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parquet import schema, tables
-from ssmi.pipeline.features.columns import offsets_of
 from ssmi.pipeline.features.text.segmentation import segments_of
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.user_dictionary import NAMED_LINES, read_user_dictionary, repeated
-from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, part_sizes, parts_of
 
 
 @dataclass(frozen=True)

@@ -14,15 +14,16 @@ from ssmi.pipeline.columns.lists import id_lists, list_array, whole
 from ssmi.pipeline.columns.queries import QueryFiles, candidate_ids, distinct_queries
 from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract.manifest import StageReport
+from ssmi.pipeline.contract.offsets import offsets_of
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.project.paths import SELECTIONS
 from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS, SelectionColumns, histogram
 from ssmi.pipeline.features.candidates import CandidateSelector, QueryGroup
-from ssmi.pipeline.features.columns import is_run_start, offsets_of
+from ssmi.pipeline.features.columns import is_run_start
 from ssmi.pipeline.lexicon.segment_vector_files import open_outside_vectors, write_outside
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
-from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, part_sizes, parts_of
 
 COSINES_FILE = "cosines.parquet"
 QUERIES_PER_PART = 4096
@@ -135,7 +136,7 @@ def number_part(task: _PartTask) -> None:
 
 
 def _answer(context: StageContext, folder: Path, files: QueryFiles, *, n_queries: int) -> dict[str, int]:
-    """Write the answers in parts and the histogram of their cosines, and return counts for the report."""
+    """Write the selections in parts and the histogram of their cosines, and return counts for the report."""
     names = context.scratch() / "outside.arrow"
     write_outside(context.folder("embed"), names)
     tasks = [
@@ -180,10 +181,10 @@ def select_many(task: _SelectTask) -> tuple[int, list[int]]:
     for columns, cosines in selector.answers(_query_groups(queries)):
         pieces.append(columns)
         bins += histogram(cosines)
-    answers = SelectionColumns.concatenated(pieces)
-    table = _selections(queries, answers, first_id=task.start)
+    chosen = SelectionColumns.concatenated(pieces)
+    table = _selections(queries, chosen, first_id=task.start)
     tables.write_table(task.target, schema.SELECTIONS, table)
-    return int(np.count_nonzero(answers.n_candidates == 0)), bins.tolist()
+    return int(np.count_nonzero(chosen.n_candidates == 0)), bins.tolist()
 
 
 def _query_groups(queries: pa.Table) -> Iterator[QueryGroup]:
@@ -207,21 +208,21 @@ def _candidates(queries: pa.Table) -> pa.Array:
     return list_array(*map(pa.array, candidate_ids(packed)))
 
 
-def _selections(queries: pa.Table, answers: SelectionColumns, *, first_id: int) -> pa.Table:
+def _selections(queries: pa.Table, chosen: SelectionColumns, *, first_id: int) -> pa.Table:
     """Make the table of ``schema.SELECTIONS``."""
     ids = np.arange(first_id, first_id + len(queries), dtype=np.int32)
-    sets, negatives = offsets_of(answers.set_lengths), offsets_of(answers.negative_lengths)
+    sets, negatives = offsets_of(chosen.set_lengths), offsets_of(chosen.negative_lengths)
     columns = {
         "selection_id": pa.array(ids),
         "character": pa.array(list(map(chr, whole(queries, "code").to_pylist())), pa.string()),
         "segment": whole(queries, "segment"),
         "candidates": _candidates(queries),
-        "n_candidates": pa.array(answers.n_candidates),
-        "best_id": pa.array(answers.best_ids),
-        "best_cosine": pa.array(answers.best_cosines, mask=answers.best_ids == 0),
-        "set_ids": list_array(sets, pa.array(answers.set_ids)),
-        "set_cosines": list_array(sets, pa.array(answers.set_cosines)),
-        "negative_ids": list_array(negatives, pa.array(answers.negative_ids)),
+        "n_candidates": pa.array(chosen.n_candidates),
+        "best_id": pa.array(chosen.best_ids),
+        "best_cosine": pa.array(chosen.best_cosines, mask=chosen.best_ids == 0),
+        "set_ids": list_array(sets, pa.array(chosen.set_ids)),
+        "set_cosines": list_array(sets, pa.array(chosen.set_cosines)),
+        "negative_ids": list_array(negatives, pa.array(chosen.negative_ids)),
     }
     return pa.Table.from_arrays([columns[name] for name in schema.SELECTIONS.names], schema=schema.SELECTIONS)
 

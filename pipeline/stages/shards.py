@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ssmi.pipeline.assets.encoders import EncoderFolder
-from ssmi.pipeline.columns.answers import write_answers
 from ssmi.pipeline.columns.array_files import save_array
 from ssmi.pipeline.columns.lists import id_lists, numbers, whole
+from ssmi.pipeline.columns.selections import write_selections
 from ssmi.pipeline.columns.sentences import sentence_columns
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.encoders.vocabulary import encoder_vocabulary
@@ -33,12 +33,13 @@ from ssmi.pipeline.features.columns import Ints
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
 from ssmi.pipeline.stages.corpora.fitted import reference_inputs
-from ssmi.pipeline.stages.encoding import encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.running.encoding import encoder_inputs, encoder_of, open_encoder
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, part_sizes, parts_of
 from ssmi.pipeline.stages.sharding.columns import pmi_columns, selection_columns, tag_column
 from ssmi.pipeline.stages.sharding.hidden_states import write_hidden
-from ssmi.pipeline.stages.stage import Stage, StageContext, part_sizes, parts_of
 
 ANSWERS = "answers"
+"""Folder of the arrays of all selections. Its name and those of a task's fields are in the marks of finished parts."""
 _BOUNDARIES = ("best_ids", "set_ids", "negative_ids", "local_ids", "match_ids")
 """Columns of boundary ids."""
 
@@ -80,7 +81,7 @@ def work(context: StageContext, folder: Path) -> StageReport:
     parts = parts_of(context.folder("prepare"))
     sizes = part_sizes(parts)
     answers = context.scratch() / ANSWERS
-    write_answers(tables.list_parts(context.folder("selection"), SELECTIONS), answers)
+    write_selections(tables.list_parts(context.folder("selection"), SELECTIONS), answers)
     tasks = _tasks(context, folder, answers, encoder=encoder, labels=labels, max_window=max_window)
     n_windowed = sum(context.map_tasks(write_part, tasks, sizes=sizes, label="shards"))
     named = named_boundaries(np.load(task.named, allow_pickle=False) for task in tasks)

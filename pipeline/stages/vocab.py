@@ -17,8 +17,8 @@ from ssmi.pipeline.features.alignment import fit_alignment
 from ssmi.pipeline.lexicon.extra_words import LeftOut, partition_extra_words, read_extra_words, words_to_fit_on
 from ssmi.pipeline.lexicon.vocabulary_builder import VocabularyBuilder
 from ssmi.pipeline.lexicon.word_vectors import VectorReader, open_vectors
-from ssmi.pipeline.stages.encoding import alignment_fit, encode_words, encoder_of
-from ssmi.pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.encoding import alignment_fit, encode_words, encoder_of
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
 
 NAMED_LINES = 10
 """Number of extra words left out that a message names; all of them are counted."""

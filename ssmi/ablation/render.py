@@ -24,8 +24,8 @@ def cells(table: Table) -> tuple[list[str], list[list[str]]]:
             row.name,
             row.title,
             str(len(row.runs)),
-            *(_percent(row.figures["dev"]["f1"]) for _ in before),
-            *(_percent(row.figures[split][name]) for name in columns),
+            *(percent(row.figures["dev"]["f1"]) for _ in before),
+            *(percent(row.figures[split][name]) for name in columns),
             *(_signed(row, one) for one in splits),
         ]
         for row in table.rows
@@ -33,20 +33,26 @@ def cells(table: Table) -> tuple[list[str], list[list[str]]]:
     return header, rows
 
 
-def _percent(figure: Figure) -> str:
+def percent(figure: Figure) -> str:
+    """Format a figure times 100, with its standard deviation if there is one."""
     return f"{100 * figure.mean:.2f}" + (f" ± {100 * figure.std:.2f}" if figure.std is not None else "")
 
 
 def _signed(row: TableRow, split: str) -> str:
-    """Format the gain over the row's reference with its interval, as far as they are known."""
+    """Format the gain over the row's reference; it is named unless it is the baseline."""
     against = row.configuration.against
+    gain = gain_over(against, row, split)
+    return gain if gain == "-" or against == BASELINE else f"{gain} over {against}"
+
+
+def gain_over(against: str, row: TableRow, split: str) -> str:
+    """Format the gain over another row with its interval, as far as they are known."""
     gain = row.gains.get(against)
     if gain is None or split not in gain.f1 or row.name == against:
         return "-"
     interval = gain.interval[split]
     ends = f" [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]" if interval else ""
-    over = "" if against == BASELINE else f" over {against}"
-    return f"{100 * gain.f1[split]:+.2f}{ends}{over}"
+    return f"{100 * gain.f1[split]:+.2f}{ends}"
 
 
 def other_cells(table: Table) -> tuple[list[str], list[list[str]]]:
@@ -117,15 +123,15 @@ def markdown(table: Table, *, figures: Mapping[str, str]) -> str:
     """Return the table as a markdown page; ``figures`` maps titles to picture files beside it."""
     images = "".join(f"\n![{title}]({name})\n" for title, name in figures.items())
     title = f"# Ablations: {table.setting.dataset}"
-    return f"{title}\n\n{_lines(*cells(table))}\n\n{note(table)}\n{images}{_others(table)}"
+    return f"{title}\n\n{markdown_table(*cells(table))}\n\n{note(table)}\n{images}{_others(table)}"
 
 
 def _others(table: Table) -> str:
     header, rows = other_cells(table)
-    return f"\n## Other settings\n\n{_lines(header, rows)}\n" if rows else ""
+    return f"\n## Other settings\n\n{markdown_table(header, rows)}\n" if rows else ""
 
 
-def _lines(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a markdown table: two columns of text, then figures, and text again in a last column ``differs``."""
     kinds = ["---", "---"] + ["---:"] * (len(header) - 2)
     if header[-1] == "differs":

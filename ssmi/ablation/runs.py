@@ -28,9 +28,9 @@ from ssmi.model.runs.results import history as histories
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.executor import Executor
-from ssmi.pipeline.stages import registry
-from ssmi.pipeline.stages.stage import StageContext, Variant
-from ssmi.pipeline.stages.up_to_date import is_current
+from ssmi.pipeline.stages.running import registry
+from ssmi.pipeline.stages.running.stage import StageContext, Variant
+from ssmi.pipeline.stages.running.up_to_date import is_current
 from ssmi.workspace import Workspace
 
 

@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.replacing import writing
 from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, commented_yaml, not_yaml
-from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
+from ssmi.pipeline.stages.running.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace
 
 NAME = "dvc.yaml"

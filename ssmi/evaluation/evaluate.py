@@ -17,6 +17,7 @@ from ssmi.pipeline.contract.arguments import checked, optional_path
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers.options import ReadOptions, options_from
+from ssmi.pipeline.readers.sentence import LINES_KEPT
 from ssmi.predict.garbage_collection import garbage_collection_paused
 from ssmi.runs.lookup import check_split, nearest_project, run_and_dataset
 from ssmi.workspace import Workspace
@@ -173,7 +174,8 @@ def _note_reading(file: Path, scored: FileScores, reporter: Reporter) -> None:
     for what, counts in (("repaired", report.repairs), ("left out", report.skipped)):
         for reason, n in counts.items():
             lines = ", ".join(map(str, report.first_lines.get(reason, [])))
-            reporter.note(f"{file.name}: {what}: {reason}, {n:,} times (lines {lines}{' ...' if n > 5 else ''})")
+            more = " ..." if n > LINES_KEPT else ""
+            reporter.note(f"{file.name}: {what}: {reason}, {n:,} times (lines {lines}{more})")
     if scored.unknown_types:
         types = ", ".join(f"{label} ({n:,})" for label, n in scored.unknown_types.items())
         reporter.note(f"{file.name}: entities of types that the run does not know count as missed: {types}")

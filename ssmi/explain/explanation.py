@@ -17,6 +17,7 @@ from ssmi.pipeline.contract.errors import ParameterError, SsmiError, StaleArtifa
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import EmbedParams, SelectionParams
 from ssmi.pipeline.contract.parquet.statistics import EmbedStatistics
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.contract.text.wording import abbreviated, counted
 from ssmi.pipeline.features.alignment import isolated_vectors
 from ssmi.pipeline.features.candidates import CandidateSelector, Query
@@ -228,7 +229,8 @@ def _embedded(segment: str, built: Manifest, made_with: EmbedParams, embed: Path
     digest, expected = encoder_digest(encoder), EmbedStatistics.of(built).encoder_digest
     if digest != expected:
         raise StaleArtifactError(
-            f"{encoder} is another encoder ({digest[:12]}) than {embed} was built with ({expected[:12]})",
+            f"{encoder} is another encoder ({short_digest(digest)}) than {embed} was built with "
+            f"({short_digest(expected)})",
             next_step="name the encoder of the features in params.yaml, or build the features again",
         )
     # Imports transformers, which segments that have a vector do not need.

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from ssmi.ablation.render import note
+from ssmi.ablation.render import gain_over, markdown_table, note, percent
 from ssmi.ablation.table import Figure, Table, TableRow
+from ssmi.configurations import BASELINE
 from ssmi.paper.figures import TITLES, paper_figures, paper_name
 
-_BASELINE = "bert-crf"
 _COLUMNS: Mapping[str, str] = {
     "precision": "P",
     "recall": "R",
@@ -54,9 +54,9 @@ def _overview(tables: Mapping[str, Table]) -> str:
         cells = [configuration, title]
         for name in tables:
             row = rows[name].get(configuration)
-            cells += ["-" if row is None else _percent(_figures(row)["f1"]), _printed(configuration, name, "f1")]
+            cells += ["-" if row is None else percent(_figures(row)["f1"]), _printed(configuration, name, "f1")]
         lines.append(cells)
-    return _lines(header, lines)
+    return markdown_table(header, lines)
 
 
 def _details(dataset: str, table: Table) -> str:
@@ -75,13 +75,13 @@ def _details(dataset: str, table: Table) -> str:
                 row.name,
                 row.title,
                 str(len(row.runs)),
-                *(_percent(_figures(row)[name]) for name in names),
+                *(percent(_figures(row)[name]) for name in names),
                 *(_printed(row.name, dataset, name) for name in names),
-                _gain(row),
+                gain_over(BASELINE, row, row.scored_splits[-1]),
                 "-" if gain is None else f"{gain:+.2f}",
             ]
         )
-    return _lines(header, lines)
+    return markdown_table(header, lines)
 
 
 def _spans(tables: Mapping[str, Table]) -> str:
@@ -91,12 +91,12 @@ def _spans(tables: Mapping[str, Table]) -> str:
         [
             _title(dataset),
             row.name,
-            *(cell for name in _SPANS for cell in (_percent(_figures(row)[name]), _printed(row.name, dataset, name))),
+            *(cell for name in _SPANS for cell in (percent(_figures(row)[name]), _printed(row.name, dataset, name))),
         ]
         for dataset, table in tables.items()
         for row in table.rows
     ]
-    return _lines(header, lines)
+    return markdown_table(header, lines)
 
 
 def _title(dataset: str) -> str:
@@ -107,26 +107,6 @@ def _figures(row: TableRow) -> Mapping[str, Figure]:
     return row.figures[row.scored_splits[-1]]
 
 
-def _percent(figure: Figure) -> str:
-    return f"{100 * figure.mean:.2f}" + (f" ± {100 * figure.std:.2f}" if figure.std is not None else "")
-
-
 def _printed(configuration: str, dataset: str, name: str) -> str:
     value = paper_figures().of(configuration, paper_name(dataset)).get(name)
     return "-" if value is None else f"{value:.2f}"
-
-
-def _gain(row: TableRow) -> str:
-    """Format the gain over BERT-CRF with its interval, as far as they are known."""
-    gain, split = row.gains.get(_BASELINE), row.scored_splits[-1]
-    if gain is None or row.name == _BASELINE:
-        return "-"
-    interval = gain.interval.get(split)
-    ends = f" [{100 * interval.low:+.2f}, {100 * interval.high:+.2f}]" if interval else ""
-    return f"{100 * gain.f1[split]:+.2f}{ends}"
-
-
-def _lines(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    n_words = 2  # columns of text; figures are aligned to the right
-    kinds = ["---"] * n_words + ["---:"] * (len(header) - n_words)
-    return "\n".join(f"| {' | '.join(line)} |" for line in (header, kinds, *rows))

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from ssmi.model.inference import SpanTagger
 from ssmi.model.runs.checkpoint import checkpoint as checkpoints
 from ssmi.model.runs.checkpoint import checkpoint_files
 from ssmi.model.runs.files import CHECKPOINT
+from ssmi.model.text_tagging import SpanTagger
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.process_lock import process_lock
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.online import OnlineFeatures
 from ssmi.predict.packing import REPACK_ADVICE, check_pack
 from ssmi.predict.run_features import feature_folders, is_packed
@@ -91,7 +92,8 @@ def open_again(source: RunSource) -> OpenedRun:
     digest = checkpoint_files.digest(source.run / CHECKPOINT)
     if digest != source.checkpoint:
         raise StaleArtifactError(
-            f"{source.run}: checkpoint {digest[:12]}, but the tagger was pickled with {source.checkpoint[:12]}",
+            f"{source.run}: checkpoint {short_digest(digest)}, but the tagger was pickled with "
+            f"{short_digest(source.checkpoint)}",
             next_step="the run was trained again in between: open it again with ssmi.open_run",
         )
     return open_for_use(

@@ -13,7 +13,7 @@ from ssmi.pipeline.assets.registry import Kind, known
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Reporter, Silent
-from ssmi.pipeline.contract.storage.digests import digest_once
+from ssmi.pipeline.contract.storage.digests import digest_once, short_digest
 from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 from ssmi.pipeline.online import FeatureStore
@@ -22,7 +22,6 @@ from ssmi.predict.run_features import FEATURES, feature_folders, is_packed
 
 PACK, NOTICE = "pack.json", "README.txt"
 FORMAT = 1
-_SHORT = 12
 REPACK_ADVICE = "pack the run again with `ssmi-cli export`, or copy the complete folder again"
 
 
@@ -78,7 +77,7 @@ def check_pack(run: Path) -> None:
             continue
         digest = digest_once(path) if is_there else "missing"
         if digest != packed:
-            problems.append(f"{path} is {digest[:_SHORT]}, {packed[:_SHORT]} was packed")
+            problems.append(f"{path} is {short_digest(digest)}, {short_digest(packed)} was packed")
     if problems:
         raise StaleArtifactError(f"not the run that was packed: {'; '.join(problems)}", next_step=REPACK_ADVICE)
 

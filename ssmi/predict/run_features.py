@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
-from ssmi.pipeline.contract.storage.digests import digest_once
+from ssmi.pipeline.contract.storage.digests import digest_once, short_digest
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import manifests_match
 from ssmi.runs import pins
@@ -32,7 +32,7 @@ def is_packed(run: Path) -> bool:
 
 def version(run: Path) -> str:
     """The run's name, followed by the beginning of the digest of its weights."""
-    return f"{run.resolve().name}-{digest_once(run / CHECKPOINT / 'model.safetensors')[:12]}"
+    return f"{run.resolve().name}-{short_digest(digest_once(run / CHECKPOINT / 'model.safetensors'))}"
 
 
 def feature_folders(

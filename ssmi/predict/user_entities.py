@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import get_args
 
-from ssmi.model.inference import TaggedSpan
+from ssmi.model.text_tagging import TaggedSpan
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line, name_hint
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.text.encodings import replace_surrogates

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from ssmi.explain.ask import Explanation
     from ssmi.features import FeatureBuild
     from ssmi.pipeline.contract.manifest import StageReport
-    from ssmi.pipeline.stages.up_to_date import StageShare
+    from ssmi.pipeline.stages.running.up_to_date import StageShare
     from ssmi.statistics import Statistics
 
 

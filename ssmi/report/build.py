@@ -21,7 +21,7 @@ from ssmi.pipeline.contract.text.wording import counted
 from ssmi.report import content, figures
 from ssmi.report.content import KIND_NAMES, Fact, PageContent
 from ssmi.report.error_list import list_errors
-from ssmi.report.features import FeatureStatistics, query_features, recall_by_type
+from ssmi.report.feature_statistics import FeatureStatistics, query_features, recall_by_type
 from ssmi.report.page import render
 
 

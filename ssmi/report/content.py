@@ -10,7 +10,7 @@ from ssmi.model.evaluation.calibration import Bin
 from ssmi.model.evaluation.error_analysis import ErrorKind
 from ssmi.model.evaluation.scoring import Scores
 from ssmi.report.error_list import ErrorList
-from ssmi.report.features import FeatureStatistics, SplitRecall
+from ssmi.report.feature_statistics import FeatureStatistics, SplitRecall
 
 KIND_NAMES: Mapping[ErrorKind, str] = {
     "type": "wrong type",

@@ -11,8 +11,9 @@ from ssmi.charts.rendering import inline_svg
 from ssmi.charts.style import Colour
 from ssmi.model.evaluation.calibration import Calibration
 from ssmi.model.runs.results.history import Epoch
+from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS
 from ssmi.report.content import Figure, Panel
-from ssmi.report.features import BINS, FeatureStatistics
+from ssmi.report.feature_statistics import FeatureStatistics
 
 
 def calibration_panel(calibration: Calibration) -> Panel:
@@ -69,7 +70,7 @@ def cosines_panel(features: FeatureStatistics, *, threshold: float | None) -> Pa
     if not bins:
         return Panel(why_omitted="Not shown: no character has a candidate.")
     shown = range(bins[0], bins[-1] + 1)
-    edges = [round(-1 + 2 * index / BINS, 2) for index in (*shown, shown.stop)]
+    edges = [round(-1 + 2 * index / HISTOGRAM_BINS, 2) for index in (*shown, shown.stop)]
     n_all, n_best = sum(all_by_bin.values()), sum(best_by_bin.values())
     histograms = [
         Steps(name, [by_bin.get(bin_, 0) / total for bin_ in shown], colour)

@@ -18,13 +18,13 @@ from pathlib import Path
 from ssmi.model.runs.files import CHECKPOINT, SHARDS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.manifest import StoredManifest
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.contract.storage.replacing import discard, replacing_folder
 from ssmi.pipeline.online import FeatureStore
 from ssmi.pipeline.online.feature_store import USER_DICT, check_feature_store
 
 PINNED = "pinned"
 """Name of the folder in a run folder; its subfolders are named by the digest of the shards' manifest."""
-_SHORT = 12
 
 
 def find_pinned(run: Path) -> Path | None:
@@ -76,7 +76,7 @@ def unpin_others(run: Path) -> None:
 
 
 def _place(run: Path, digest: str) -> Path:
-    return run / PINNED / digest[:_SHORT]
+    return run / PINNED / short_digest(digest)
 
 
 def _link(path: Path, to: Path, *, copied: bool) -> None:

@@ -22,10 +22,11 @@ from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.inspect.warehouse import VIEWS
 from ssmi.pipeline.lexicon import segment_vector_files, vocabulary_files
-from ssmi.pipeline.stages import pmi, up_to_date
-from ssmi.pipeline.stages.encoding import encode_words
-from ssmi.pipeline.stages.registry import get_stage
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages import pmi
+from ssmi.pipeline.stages.running import up_to_date
+from ssmi.pipeline.stages.running.encoding import encode_words
+from ssmi.pipeline.stages.running.registry import get_stage
+from ssmi.pipeline.stages.running.stage import StageContext
 
 TEXTS = ["王小明在北京大学任教授。", "疫苗在上海", "公司董事长生于南京市"]
 WORDS = ["疫苗", "北京大学", "教授", "熊猫"]

@@ -25,9 +25,9 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.progress import Advance, Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.parts.share import Share
-from ssmi.pipeline.stages import up_to_date
-from ssmi.pipeline.stages.registry import get_stage
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.running import up_to_date
+from ssmi.pipeline.stages.running.registry import get_stage
+from ssmi.pipeline.stages.running.stage import StageContext
 from tests.ssmi import flip_readers as readers
 from tests.ssmi.flip_readers import TEXTS, Read
 

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ssmi.model.data.boundaries import NO_BOUNDARY, Ids, Rows
-from ssmi.model.data.features.segment_positions import REBUILD
+from ssmi.model.data.features.feature_checks import REBUILD
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 BOUNDARY_ROLES = ("none", "first", "inner", "last", "alone")

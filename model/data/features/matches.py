@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ssmi.model.data.boundaries import NO_BOUNDARY, Ids, Rows
-from ssmi.model.data.features.segment_positions import REBUILD
+from ssmi.model.data.features.feature_checks import REBUILD
 from ssmi.pipeline.contract.errors import StaleArtifactError
+from ssmi.pipeline.contract.offsets import indices_of, offsets_of
 
 ROLES = ("B", "M", "E", "S")
 """Roles of a character in a word: first, inner, last or only character."""
@@ -45,14 +45,13 @@ class Matches:
             return None
         counts = np.concatenate([np.diff(part.offsets) for part in parts])
         columns = (np.concatenate([getattr(part, name) for part in parts]) for name in ("starts", "ends", "rows"))
-        return cls(np.concatenate(([0], np.cumsum(counts))), *columns)
+        return cls(offsets_of(counts), *columns)
 
     def take(self, sentences: Ids) -> Matches:
         """Return the matches of some sentences, in the order given."""
         counts = self.offsets[sentences + 1] - self.offsets[sentences]
-        picked = ranges(self.offsets[sentences], counts)
-        offsets = np.concatenate(([0], np.cumsum(counts)))
-        return Matches(offsets, self.starts[picked], self.ends[picked], self.rows[picked])
+        picked = indices_of(self.offsets[sentences], counts)
+        return Matches(offsets_of(counts), self.starts[picked], self.ends[picked], self.rows[picked])
 
     def check(self, lengths: Ids, *, source: str) -> None:
         """Check that every match lies within its sentence.
@@ -82,16 +81,16 @@ class Matches:
 
         """
         counts = self.offsets[sentences + 1] - self.offsets[sentences]
-        picked = ranges(self.offsets[sentences], counts)
+        picked = indices_of(self.offsets[sentences], counts)
         sizes = (self.ends - self.starts)[picked].astype(np.int64)
         begins = np.repeat(np.arange(len(sentences)) * length, counts) + self.starts[picked]
         # One entry for each character of each match, then grouped by character.
-        characters = ranges(begins, sizes)
+        characters = indices_of(begins, sizes)
         # Stable, so that a character's words keep the order of their matches.
         order = np.argsort(characters, kind="stable")
         characters = characters[order]
         per_character = np.bincount(characters, minlength=len(sentences) * length)
-        slots = ranges(np.zeros_like(per_character), per_character)
+        slots = indices_of(np.zeros_like(per_character), per_character)
         shape = (len(sentences) * length, int(per_character.max(initial=0)))
         rows, roles = np.full(shape, NO_BOUNDARY, dtype=np.int64), np.zeros(shape, dtype=np.int64)
         rows[characters, slots] = np.repeat(self.rows[picked], sizes)[order]
@@ -121,16 +120,8 @@ class Matches:
         return np.bincount(self.rows[order][~covered], minlength=n_rows).astype(np.int64)
 
 
-def ranges(starts: npt.NDArray[Any], sizes: npt.NDArray[Any]) -> Ids:
-    """Return ``start, start + 1, ...`` of ``size`` numbers for each start, end to end. Shapes: (n,), (n,)."""
-    ends = np.cumsum(sizes, dtype=np.int64)
-    total = int(ends[-1]) if len(ends) else 0
-    numbers: Ids = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
-    return numbers
-
-
 def _roles(sizes: Ids) -> Ids:
     """Return an index of ``ROLES`` for each character of words of the given sizes, end to end."""
-    position = ranges(np.zeros_like(sizes), sizes)
+    position = indices_of(np.zeros_like(sizes), sizes)
     size = np.repeat(sizes, sizes)
     return np.select([size == 1, position == 0, position == size - 1], [3, 0, 2], default=1)

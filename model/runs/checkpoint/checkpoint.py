@@ -31,6 +31,7 @@ from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.project.paths import LABELS_FILE
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.contract.storage.replacing import replacing_folder
 
 _BOUNDARY_IDS, _BOUNDARY_VECTORS = "boundary_ids", "boundary.table.weight"
@@ -132,7 +133,7 @@ def load_alone(folder: Path) -> LoadedRun:
     description = _read_description(folder)
     shards, named = manifests.load(folder / SHARDS), description.metadata.shards
     if manifests.digest_file(folder / SHARDS / manifests.MANIFEST_NAME) != named:
-        problem = f"not the manifest {named[: checkpoint_files.SHORT]} that {METADATA} names"
+        problem = f"not the manifest {short_digest(named)} that {METADATA} names"
         raise broken(folder / SHARDS, ValueError(problem))
     tensors = checkpoint_files.read_tensors(folder)
     boundaries = BoundaryTable(np.empty(0, np.int64), np.empty((0, 0), np.float32))

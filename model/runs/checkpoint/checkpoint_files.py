@@ -28,12 +28,11 @@ from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.project.paths import LABELS_FILE
 from ssmi.pipeline.contract.storage import plain_files
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.contract.text.json_text import loads
 
 WEIGHTS, PARAMS, ENCODER = "model.safetensors", "params.json", "encoder"
 _DIGESTS = "files.json"
-SHORT = 12
-"""Number of characters of a digest shown in messages."""
 
 
 class CheckpointMetadata(JsonBody):
@@ -117,8 +116,8 @@ def check_files(folder: Path) -> None:
     """Verify all files against their saved digests; StaleArtifactError names both digests of files that differ."""
     saved, present = _read_json(folder / _DIGESTS), _digests(folder)
     problems = [
-        f"{folder / name} is {present.get(name, 'missing')[:SHORT]}, "
-        f"{str(saved.get(name, 'no such file'))[:SHORT]} was saved"
+        f"{folder / name} is {short_digest(present.get(name, 'missing'))}, "
+        f"{short_digest(str(saved.get(name, 'no such file')))} was saved"
         for name in sorted(saved.keys() | present.keys())
         if saved.get(name) != present.get(name)
     ]

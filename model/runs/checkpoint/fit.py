@@ -8,13 +8,14 @@ from typing import Any
 from ssmi.model.data.shards import Shards
 from ssmi.model.network.requirements import check_buildable
 from ssmi.model.runs.checkpoint import checkpoint_files
-from ssmi.model.runs.checkpoint.checkpoint_files import SHORT, CheckpointMetadata
+from ssmi.model.runs.checkpoint.checkpoint_files import CheckpointMetadata
 from ssmi.model.runs.files import SHARDS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import StaleArtifactError
 from ssmi.pipeline.contract.labels import LabelSet
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
+from ssmi.pipeline.contract.storage.digests import short_digest
 from ssmi.pipeline.contract.text.wording import as_yaml
 
 _FEATURES = ("segment", "embed", "selection", "pmi")
@@ -44,8 +45,8 @@ def _check_match(folder: Path, metadata: CheckpointMetadata, labels: LabelSet, s
     """Check that the shards have the same label set, vocabulary and encoder."""
     pairs = {
         "labels": (_describe(labels), _describe(shards.labels)),
-        "vocabulary": (metadata.vocabulary_digest[:SHORT], shards.statistics.vocabulary_digest[:SHORT]),
-        "encoder": (metadata.encoder_digest[:SHORT], shards.statistics.encoder_digest[:SHORT]),
+        "vocabulary": (short_digest(metadata.vocabulary_digest), short_digest(shards.statistics.vocabulary_digest)),
+        "encoder": (short_digest(metadata.encoder_digest), short_digest(shards.statistics.encoder_digest)),
     }
     problems = [
         f"{what} {of_run} in the run, {of_shards} in the shards"

@@ -1,4 +1,4 @@
-"""Rows of selections and shards as Python values, with the columns of ``schema.SELECTIONS`` and ``schema.SHARDS``."""
+"""Rows of shards as Python values, with the columns of ``schema.SHARDS``, and the boundaries selected for one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LONGEST_SENTENCE = 4096
 
 
 class SelectedBoundaries(TypedDict):
-    """The part of a selection, made for (character, segment), that becomes features of the character."""
+    """The part of a row of ``schema.SELECTIONS`` that becomes features of a character in a segment."""
 
     best_id: int
     """The best boundary S_m; 0 for none."""
@@ -23,19 +23,6 @@ class SelectedBoundaries(TypedDict):
     set_ids: list[int]
     """The boundary set S_s, best first."""
     negative_ids: list[int]
-
-
-class SelectionRow(SelectedBoundaries):
-    """A complete row of ``schema.SELECTIONS``."""
-
-    selection_id: int
-    """Index of the row in the table, from 0."""
-    character: str
-    segment: str
-    candidates: tuple[int, ...] | None
-    """Boundary ids; None in vocabulary scope, where all boundaries of the character are candidates."""
-    n_candidates: int
-    set_cosines: list[float]
 
 
 class FeatureRow(TypedDict):

@@ -90,7 +90,7 @@ SELECTIONS = pa.schema(
         ("negative_ids", _ids),  # lowest first
     ]
 )
-"""selection: ``artifacts/selection/<dataset>/selections/part-*.parquet``: one answer for each distinct query."""
+"""selection: ``artifacts/selection/<dataset>/selections/part-*.parquet``: one selection for each distinct query."""
 
 SELECTION_IDS = pa.schema([("sentence_id", pa.int32()), ("selection_ids", _ids)])
 """selection: ``artifacts/selection/<dataset>/<split>/part-*.parquet``: one selection for each character."""

@@ -14,8 +14,14 @@ from ssmi.pipeline.contract.text.json_text import loads
 SEAL = "sha256"
 """The key of a sealed object that holds the digest of all its other keys."""
 
+_SHORT = 12
 _known: dict[tuple[int, ...], str] = {}
 """Identity of a file → digest that ``digest_once`` computed in this process."""
+
+
+def short_digest(digest: str) -> str:
+    """Shorten a digest for messages and names of folders, to as many characters as tell digests apart."""
+    return digest[:_SHORT]
 
 
 def digest_file(path: Path) -> str:

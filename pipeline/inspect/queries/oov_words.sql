@@ -1,4 +1,4 @@
--- The 100 most frequent segments outside the vocabulary (of two or more characters: single ones never are in it)
+-- The 100 most frequent segments of two or more characters outside the vocabulary
 SELECT
     segment,
     count(*) AS occurrences,

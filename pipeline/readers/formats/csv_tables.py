@@ -30,6 +30,7 @@ from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
 Role = Literal["sentence", "token", "tag", "text", "entities", "tokens", "tags"]
 DELIMITERS = "\t,;"
 LONGEST_CELL = 1 << 24
+"""Largest number of characters in a cell of a table, so that an unclosed quote cannot swallow a whole file."""
 
 _TOKEN = {"token", "word", "char", "character", "字", "字符", "词"}
 _TAG = {"tag", "label", "ner", "nertag", "bio", "标签", "标注"}

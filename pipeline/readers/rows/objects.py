@@ -35,12 +35,12 @@ LOST_KEYS = {"relations": "relation", "cats": "category-of-a-text", "Comments": 
 
 _FORM = 'write rows as {"text": "李明在京", "entities": [[0, 2, "PER"]]} or {"tokens": [...], "tags": [...]}'
 
-Rows = Callable[[ReadReport | None], Iterator[Value]]
+RowSource = Callable[[ReadReport | None], Iterator[Value]]
 """Function that reads a file from the start, and counts what it skips in the report if one is given."""
 
 
 def read_rows(
-    rows: Rows, *, path: Path, options: ReadOptions, report: ReadReport, labels: tuple[str, ...] | None = None
+    rows: RowSource, *, path: Path, options: ReadOptions, report: ReadReport, labels: tuple[str, ...] | None = None
 ) -> Iterator[Sentence]:
     """Yield one sentence per row; the first row determines whether the file holds spans or tags.
 
@@ -68,7 +68,7 @@ def read_rows(
     yield from marked_sentences(partial(_marked, rows), path=path, options=options, report=report)
 
 
-def _marked(rows: Rows, report: ReadReport) -> Iterator[Marked]:
+def _marked(rows: RowSource, report: ReadReport) -> Iterator[Marked]:
     for value in _objects(rows, report):
         row, where = value.body, value.where
         if not isinstance(row.get("text"), str):
@@ -80,7 +80,7 @@ def _marked(rows: Rows, report: ReadReport) -> Iterator[Marked]:
 
 
 def _read_tagged(
-    rows: Rows, *, place: Path | str, labels: tuple[str, ...] | None, report: ReadReport
+    rows: RowSource, *, place: Path | str, labels: tuple[str, ...] | None, report: ReadReport
 ) -> Iterator[Sentence]:
     census, token_census = TagCensus(place, labels=labels), TokenCensus(place)
     # Without a report, because the second pass would count everything again.
@@ -102,7 +102,7 @@ def _read_tagged(
         yield in_characters(tokens, spans, line=line, step=0, report=report, writes_blanks=writes_blanks)
 
 
-def _objects(rows: Rows, report: ReadReport | None) -> Generator[Value, None, None]:
+def _objects(rows: RowSource, report: ReadReport | None) -> Generator[Value, None, None]:
     for value in rows(report):
         if not isinstance(value.body, dict):
             raise _wrong(value.where, "not a JSON object")

@@ -15,7 +15,7 @@ from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.readers.texts import holds_rows
 from ssmi.pipeline.remote.addresses import is_url
 from ssmi.pipeline.remote.downloads import download
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.running.stage import StageContext
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,8 @@ from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, Manifest, digest_file
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.text.wording import as_yaml
-from ssmi.pipeline.stages.encoding import encoder_inputs
-from ssmi.pipeline.stages.stage import Corpus, StageContext
+from ssmi.pipeline.stages.running.encoding import encoder_inputs
+from ssmi.pipeline.stages.running.stage import Corpus, StageContext
 
 _PARAMETERS: Mapping[str, tuple[str, ...]] = {"embed": ("segment", "embed"), "pmi": ("pmi",)}
 """Stage that is read from the data set → stages of the data set whose parameters must be those of the corpus."""

@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.text.encodings import replace_surrogates
 from ssmi.pipeline.features.text.blanks import LEFT_OUT, NOTHING_BUT_BLANKS, Stretch, pieces_of
 from ssmi.pipeline.readers.texts import read_texts
-from ssmi.pipeline.stages.stage import Corpus, StageContext
+from ssmi.pipeline.stages.running.stage import Corpus, StageContext
 
 _MAX_SENTENCES = 2**31
 """Most sentences that the tables' ids can number."""

@@ -22,8 +22,8 @@ from ssmi.pipeline.features.columns import Ints, SentenceColumns
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segmenter import frequent_words
-from ssmi.pipeline.stages.encoding import WORDS
-from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
+from ssmi.pipeline.stages.running.encoding import WORDS
+from ssmi.pipeline.stages.running.stage import StageContext, part_sizes, parts_of
 
 MAX_UNKNOWN, MAX_UNKNOWN_UNREPORTED = 0.5, 0.05
 """Shares of a data set's Chinese characters: an encoder that lacks more than the first is refused, and one that lacks

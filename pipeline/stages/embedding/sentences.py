@@ -22,8 +22,8 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import SpanMeanAccumulator
-from ssmi.pipeline.stages.encoding import FloatMatrix, IntArray, encoder_of, open_encoder
-from ssmi.pipeline.stages.stage import StageContext, part_sizes, parts_of
+from ssmi.pipeline.stages.running.encoding import FloatMatrix, IntArray, encoder_of, open_encoder
+from ssmi.pipeline.stages.running.stage import StageContext, part_sizes, parts_of
 
 DoubleMatrix = npt.NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ssmi.pipeline.columns.answers import open_answers
 from ssmi.pipeline.columns.lists import list_array, numbers, offsets, whole
+from ssmi.pipeline.columns.selections import open_selections
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.assemble import tag_ids
@@ -39,12 +39,12 @@ def tag_column(
     return list_array(sentences.offsets, pa.array(tags))
 
 
-def selection_columns(selection_ids: Path, answers: Path, sentences: SentenceColumns) -> dict[str, pa.Array]:
+def selection_columns(selection_ids: Path, selections: Path, sentences: SentenceColumns) -> dict[str, pa.Array]:
     """Boundaries selected for each character.
 
     Args:
         selection_ids: Part of the selection stage that gives each character's selection id.
-        answers: Folder of all answers.
+        selections: Folder of the arrays of all selections.
         sentences: Sentences of the part.
 
     Returns:
@@ -52,7 +52,7 @@ def selection_columns(selection_ids: Path, answers: Path, sentences: SentenceCol
 
     """
     asked = tables.read_table(selection_ids, schema.SELECTION_IDS, columns=["selection_ids"])
-    chosen = open_answers(answers).take(numbers(whole(asked, "selection_ids")))
+    chosen = open_selections(selections).take(numbers(whole(asked, "selection_ids")))
     per_character = {
         "best_ids": pa.array(chosen.best_ids),
         "best_cosines": pa.array(chosen.best_cosines),

@@ -16,6 +16,7 @@ from typing import Any, BinaryIO, Literal
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.contract.text.wording import counted, json_kind
+from ssmi.pipeline.readers.formats.csv_tables import LONGEST_CELL
 from ssmi.pipeline.readers.labelled import is_labelled_row, suggestions
 from ssmi.predict.input.structured_files import note_brackets, note_entities, refuse_labels, refuse_structure
 from ssmi.predict.input.text_decoding import Errors, Line, Source
@@ -23,8 +24,6 @@ from ssmi.predict.input.text_decoding import Errors, Line, Source
 Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
 
 TEXT_FIELD = "text"
-LONGEST_FIELD = 1 << 24
-"""Largest number of characters in a field of a table, so that an unclosed quote cannot swallow a whole file."""
 _JSONL_STEP = 'write {"text": "..."} on each line; plain text is read with --input text'
 _JSON_STEP = 'write an array of strings or of {"text": "..."}; an object a line is --input jsonl'
 _CSV_STEP = "quote fields that hold commas, quotes or line ends, and double quotes within; plain text is --input text"
@@ -160,8 +159,8 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Rec
 
 def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) -> Iterator[Record]:
     # The limit applies to the whole process: it is only raised, so that other readers of tables are not affected.
-    if csv.field_size_limit() < LONGEST_FIELD:
-        csv.field_size_limit(LONGEST_FIELD)
+    if csv.field_size_limit() < LONGEST_CELL:
+        csv.field_size_limit(LONGEST_CELL)
     reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     start = 1

@@ -20,7 +20,7 @@ from torch import nn
 
 from ssmi import Tagger
 from ssmi.model import hardware
-from ssmi.model.inference import parallel_map
+from ssmi.model.text_tagging import parallel_map
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.predict.garbage_collection import garbage_collection_paused
 from tests.bench.prediction.texts import pieces_of, read_texts

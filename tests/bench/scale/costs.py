@@ -25,7 +25,7 @@ from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.features.alignment import isolated_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.readers.texts import read_texts
-from ssmi.pipeline.stages.encoding import open_encoder
+from ssmi.pipeline.stages.running.encoding import open_encoder
 from tests.bench.scale.figures import Growth, StageCost
 
 ROOT = Path(__file__).resolve().parents[3]

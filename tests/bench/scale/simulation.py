@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from ssmi.pipeline.columns.queries import ROWS_PER_RANGE
 from ssmi.pipeline.executor import WORKER_POLL_SECONDS
 from ssmi.pipeline.local_workers import TASKS_IN_FLIGHT_PER_WORKER
-from ssmi.pipeline.stages.encoding import WORDS_PER_TASK
+from ssmi.pipeline.stages.running.encoding import WORDS_PER_TASK
 from ssmi.pipeline.stages.selection import QUERIES_PER_PART
 from tests.bench.scale.figures import Figures, Growth, Rates
 

@@ -16,8 +16,8 @@ from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parquet import tables
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.executor import WORKER_POLL_SECONDS, Result, Serial, Task, Work
-from ssmi.pipeline.stages.registry import build as build_stages
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.running.registry import build as build_stages
+from ssmi.pipeline.stages.running.stage import StageContext
 from tests.bench.scale.figures import Figures, Rates
 from tests.bench.scale.rates import sleep_on_dask
 from tests.bench.scale.simulation import MAX_TASKS, SPREAD, Call, Plan, build, run_call

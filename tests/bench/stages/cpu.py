@@ -47,7 +47,7 @@ from ssmi.pipeline.frozen_encoder import FrozenEncoder
 from ssmi.pipeline.lexicon.segment_vector_files import SEGMENTS_FILE, open_segment_vectors
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
 from ssmi.pipeline.lexicon.vocabulary_files import TRIE_FILE, open_vocabulary
-from ssmi.pipeline.stages.encoding import WORDS_PER_TASK
+from ssmi.pipeline.stages.running.encoding import WORDS_PER_TASK
 
 ROOT = Path(__file__).resolve().parents[3]
 STAGES = ("prepare", "segment", "selection", "pmi", "shards")

@@ -17,7 +17,7 @@ import pytest
 from ssmi.configurations import CONFIGURATIONS
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.storage.digests import digest_file, seal, unseal
-from ssmi.pipeline.stages.registry import affected
+from ssmi.pipeline.stages.running.registry import affected
 
 OPTIONS = ("--seeds", "2", "-S", "train.epochs=1", "-S", "train.lr_new=0.02", "-S", "train.lr_crf=0.02")
 NAMES = ("bert-crf", "no-cosine", "no-bert")

@@ -14,7 +14,7 @@ refused && pass
 import sys
 from pathlib import Path
 import torch, transformers
-from ssmi.pipeline.stages.encoding import open_encoder
+from ssmi.pipeline.stages.running.encoding import open_encoder
 folder, text = Path(sys.argv[1]), "李建国在东海市工作"
 place = {token: index for index, token in enumerate((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))}
 ids = torch.tensor([[place["[CLS]"], *(place[character] for character in text), place["[SEP]"]]])

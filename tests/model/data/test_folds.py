@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.model.data.folds import Fold, assign, fold_characters, read_fold
+from ssmi.model.data.folds import Fold, assign, fold_characters, read_fold, read_sides
 from ssmi.model.data.shards import open_shards
 from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.errors import InputDataError
@@ -134,6 +134,18 @@ def test_fold_split_holds_the_data_of_its_sentences(overlapping_shards: Path, se
             assert split.matches is not None
             matches = zip(split.matches.starts, split.matches.ends, ids[split.matches.rows], strict=True)
             assert list(matches) == [match for sentence in chosen for match in sentence.matches]
+
+
+def test_both_sides_read_at_once_are_those_read_alone(overlapping_shards: Path) -> None:
+    opened, fold = open_shards(overlapping_shards), Fold(2, 3)
+    sides = read_sides(opened, fold, boundaries=opened.boundaries, required=EVERYTHING)
+    assert sides.dev_characters == fold_characters(opened, "dev", fold)
+    for name, side in (("train", sides.train), ("dev", sides.dev)):
+        alone = read_fold(opened, name, fold, boundaries=opened.boundaries, required=EVERYTHING)
+        assert side.gold == alone.gold and len(side) == len(alone) > 0
+        assert side.token_ids.tobytes() == alone.token_ids.tobytes()
+        assert side.set_rows is not None and alone.set_rows is not None
+        assert side.set_rows.tobytes() == alone.set_rows.tobytes()
 
 
 def test_stored_states_follow_their_sentences(overlapping_shards: Path) -> None:

@@ -19,7 +19,6 @@ from ssmi.pipeline.features.boundary_selection import (
     SelectionColumns,
     cosines_with,
     histogram,
-    select,
     select_at_random,
     select_rows,
 )
@@ -33,19 +32,24 @@ PARAMS = st.builds(
     n_negatives=st.integers(0, 6),
 )
 
+_NOTHING = replace(EMPTY_SELECTION, set_ids=[], set_cosines=[], negative_ids=[])
+"""The empty selection with lists, as rows have it."""
+
 
 def _ids(cosines: list[float]) -> list[int]:
     return [3 * place + 2 for place in range(len(cosines))]
 
 
 def _select(cosines: list[float], params: SelectionParams) -> Selection:
-    return select(np.array(_ids(cosines), np.int32), np.array(cosines, np.float32), params=params)
+    block = np.array(_ids(cosines), np.int32), np.array([cosines], np.float32)
+    (selection,) = select_rows([block], params=params).selections()
+    return selection
 
 
 def _select_by_loops(cosines: list[float], params: SelectionParams) -> Selection:
     candidates = list(zip(_ids(cosines), cosines, strict=True))
     if not candidates:
-        return EMPTY_SELECTION
+        return _NOTHING
     best = candidates[0]
     for candidate in candidates:
         if candidate[1] > best[1]:
@@ -154,7 +158,7 @@ def test_ties_with_the_set_can_be_negatives() -> None:
 
 def test_no_candidates_give_an_empty_selection() -> None:
     empty = np.zeros(0, np.int32), np.zeros(0, np.float32)
-    assert select(*empty, params=SelectionParams()) == EMPTY_SELECTION
+    assert _select([], SelectionParams()) == _NOTHING
     assert select_at_random(*empty, character="中", segment="中国", params=SelectionParams()) == EMPTY_SELECTION
     assert (EMPTY_SELECTION.best_id, EMPTY_SELECTION.best_cosine, EMPTY_SELECTION.n_candidates) == (0, None, 0)
 

@@ -1,14 +1,14 @@
-"""Concatenated sentences, stretches and the order of matches, compared with plain loops."""
+"""Concatenated sentences and the order of matches, compared with plain loops."""
 
 from __future__ import annotations
 
-from itertools import accumulate, pairwise
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, indices_of, is_run_start, offsets_of
+from ssmi.pipeline.features.columns import Ints, MatchColumns, SentenceColumns, is_run_start
 from ssmi.pipeline.features.trie import Trie
 
 TEXTS = st.lists(st.text("中国人a😀𠀀", max_size=8), max_size=6)
@@ -31,14 +31,6 @@ def test_sentences_are_concatenated(texts: list[str]) -> None:
 
 def test_a_lone_surrogate_is_an_ordinary_code_point() -> None:
     assert SentenceColumns.of(["中\ud800"]).codes.tolist() == [ord("中"), 0xD800]
-
-
-@given(st.lists(st.tuples(st.integers(0, 20), st.integers(0, 5)), max_size=8))
-def test_indices_of_consecutive_stretches(stretches: list[tuple[int, int]]) -> None:
-    starts, lengths = (_ints([one[place] for one in stretches]) for place in (0, 1))
-    assert offsets_of(lengths).tolist() == [0, *accumulate(lengths.tolist())]
-    expected = [index for start, length in stretches for index in range(start, start + length)]
-    assert indices_of(starts, lengths).tolist() == expected
 
 
 @given(st.lists(st.integers(-3, 3), max_size=10))

@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError
+from ssmi.pipeline.features.alignment import MIN_WORDS_TO_FIT
 from ssmi.pipeline.lexicon.extra_words import (
-    MIN_WORDS_TO_FIT,
     ExtraWord,
     partition_extra_words,
     read_extra_words,

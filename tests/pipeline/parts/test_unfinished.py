@@ -20,8 +20,8 @@ from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.parts.share import Share
-from ssmi.pipeline.stages.stage import Stage, StageContext
-from ssmi.pipeline.stages.up_to_date import is_current, run, run_share
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.up_to_date import is_current, run, run_share
 
 N_PARTS = 5
 

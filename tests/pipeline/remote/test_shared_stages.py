@@ -17,9 +17,9 @@ from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.parts.share import Share
 from ssmi.pipeline.remote.filesystem import open_folder
 from ssmi.pipeline.remote.stages import StoredStages, version_folder
-from ssmi.pipeline.stages.stage import Stage, StageContext
-from ssmi.pipeline.stages.stored import fetch_stages, is_current_anywhere, publish
-from ssmi.pipeline.stages.up_to_date import StageShare, is_current, run, run_share
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.stored import fetch_stages, is_current_anywhere, publish
+from ssmi.pipeline.stages.running.up_to_date import StageShare, is_current, run, run_share
 from tests.reporters import RecordingReporter
 
 N_PARTS = 5

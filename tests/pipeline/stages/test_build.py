@@ -16,7 +16,7 @@ import pytest
 
 from ssmi.pipeline.contract.parquet import schema
 from ssmi.pipeline.contract.project.stages import STAGES
-from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
+from ssmi.pipeline.stages.running.registry import STAGE_NAMES, get_stage
 
 EVERYTHING = set(STAGE_NAMES)
 FOLDERS = {name: Path(name) / "tiny" if STAGES[name].per_dataset else Path(name) for name in STAGE_NAMES}

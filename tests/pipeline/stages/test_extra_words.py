@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.features.alignment import fit_alignment, isolated_vectors
 from ssmi.pipeline.lexicon.trie_file import open_trie
 from ssmi.pipeline.lexicon.vocabulary_files import open_vocabulary
-from ssmi.pipeline.stages.encoding import open_encoder
+from ssmi.pipeline.stages.running.encoding import open_encoder
 
 LISTED = "\ufeff# mine\n只有测试集见过\n\n上海人民\nabc\n疫苗\n上海人民\n单\n  测试集见  \n"
 """Lines 2, 4 and 9 join the vocabulary; 疫苗 already has a vector."""

@@ -15,8 +15,8 @@ from ssmi.pipeline.contract.parameters.params import Params, check_params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.parts.share import Share
-from ssmi.pipeline.stages.stage import Stage, StageContext
-from ssmi.pipeline.stages.up_to_date import run, run_share, sweep
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.up_to_date import run, run_share, sweep
 
 REFUSED_PARAMS = check_params({"prepare": {"sentences_per_part": 7}}, source="test")
 

@@ -25,7 +25,7 @@ from ssmi.pipeline.contract.parameters import params as parameters
 from ssmi.pipeline.contract.parquet.schema import SCHEMA_VERSION
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
 from ssmi.pipeline.features.alignment import ENCODING_VERSION
-from ssmi.pipeline.stages.registry import STAGE_NAMES, get_stage
+from ssmi.pipeline.stages.running.registry import STAGE_NAMES, get_stage
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "stages.json"
 SAMPLE = Path(__file__).parents[3] / "pipeline" / "readers" / "sample"

@@ -232,7 +232,7 @@ def test_boundaries_unknown_to_training_are_added_again(tagging_project: Any, mo
     """Boundaries not seen in training give the same results after they were forgotten and are added again."""
     texts = ["熊猫在南京市长江大桥", "这个词有整整十一个汉字", *texts_of(tagging_project)]
     expected = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)(texts)
-    monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 1)
+    monkeypatch.setattr("ssmi.model.text_tagging.MAX_NEW_BOUNDARIES", 1)
     tagger = ssmi.open_run(run_of(tagging_project), device="cpu", threads=1)
     for _ in range(2):
         one_by_one = [tagger(text) for text in texts]

@@ -119,7 +119,9 @@ def test_scores_equal_those_of_one_thread(
     rounds: Sequence[int],
 ) -> None:
     """New taggers fill their caches while all threads tag, and the caches stay correct."""
-    monkeypatch.setattr("ssmi.model.inference.MAX_NEW_BOUNDARIES", 100)  # so that boundaries are forgotten repeatedly
+    monkeypatch.setattr(
+        "ssmi.model.text_tagging.MAX_NEW_BOUNDARIES", 100
+    )  # so that boundaries are forgotten repeatedly
 
     def open_tagger() -> ssmi.Tagger:
         return ssmi.open_run(run_with_few_boundaries, project=tagging_project.root, device="cpu", threads=threads)

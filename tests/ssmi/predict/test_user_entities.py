@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import ssmi
-from ssmi.model.inference import TaggedSpan
+from ssmi.model.text_tagging import TaggedSpan
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.predict.user_entities import Match, UserEntities, merge_entities

@@ -17,7 +17,7 @@ import pytest
 
 import ssmi
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
-from ssmi.pipeline.stages.registry import STAGE_NAMES
+from ssmi.pipeline.stages.running.registry import STAGE_NAMES
 from tests.reporters import RecordingReporter
 
 MAX_LINES = 160

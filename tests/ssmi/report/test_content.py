@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from ssmi.report.content import UnknownRow, confusion_table, unknown_entities
-from ssmi.report.features import FeatureStatistics, QueryResult, Recall, SplitRecall
+from ssmi.report.feature_statistics import FeatureStatistics, QueryResult, Recall, SplitRecall
 
 EMPTY = QueryResult()
 

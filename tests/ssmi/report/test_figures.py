@@ -6,7 +6,7 @@ import pytest
 
 from ssmi.model.evaluation.calibration import calibrate
 from ssmi.model.runs.results.history import Epoch
-from ssmi.report.features import FeatureStatistics, QueryResult
+from ssmi.report.feature_statistics import FeatureStatistics, QueryResult
 from ssmi.report.figures import calibration_panel, candidates_panel, cosines_panel, epochs_panel
 
 HISTORY = [Epoch(1, 9.0, 0.5, 0.25, 0.33), Epoch(2, 4.0, 0.75, 0.5, 0.6)]

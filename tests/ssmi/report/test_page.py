@@ -30,7 +30,7 @@ from ssmi.report.content import (
     confusion_table,
 )
 from ssmi.report.error_list import CharacterFeatures, ErrorList, ListedError, ListedSentence
-from ssmi.report.features import Recall, SplitRecall
+from ssmi.report.feature_statistics import Recall, SplitRecall
 from ssmi.report.page import render
 
 HOSTILE = (

@@ -18,7 +18,7 @@ from ssmi.model.data.shards import open_shards, read_split
 from ssmi.model.data.split import RequiredFeatures
 from ssmi.pipeline.contract.parameters.params import SelectionParams
 from ssmi.pipeline.contract.parquet import schema, tables
-from ssmi.pipeline.features.boundary_selection import select
+from ssmi.pipeline.features.boundary_selection import select_rows
 
 COSINES = st.lists(st.floats(-1, 1, width=32), max_size=12)
 
@@ -27,9 +27,9 @@ COSINES = st.lists(st.floats(-1, 1, width=32), max_size=12)
 def test_gate_is_the_best_cosine_above_the_threshold(cosines: list[float], threshold: float) -> None:
     params = SelectionParams(threshold=threshold)
     ids = np.arange(1, len(cosines) + 1, dtype=np.int32)
-    chosen = select(ids, np.array(cosines, dtype=np.float32), params=params)
+    chosen = select_rows([(ids, np.array([cosines], dtype=np.float32))], params=params)
     best = max(cosines, default=0.0)
-    (gate,) = cosine_gates(np.array([chosen.best_cosine or 0.0]), np.array([len(chosen.set_ids)]))
+    (gate,) = cosine_gates(chosen.best_cosines, chosen.set_lengths)
     assert gate == (max(best, 0.0) if cosines and best > np.float32(threshold) else 0.0)
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.model.data.features.matches import ROLES, Matches, ranges
+from ssmi.model.data.features.matches import ROLES, Matches
 from ssmi.pipeline.contract.errors import StaleArtifactError
 
 Match = tuple[int, int, int]
@@ -89,11 +89,6 @@ def test_a_match_outside_its_sentence_is_refused(match: Match) -> None:
     _flat([[(0, 3, 1)], [(0, 3, 1)]]).check(np.array([3, 3]), source="tiny/train")
     with pytest.raises(StaleArtifactError, match="tiny/train: matches outside their sentence"):
         _flat([[(0, 3, 1)], [match]]).check(np.array([9, 3]), source="tiny/train")
-
-
-def test_ranges() -> None:
-    assert ranges(np.array([5, 0, 7]), np.array([2, 0, 3])).tolist() == [5, 6, 7, 8, 9]
-    assert ranges(np.array([], dtype=int), np.array([], dtype=int)).tolist() == []
 
 
 @given(SENTENCES, st.data())

@@ -10,7 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.contract.storage.digests import SEAL, digest_file, digest_json, digest_once, seal, unseal
+from ssmi.pipeline.contract.storage.digests import (
+    SEAL,
+    digest_file,
+    digest_json,
+    digest_once,
+    seal,
+    short_digest,
+    unseal,
+)
 
 VALUES = st.recursive(st.none() | st.booleans() | st.integers() | st.text(max_size=4), st.lists, max_leaves=6)
 
@@ -22,6 +30,12 @@ def test_a_changed_file_with_the_same_time_is_read_again(tmp_path: Path) -> None
         path.write_bytes(body)
         os.utime(path, ns=(0, 0))  # like rsync -t: size and time are unchanged
         assert digest_once(path) == digest_file(path) == hashlib.sha256(body).hexdigest()
+
+
+def test_a_short_digest_is_the_beginning_of_the_whole() -> None:
+    # Folders of pinned features have such names, so the length must not change.
+    assert short_digest(hashlib.sha256(b"").hexdigest()) == "e3b0c44298fc"
+    assert short_digest("missing") == "missing"
 
 
 def test_a_hard_link_has_the_digest_of_its_file(tmp_path: Path) -> None:

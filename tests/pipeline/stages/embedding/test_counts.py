@@ -21,7 +21,7 @@ from ssmi.pipeline.features.trie import Trie
 from ssmi.pipeline.features.vocabulary import Vocabulary
 from ssmi.pipeline.lexicon.segmenter import frequent_words
 from ssmi.pipeline.stages.embedding.counts import check_characters, distinct_segments
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.running.stage import StageContext
 from tests.reporters import RecordingReporter
 
 SEGMENT = st.text(alphabet="京大学a😀é　", min_size=1, max_size=3)

@@ -16,8 +16,8 @@ from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
 from ssmi.pipeline.stages.embedding.sentences import encode_in_sentences
-from ssmi.pipeline.stages.encoding import FloatMatrix, vectors_of_rows, words_table
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.running.encoding import FloatMatrix, vectors_of_rows, words_table
+from ssmi.pipeline.stages.running.stage import StageContext
 
 SENTENCES = [["一丁", "七"], ["七", "七", "万丈"], ["三"], ["一丁", "三", "七"], ["万丈", "万丈", "万丈", "七"]]
 WORDS = ["七", "一丁", "没有", "万丈"]

@@ -204,7 +204,7 @@ def test_a_comma_separated_table_read_as_tsv_is_refused() -> None:
 
 
 def test_overlong_fields_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ssmi.predict.input.reading.LONGEST_FIELD", 0)
+    monkeypatch.setattr("ssmi.predict.input.reading.LONGEST_CELL", 0)
     before = csv.field_size_limit(1 << 17)  # a limit of the whole process, which other readers may have raised
     try:
         assert "field larger than field limit" in read_error(b"text\n" + b"a" * (1 << 18) + b"\n", kind="csv")

@@ -1,4 +1,4 @@
-"""Online answers: some are cached, others are computed again, and neither changes an answer."""
+"""Online selections: some are cached, others are computed again, and neither changes a selection."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from ssmi.pipeline.features.alignment import LinearMap
 from ssmi.pipeline.features.segment_vectors import SegmentVectors
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.features.vocabulary import FloatMatrix, Vocabulary
-from ssmi.pipeline.online.answers import SelectionAnswers
 from ssmi.pipeline.online.costs import CostCounter
 from ssmi.pipeline.online.embedding import LONGEST_REMEMBERED, SegmentEmbedder
 from ssmi.pipeline.online.encoders import OnlineEncoders
 from ssmi.pipeline.online.segmenting import Segmented
+from ssmi.pipeline.online.selections import CachedSelector
 
 WORDS = ["一丁", "丁七", "七万", "万丈", "丁万七", "七七"]
 PARAMS = SelectionParams(threshold=0.2, max_set=2, n_negatives=2)
@@ -41,8 +41,8 @@ def encoders(encoder_folder: Path) -> OnlineEncoders:
     return OnlineEncoders(encoder_folder, tokens, hidden_layers=None, max_window=40)
 
 
-class AnswersWithCosts:
-    """Answers with their own embedder, and the costs of both."""
+class SelectorWithCosts:
+    """A selector with its own embedder, and the costs of both."""
 
     def __init__(
         self,
@@ -50,17 +50,17 @@ class AnswersWithCosts:
         vocabulary: Vocabulary,
         *,
         params: SelectionParams = PARAMS,
-        max_answers: int = 1000,
+        max_selections: int = 1000,
     ) -> None:
         rng = np.random.default_rng(3)
         alignment = LinearMap(rng.normal(size=(WIDTH, D)), np.zeros(WIDTH), np.ones(WIDTH), np.zeros(D))
         stored = SegmentVectors({"丈": 0}, np.array([[0, 1, 0, 0]], np.float32), None, None)
         self._costs = CostCounter()
         self.embedder = SegmentEmbedder(
-            encoders, vocabulary, stored, alignment, costs=self._costs, max_vectors=max_answers
+            encoders, vocabulary, stored, alignment, costs=self._costs, max_vectors=max_selections
         )
-        self.answers = SelectionAnswers(
-            vocabulary, stored, self.embedder, params, costs=self._costs, max_answers=max_answers
+        self.selector = CachedSelector(
+            vocabulary, stored, self.embedder, params, costs=self._costs, max_selections=max_selections
         )
 
     @property
@@ -88,12 +88,12 @@ SENTENCES = st.lists(st.lists(st.sampled_from(SEGMENTS), max_size=5).map(sentenc
 def test_each_character_gets_the_nearest_word_that_contains_it(
     encoders: OnlineEncoders, vocabulary: Vocabulary, sentences: list[Segmented]
 ) -> None:
-    opened = AnswersWithCosts(encoders, vocabulary)
+    opened = SelectorWithCosts(encoders, vocabulary)
     vectors = {segment: vocabulary.vectors[vocabulary[segment]] for segment in SEGMENTS if segment in vocabulary}
     vectors |= opened.embedder.embed_alone(SEGMENTS) | {"丈": np.array([0, 1, 0, 0], np.float32)}
-    for sentence, answers in zip(sentences, opened.answers.select(sentences), strict=True):
+    for sentence, selections in zip(sentences, opened.selector.select(sentences), strict=True):
         segment_of_character = [segment for segment in sentence.segments for _ in segment]
-        for character, segment, answer in zip(sentence.characters, segment_of_character, answers, strict=True):
+        for character, segment, selection in zip(sentence.characters, segment_of_character, selections, strict=True):
             cosines = {
                 number: sum(
                     float(x) * float(y) for x, y in zip(vectors[segment], vocabulary.vectors[number], strict=True)
@@ -101,14 +101,14 @@ def test_each_character_gets_the_nearest_word_that_contains_it(
                 for number, word in enumerate(WORDS, start=1)
                 if character in word
             }
-            assert cosines[answer["best_id"]] == pytest.approx(max(cosines.values()), abs=1e-6)
-            assert answer["best_cosine"] == pytest.approx(max(cosines.values()), abs=1e-6)
-            assert len(answer["set_ids"]) == min(2, sum(cosine > 0.2 for cosine in cosines.values()))
-            assert not set(answer["set_ids"]) & set(answer["negative_ids"])
-            assert {*answer["set_ids"], *answer["negative_ids"]} <= set(cosines)
+            assert cosines[selection["best_id"]] == pytest.approx(max(cosines.values()), abs=1e-6)
+            assert selection["best_cosine"] == pytest.approx(max(cosines.values()), abs=1e-6)
+            assert len(selection["set_ids"]) == min(2, sum(cosine > 0.2 for cosine in cosines.values()))
+            assert not set(selection["set_ids"]) & set(selection["negative_ids"])
+            assert {*selection["set_ids"], *selection["negative_ids"]} <= set(cosines)
 
 
-@given(first=SENTENCES, second=SENTENCES, max_answers=st.sampled_from([1, 3, 1000]))
+@given(first=SENTENCES, second=SENTENCES, max_selections=st.sampled_from([1, 3, 1000]))
 @settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 @pytest.mark.parametrize("in_context", [False, True])
 def test_an_answer_does_not_depend_on_earlier_calls(
@@ -117,64 +117,64 @@ def test_an_answer_does_not_depend_on_earlier_calls(
     in_context: bool,
     first: list[Segmented],
     second: list[Segmented],
-    max_answers: int,
+    max_selections: int,
 ) -> None:
-    def select(opened: AnswersWithCosts, sentences: list[Segmented]) -> list[list[SelectedBoundaries]]:
-        return (opened.answers.select_in_context if in_context else opened.answers.select)(sentences)
+    def select(opened: SelectorWithCosts, sentences: list[Segmented]) -> list[list[SelectedBoundaries]]:
+        return (opened.selector.select_in_context if in_context else opened.selector.select)(sentences)
 
-    used_before = AnswersWithCosts(encoders, vocabulary, max_answers=max_answers)
+    used_before = SelectorWithCosts(encoders, vocabulary, max_selections=max_selections)
     select(used_before, first)
-    alone = [select(AnswersWithCosts(encoders, vocabulary), [one])[0] for one in second]
+    alone = [select(SelectorWithCosts(encoders, vocabulary), [one])[0] for one in second]
     assert select(used_before, second) == alone
 
 
 def test_equal_queries_are_answered_once_unless_the_segment_is_long(
     encoders: OnlineEncoders, vocabulary: Vocabulary
 ) -> None:
-    opened = AnswersWithCosts(encoders, vocabulary)
-    opened.answers.select([sentence_of(["一丁", "七", "七", "一丁"])])
+    opened = SelectorWithCosts(encoders, vocabulary)
+    opened.selector.select([sentence_of(["一丁", "七", "七", "一丁"])])
     assert (opened.n_answered, opened.n_encoder_calls) == (3, 1)  # 一 and 丁 in 一丁, 七 in 七
-    opened.answers.select([sentence_of(["七", "丁七"])])
+    opened.selector.select([sentence_of(["七", "丁七"])])
     assert (opened.n_answered, opened.n_encoder_calls) == (5, 1)  # 丁 and 七 in 丁七
     for length, n_new in ((LONGEST_REMEMBERED, 0), (LONGEST_REMEMBERED + 1, 1)):
         sentence = sentence_of(["万" * length])
-        one = opened.answers.select([sentence])
+        one = opened.selector.select([sentence])
         before = opened.n_answered
-        assert opened.answers.select([sentence]) == one
+        assert opened.selector.select([sentence]) == one
         assert opened.n_answered == before + n_new
 
 
-def test_the_oldest_answers_are_dropped(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
-    opened = AnswersWithCosts(encoders, vocabulary, max_answers=2)
+def test_the_oldest_selections_are_dropped(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
+    opened = SelectorWithCosts(encoders, vocabulary, max_selections=2)
     for segment in ("七", "丁", "万"):
-        opened.answers.select([sentence_of([segment])])
+        opened.selector.select([sentence_of([segment])])
     before = opened.n_answered
-    opened.answers.select([sentence_of(["万"])])
+    opened.selector.select([sentence_of(["万"])])
     assert opened.n_answered == before
-    opened.answers.select([sentence_of(["七"])])
+    opened.selector.select([sentence_of(["七"])])
     assert opened.n_answered == before + 1
 
 
 def test_context_encodes_only_sentences_with_new_segments(encoders: OnlineEncoders, vocabulary: Vocabulary) -> None:
-    opened = AnswersWithCosts(encoders, vocabulary)
+    opened = SelectorWithCosts(encoders, vocabulary)
     known, one, other = sentence_of(["一丁", "丈"]), sentence_of(["七", "一丁"]), sentence_of(["丈", "七", "七"])
-    known_answers, first, second = opened.answers.select_in_context([known, one, other])
+    known_selections, first, second = opened.selector.select_in_context([known, one, other])
     assert (opened.n_encoder_calls, opened.n_embedded) == (1, 2)
     assert first[0]["best_cosine"] != second[1]["best_cosine"], "七 occurs in another sentence"
     assert second[1] == second[2], "a segment has one vector per sentence"
-    assert first[1:] == known_answers[:2], "一丁 is in the vocabulary, so its context does not matter"
+    assert first[1:] == known_selections[:2], "一丁 is in the vocabulary, so its context does not matter"
     n_answered = opened.n_answered
-    assert opened.answers.select_in_context([known]) == [known_answers]
+    assert opened.selector.select_in_context([known]) == [known_selections]
     assert (opened.n_answered, opened.n_encoder_calls) == (n_answered, 1)
-    assert opened.answers.select_in_context([one]) == [first]
+    assert opened.selector.select_in_context([one]) == [first]
     assert (opened.n_answered, opened.n_encoder_calls) == (n_answered + 1, 2)
 
 
 def test_sentence_scope_gives_equal_segments_different_candidates(
     encoders: OnlineEncoders, vocabulary: Vocabulary
 ) -> None:
-    opened = AnswersWithCosts(encoders, vocabulary, params=PARAMS.model_copy(update={"scope": "sentence"}))
-    (answers,) = opened.answers.select([sentence_of(["七", "万", "七"])])
-    assert answers[0]["best_id"] == vocabulary["七万"], "the only word over this position"
-    assert (answers[2]["best_id"], answers[2]["best_cosine"]) == (0, None), "no word covers this position"
-    assert answers[2]["set_ids"] == answers[2]["negative_ids"] == []
+    opened = SelectorWithCosts(encoders, vocabulary, params=PARAMS.model_copy(update={"scope": "sentence"}))
+    (selections,) = opened.selector.select([sentence_of(["七", "万", "七"])])
+    assert selections[0]["best_id"] == vocabulary["七万"], "the only word over this position"
+    assert (selections[2]["best_id"], selections[2]["best_cosine"]) == (0, None), "no word covers this position"
+    assert selections[2]["set_ids"] == selections[2]["negative_ids"] == []

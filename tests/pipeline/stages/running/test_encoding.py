@@ -21,7 +21,7 @@ from ssmi.pipeline.executor import Serial
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.text.tokens import CharacterTokens
 from ssmi.pipeline.frozen_encoder import FrozenEncoder
-from ssmi.pipeline.stages.encoding import (
+from ssmi.pipeline.stages.running.encoding import (
     WORDS_PER_TASK,
     alignment_fit,
     encode_words,
@@ -29,7 +29,7 @@ from ssmi.pipeline.stages.encoding import (
     encoder_of,
     open_encoder,
 )
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.running.stage import StageContext
 from tests.reporters import RecordingReporter
 
 CHARACTERS = [chr(0x4E00 + n) for n in range(50)]

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ssmi.pipeline.features.columns import Ints, offsets_of
+from ssmi.pipeline.contract.offsets import offsets_of
+from ssmi.pipeline.features.columns import Ints
 
 FloatArray = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -29,8 +30,8 @@ class Ranked:
 
 
 @dataclass(frozen=True, slots=True)
-class Rows:
-    """Concatenated rows.
+class Ragged:
+    """Concatenated rows of different widths.
 
     Attributes:
         values: The values of all rows. Shape: (sum of ``widths``,)
@@ -43,7 +44,7 @@ class Rows:
     widths: Ints
 
     @classmethod
-    def of(cls, values: FloatArray, widths: Ints) -> Rows:
+    def of(cls, values: FloatArray, widths: Ints) -> Ragged:
         """Build rows of the given widths, each at least 1."""
         return cls(values, offsets_of(widths)[:-1], widths)
 

@@ -1,4 +1,4 @@
-"""Answers looked up by id in arrays on disk, compared with the rows of the table."""
+"""Selections looked up by id in arrays on disk, compared with the rows of the table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ssmi.pipeline.columns.answers import ListColumn, open_answers, write_answers
+from ssmi.pipeline.columns.selections import ListColumn, open_selections, write_selections
 from ssmi.pipeline.contract.parquet import schema, tables
 
 IDS = st.lists(st.integers(1, 2**31 - 1), max_size=4)
 COSINES = st.floats(-1, 1, width=32)
-ANSWER = st.tuples(IDS, IDS, COSINES)
+SELECTION = st.tuples(IDS, IDS, COSINES)
 
 
 def _row(index: int, chosen: list[int], negatives: list[int], cosine: float) -> dict[str, Any]:
@@ -38,17 +38,17 @@ def _lists(column: ListColumn) -> list[list[int]]:
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
-@given(parts=st.lists(st.lists(ANSWER, max_size=5), max_size=4), data=st.data())
-def test_answers_are_the_rows_with_these_ids(tmp_path_factory: Any, parts: list[Any], data: st.DataObject) -> None:
+@given(parts=st.lists(st.lists(SELECTION, max_size=5), max_size=4), data=st.data())
+def test_selections_are_the_rows_with_these_ids(tmp_path_factory: Any, parts: list[Any], data: st.DataObject) -> None:
     folder: Path = tmp_path_factory.mktemp("selection")
     rows: list[dict[str, Any]] = []
     for number, part in enumerate(parts):
-        part_rows = [_row(len(rows) + place, *answer) for place, answer in enumerate(part)]
+        part_rows = [_row(len(rows) + place, *selection) for place, selection in enumerate(part)]
         tables.write_rows(tables.part_path(folder, "selections", number), schema.SELECTIONS, part_rows)
         rows += part_rows
-    write_answers(tables.list_parts(folder, "selections"), folder / "answers")
+    write_selections(tables.list_parts(folder, "selections"), folder / "arrays")
     ids = data.draw(st.lists(st.integers(0, len(rows) - 1), max_size=9)) if rows else []
-    taken = open_answers(folder / "answers").take(np.array(ids, dtype=np.int64))
+    taken = open_selections(folder / "arrays").take(np.array(ids, dtype=np.int64))
     expected = [rows[index] for index in ids]
     assert taken.best_ids.tolist() == [row["best_id"] for row in expected]
     assert taken.best_cosines.tolist() == [row["best_cosine"] or 0.0 for row in expected]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from ssmi.pipeline.contract.errors import ParameterError, SsmiError, name_hint
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.project.stages import STAGES
-from ssmi.pipeline.stages.stage import Stage, StageContext, require_train
-from ssmi.pipeline.stages.stored import is_current_anywhere, publish
-from ssmi.pipeline.stages.up_to_date import run, sweep
+from ssmi.pipeline.stages.running.stage import Stage, StageContext, require_train
+from ssmi.pipeline.stages.running.stored import is_current_anywhere, publish
+from ssmi.pipeline.stages.running.up_to_date import run, sweep
 
 STAGE_NAMES = tuple(STAGES)
 

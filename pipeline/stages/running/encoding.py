@@ -22,7 +22,7 @@ from ssmi.pipeline.contract.parquet.statistics import AlignmentFit
 from ssmi.pipeline.contract.storage import replacing
 from ssmi.pipeline.features.alignment import ENCODING_VERSION, Alignment, isolated_vectors
 from ssmi.pipeline.features.text.tokens import CharacterTokens
-from ssmi.pipeline.stages.stage import StageContext
+from ssmi.pipeline.stages.running.stage import StageContext
 
 if TYPE_CHECKING:
     from ssmi.pipeline.frozen_encoder import FrozenEncoder

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ssmi.pipeline.features.rows import Rows
+from ssmi.pipeline.features.ragged import Ragged
 
 # A coarse grid, so that equal values are common; zeros of both signs are equal.
 VALUES = st.integers(-4, 4).map(lambda n: n / 4) | st.floats(-1, 1, width=32)
 LISTS = st.lists(st.lists(VALUES, min_size=1, max_size=60), min_size=1, max_size=6)
 
 
-def _rows(lists: list[list[float]]) -> Rows:
+def _rows(lists: list[list[float]]) -> Ragged:
     widths = np.array([len(row) for row in lists], dtype=np.int64)
-    return Rows.of(np.array([value for row in lists for value in row], dtype=np.float32), widths)
+    return Ragged.of(np.array([value for row in lists for value in row], dtype=np.float32), widths)
 
 
 @given(LISTS, st.integers(1, 12))

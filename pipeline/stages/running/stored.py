@@ -15,8 +15,8 @@ from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.remote.filesystem import RemoteFolder
 from ssmi.pipeline.remote.stages import StoredStages
 from ssmi.pipeline.stages.corpora.names import check_same_as_here
-from ssmi.pipeline.stages.stage import Stage, StageContext
-from ssmi.pipeline.stages.up_to_date import is_current, matches_manifest
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.up_to_date import is_current, matches_manifest
 
 
 def is_current_anywhere(stage: Stage, context: StageContext) -> bool:

@@ -12,10 +12,9 @@ from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
+from ssmi.pipeline.features.boundary_selection import HISTOGRAM_BINS
 from ssmi.pipeline.inspect import warehouse
 
-BINS = 100
-"""Number of bins in the stored histogram of cosines, each 0.02 wide, over [-1, 1]."""
 _MENTIONS = (
     "SELECT DISTINCT entity.label AS label, array_to_string(characters[entity.start + 1 : entity.end], '') AS text"
     " FROM (SELECT characters, unnest(entities) AS entity FROM shards WHERE split = '{split}')"
@@ -26,10 +25,11 @@ FROM (SELECT unnest(selection_ids) AS selection_id FROM selection_ids WHERE spli
 JOIN selections USING (selection_id) GROUP BY bin ORDER BY bin
 """
 _COSINES = f"""
-SELECT least(round((cosine_from + 1) * 50), {BINS - 1})::INTEGER AS bin, n_candidates FROM cosines ORDER BY bin
+SELECT least(round((cosine_from + 1) * 50), {HISTOGRAM_BINS - 1})::INTEGER AS bin, n_candidates
+FROM cosines ORDER BY bin
 """
 _BEST = f"""
-SELECT least(floor((best_cosine + 1) * 50 + 1e-4), {BINS - 1})::INTEGER AS bin, count(*) AS n
+SELECT least(floor((best_cosine + 1) * 50 + 1e-4), {HISTOGRAM_BINS - 1})::INTEGER AS bin, count(*) AS n
 FROM selections WHERE best_id <> 0 GROUP BY bin ORDER BY bin
 """
 

@@ -14,8 +14,8 @@ from ssmi.pipeline.contract.errors import ParameterError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
-from ssmi.pipeline.stages.registry import STAGE_NAMES, affected, get_stage, stages_of
-from ssmi.pipeline.stages.stage import StageContext, Variant
+from ssmi.pipeline.stages.running.registry import STAGE_NAMES, affected, get_stage, stages_of
+from ssmi.pipeline.stages.running.stage import StageContext, Variant
 
 SECTIONS = sorted(set(Params.model_fields) - {"corpora", "datasets"})
 
@@ -71,11 +71,11 @@ def test_a_variant_builds_its_stages_in_the_usual_order(names: set[str]) -> None
 def test_stage_names_are_known_without_importing_the_stages() -> None:
     """The command line needs the names at every start."""
     program = (
-        "import sys; from ssmi.pipeline.stages import registry; "
+        "import sys; from ssmi.pipeline.stages.running import registry; "
         "print(sorted(name for name in sys.modules if name.startswith('ssmi.pipeline.stages.')"
         " and name.rpartition('.')[2] in registry.STAGE_NAMES))"
     )
     completed = subprocess.run(
-        [sys.executable, "-c", program], cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=600
+        [sys.executable, "-c", program], cwd=Path(__file__).parents[4], capture_output=True, text=True, timeout=600
     )
     assert (completed.returncode, completed.stdout) == (0, "[]\n"), completed.stderr

@@ -17,8 +17,8 @@ from ssmi.pipeline.contract.parameters.params import Params, check_params
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.progress import Silent
 from ssmi.pipeline.executor import Serial
-from ssmi.pipeline.stages.stage import Stage, StageContext
-from ssmi.pipeline.stages.up_to_date import expected, is_current, run
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.up_to_date import expected, is_current, run
 
 
 def _raw_digest(context: StageContext) -> Mapping[str, str]:

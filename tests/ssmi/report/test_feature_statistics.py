@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ssmi.pipeline.contract.labels import Span
-from ssmi.report.features import recall_by_type
+from ssmi.report.feature_statistics import recall_by_type
 
 
 def test_recall_is_counted_by_type_and_text() -> None:

@@ -1,7 +1,7 @@
-"""All answers of the selection stage in arrays on disk, from which a part takes the answers for its characters.
+"""All selections of the selection stage in arrays on disk, from which a part takes those of its characters.
 
-An answer is found by its id alone, so a part reads only the answers it needs, not a table as long as the data set. The
-arrays are memory-mapped, so the processes of one machine share a copy.
+A selection is found by its id alone, so a part reads only the selections it needs, not a table as long as the data
+set. The arrays are memory-mapped, so the processes of one machine share a copy.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from ssmi.pipeline.columns.lists import offsets, whole
+from ssmi.pipeline.contract.offsets import indices_of, offsets_of
 from ssmi.pipeline.contract.parquet import schema, tables
 from ssmi.pipeline.contract.storage import replacing
-from ssmi.pipeline.features.columns import Ints, indices_of, offsets_of
+from ssmi.pipeline.features.columns import Ints
 
 _COLUMNS = ("best_id", "best_cosine", "set_ids", "negative_ids")
 _TYPES: dict[str, type[np.generic]] = {
@@ -31,7 +32,7 @@ _TYPES: dict[str, type[np.generic]] = {
     "negative_ids": np.int32,
     "negative_ids.ends": np.int64,
 }
-"""File → type; an ``.ends`` file holds the position in its column at which each answer's list ends."""
+"""File → type; an ``.ends`` file holds the position in its column at which each selection's list ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +49,25 @@ class ListColumn:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerColumns:
-    """Some answers. Ids are boundary ids; ``best_ids`` and ``best_cosines`` have the shape (answers,)."""
+class SelectedBoundaryColumns:
+    """Some selections. Ids are boundary ids; ``best_ids`` and ``best_cosines`` have the shape (selections,)."""
 
     best_ids: npt.NDArray[np.int32]
     best_cosines: npt.NDArray[np.float32]
-    """0 for an answer without a best boundary."""
+    """0 for a selection without a best boundary."""
     sets: ListColumn
     negatives: ListColumn
 
 
-class Answers:
-    """The opened arrays of all answers."""
+class Selections:
+    """The opened arrays of all selections."""
 
     def __init__(self, folder: Path) -> None:
         self._columns = {name: _mapped(folder / name, kind) for name, kind in _TYPES.items()}
 
-    def take(self, ids: Ints) -> AnswerColumns:
-        """Return the answers with these ids, in the order of ``ids``."""
-        return AnswerColumns(
+    def take(self, ids: Ints) -> SelectedBoundaryColumns:
+        """Return the selections with these ids, in the order of ``ids``."""
+        return SelectedBoundaryColumns(
             self._columns["best_id"][ids], self._columns["best_cosine"][ids], self._lists("set_ids", ids),
             self._lists("negative_ids", ids),
         )  # fmt: skip
@@ -79,7 +80,7 @@ class Answers:
         return ListColumn(offsets_of(lengths), self._columns[name][indices_of(starts, lengths)])
 
 
-def write_answers(parts: Sequence[Path], folder: Path) -> None:
+def write_selections(parts: Sequence[Path], folder: Path) -> None:
     """Write the arrays from the parts of the selection stage's table, which hold all ids in order."""
     folder.mkdir(exist_ok=True)
     with ExitStack() as stack:
@@ -111,6 +112,6 @@ def _mapped(path: Path, kind: type[np.generic]) -> npt.NDArray[Any]:
 
 
 @lru_cache(maxsize=1)
-def open_answers(folder: Path) -> Answers:
-    """Open the answers once per process, which is safe: a stage's working folder never held older answers."""
-    return Answers(folder)
+def open_selections(folder: Path) -> Selections:
+    """Open the selections once per process, which is safe: a stage's working folder never held older ones."""
+    return Selections(folder)

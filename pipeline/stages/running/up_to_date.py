@@ -18,7 +18,7 @@ from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.storage.own_folders import make_private
 from ssmi.pipeline.parts.share import OthersMissingError, Share
 from ssmi.pipeline.parts.unfinished import UnfinishedStage, joined_meanwhile
-from ssmi.pipeline.stages.stage import Stage, StageContext
+from ssmi.pipeline.stages.running.stage import Stage, StageContext
 
 
 def expected(stage: Stage, context: StageContext) -> tuple[dict[str, object], dict[str, str]]:
