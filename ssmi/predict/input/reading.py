@@ -1,7 +1,8 @@
 r"""Text given by the user, as records: each is a line, a paragraph, a JSON object or a row of a table.
 
 Records are read one at a time, except those of a JSON array, which is read whole. A byte order mark at the start of a
-file is not part of the text. Nothing else is stripped or changed, so positions in a text are those in the file.
+file is not part of the text. Nothing else is stripped or changed, so positions in a text are those in the file. A
+``\r`` ends a line only in a file without ``\n``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
@@ -18,8 +19,9 @@ from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.contract.text.wording import counted, json_kind
 from ssmi.pipeline.readers.formats.csv_tables import LONGEST_CELL
 from ssmi.pipeline.readers.labelled import is_labelled_row, suggestions
+from ssmi.pipeline.readers.raw.decoding import Line
 from ssmi.predict.input.structured_files import note_brackets, note_entities, refuse_labels, refuse_structure
-from ssmi.predict.input.text_decoding import Errors, Line, Source
+from ssmi.predict.input.text_decoding import Errors, Source
 
 Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
 
@@ -68,7 +70,8 @@ def read_records(
         text_field: Field that contains the text.
         encoding: None for that of the byte order mark, or UTF-8 without one.
         advance: Called with the number of bytes read.
-        note: Called once with a message if the input already seems to contain entities.
+        note: Called once with a message if the input already seems to contain entities, and at the end with the
+            number of characters that were replaced.
 
     Raises:
         InputDataError: The input is not text, is refused as above, has bytes that are invalid in the encoding (the
@@ -80,7 +83,7 @@ def read_records(
         refuse_structure(source)
         refuse_labels(source, text_field=text_field)
         note_brackets(source, note=note)
-    lines = source.lines(errors)
+    lines = source.lines(errors, note=note)
     if kind == "jsonl":
         return _noted(_objects(lines, name=name, text_field=text_field), name, note)
     if kind == "json":
@@ -89,7 +92,7 @@ def read_records(
         delimiter = "\t" if kind == "tsv" else ","
         refuse_labels(source, text_field=text_field, delimiter=delimiter)
         return _noted(_rows(lines, name=name, text_field=text_field, delimiter=delimiter), name, note)
-    return map(Record, _paragraphs(lines) if kind == "paragraphs" else (_without_end(line) for _, line in lines))
+    return map(Record, _paragraphs(lines) if kind == "paragraphs" else map(_without_end, lines))
 
 
 def _noted(records: Iterator[Record], name: str, note: Callable[[str], object]) -> Iterator[Record]:
@@ -100,29 +103,33 @@ def _noted(records: Iterator[Record], name: str, note: Callable[[str], object]) 
         yield record
 
 
-def _without_end(line: str) -> str:
-    return line[:-1].removesuffix("\r") if line.endswith("\n") else line
+def _without_end(line: Line) -> str:
+    return line.text.removesuffix(line.end)
 
 
 def _paragraphs(lines: Iterable[Line]) -> Iterator[str]:
-    block: list[str] = []
-    for _, line in lines:
-        if line.strip():
+    block: list[Line] = []
+    for line in lines:
+        if line.text.strip():
             block.append(line)
         elif block:
-            yield _without_end("".join(block))
+            yield _joined(block)
             block = []
     if block:
-        yield _without_end("".join(block))
+        yield _joined(block)
+
+
+def _joined(block: Sequence[Line]) -> str:
+    return "".join([*(line.text for line in block[:-1]), _without_end(block[-1])])
 
 
 def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
-    for number, line in lines:
-        if not line.strip():
+    for line in lines:
+        if not line.text.strip():
             continue
-        where = at_line(name, number)
+        where = at_line(name, line.number)
         try:
-            body = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+            body = json.loads(line.text, parse_constant=_no_number, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             raise InputDataError(f"{where}: not JSON ({fault_in_line(error)})", next_step=_JSONL_STEP) from None
         if not isinstance(body, dict):
@@ -132,7 +139,7 @@ def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[R
 
 def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
     try:
-        whole = "".join(line for _, line in lines)
+        whole = "".join(line.text for line in lines)
         body = json.loads(whole, parse_constant=_no_number, parse_float=_finite)
     except json.JSONDecodeError as error:
         where = at_line(name, error.lineno)
@@ -161,7 +168,7 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
     # The limit applies to the whole process: it is only raised, so that other readers of tables are not affected.
     if csv.field_size_limit() < LONGEST_CELL:
         csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
+    reader = csv.reader((line.text for line in lines), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     start = 1
     while True:

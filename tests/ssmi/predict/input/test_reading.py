@@ -59,6 +59,32 @@ def test_any_line_is_read_in_a_given_encoding(encoding: str, lines: list[str]) -
         assert texts(data, kind="text", encoding=encoding) == [*lines, "中"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [
+        (None, "北京\r\r上海\r", ["北京", "", "上海"]),
+        ("text", "北京\r上海", ["北京", "上海"]),
+        ("text", "北京\r上海\n公司\r", ["北京\r上海", "公司\r"]),
+        ("text", "北京\r\n上海\r", ["北京", "上海\r"]),
+        ("paragraphs", "北京\r上海\r\r公司\r", ["北京\r上海", "公司"]),
+        ("jsonl", '{"text": "北京"}\r{"text": "上海"}\r', ["北京", "上海"]),
+        ("json", '["北京",\r"上海"]\r', ["北京", "上海"]),
+        ("csv", 'id,text\r1,"北\r京"\r2,上海\r', ["北\r京", "上海"]),
+    ],
+)
+def test_carriage_returns_end_the_lines_of_a_text_without_line_feeds(
+    kind: str | None, data: str, expected: list[str]
+) -> None:
+    assert texts(data.encode(), kind=kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "what"), [('{"text": "北京"}\r{"text": "上海"}\r', "JSON"), ("中 B-NS\r国 E-NS\r人 O\r", "label")]
+)
+def test_structure_is_recognised_in_lines_that_end_in_carriage_returns(data: str, what: str) -> None:
+    assert what in read_error(data.encode())
+
+
 def test_gbk_is_never_guessed() -> None:
     data = "王小明\n北京\n".encode("gbk")
     assert "a.txt:1: not UTF-8 (byte 1 of the line is 0xcd" in read_error(data) and "--encoding" in read_error(data)
