@@ -56,6 +56,10 @@ class MissingResourceError(SsmiError):
     exit_code = 4
 
 
+class UnknownDatasetError(MissingResourceError):
+    """No data set has a name; a command that needs something else of that name gives another next step."""
+
+
 class StaleArtifactError(SsmiError):
     """Artifacts belong to another schema version, vocabulary, encoder or label set."""
 

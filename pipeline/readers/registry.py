@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, name_hint
+from ssmi.pipeline.readers.documents import refuse_labelled_document
 from ssmi.pipeline.readers.formats.bracket import ENTITY, read_bracket
 from ssmi.pipeline.readers.formats.brat import brat_files, read_brat
 from ssmi.pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
@@ -164,6 +165,7 @@ def read_sentences(
 
 
 def _format_of(path: Path, options: ReadOptions) -> Format:
+    refuse_labelled_document(path)
     if options.format is not None:
         return format_named(options.format, source=str(path))
     as_folder = next((entry for entry in FORMATS if entry.files is not None and entry.files(path)), None)

@@ -25,6 +25,7 @@ from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.contract.text.wording import json_kind
 from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers import labelled
+from ssmi.pipeline.readers.documents import refuse_document
 from ssmi.pipeline.readers.raw.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
 
 ROWS_AT_ONCE = 1000
@@ -79,6 +80,7 @@ def read_texts(path: Path, *, field: str) -> Iterator[Text]:
         return _rows(path, field)
     if ending in labelled.ENDINGS:
         raise _labelled(path, "by its name a labelled file")
+    refuse_document(path)
     lines = _lines(path)
     return _objects(lines, path, field) if ending in _JSON_LINES else _unlabelled(lines, path)
 

@@ -64,13 +64,19 @@ class Table:
     """The index of the column of each role, from 0."""
 
 
-def table_of(header: str) -> Table | None:
-    """Return the layout given by a header line; None if it does not name known columns."""
+def header_cells(header: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each separator that a table may have, with the cells into which it cuts a header line."""
     for delimiter in DELIMITERS:
         try:
-            names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+            yield delimiter, next(csv.reader([header], delimiter=delimiter), [])
         except csv.Error:  # a carriage return inside the line
-            return None
+            return
+
+
+def table_of(header: str) -> Table | None:
+    """Return the layout given by a header line; None if it does not name known columns."""
+    for delimiter, cells in header_cells(header):
+        names = [_plain(name) for name in cells]
         for wanted in _TABLES:
             columns = {role: names.index(name) for role, known in wanted for name in names if name in known}
             if len(columns) == len(wanted) == len(set(columns.values())):

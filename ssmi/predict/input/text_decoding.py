@@ -15,6 +15,7 @@ from typing import Any, BinaryIO, Literal
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
 from ssmi.pipeline.contract.text.encodings import likely_readings, text_encoding
 from ssmi.pipeline.contract.text.wording import counted
+from ssmi.pipeline.readers.documents import SAVE_AS, TAKE_OUT
 from ssmi.pipeline.readers.raw.decoding import (
     GZIP_MAGIC,
     LONGEST_LINE,
@@ -33,9 +34,9 @@ UTF8 = "utf-8"
 HEAD = 1 << 12
 """Number of bytes examined before anything is read."""
 _NOT_TEXT = (
-    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", "save its text as UTF-8, or its table as .csv"),
-    (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", "save its text as UTF-8, or its table as .csv"),
-    (b"%PDF", "a PDF", "take its text out first, for example with pdftotext"),
+    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", SAVE_AS),
+    (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", SAVE_AS),
+    (b"%PDF", "a PDF", TAKE_OUT),
     (b"PAR1", "a Parquet file", "write its rows as .jsonl or .csv"),
     (b"BZh", "packed with bzip2", "unpack it first; of packed files gzip's alone are read"),
     (b"\xfd7zXZ", "packed with xz", "unpack it first; of packed files gzip's alone are read"),
