@@ -200,7 +200,6 @@ def train(
 def _require_run_folder(run: Path) -> None:
     """Check that a folder is missing, empty or a run's, because a training replaces files in it."""
     from ssmi.model.runs import files
-    from ssmi.model.runs.state import STATE
     from ssmi.runs.pins import PINNED
 
     # A killed process may have left hidden temporary files.
@@ -208,7 +207,7 @@ def _require_run_folder(run: Path) -> None:
         return
     checkpoint = f"{files.CHECKPOINT}/{files.METADATA}"
     results = (files.RESULT_FILES, files.HEADLINE, files.KEPT_METADATA)
-    if not any((run / name).exists() for name in (STATE, PINNED, checkpoint, files.DROP_CHECKPOINT, *results)):
+    if not any((run / name).exists() for name in (files.STATE, PINNED, checkpoint, files.DROP_CHECKPOINT, *results)):
         raise ParameterError(
             f"{run}: holds files but is not a run folder, and training could replace them",
             next_step="name another folder with --run (in Python: run=FOLDER), or empty this one",

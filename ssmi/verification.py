@@ -18,10 +18,11 @@ from ssmi.model.runs.files import (
     METADATA,
     METRICS,
     RESULT_FILES,
+    STATE,
+    STATE_FILE,
     report_name,
 )
 from ssmi.model.runs.results import result_files
-from ssmi.model.runs.state import STATE, STATE_FILE
 from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.errors import SsmiError
 from ssmi.pipeline.contract.manifest import MANIFEST_NAME, FileState

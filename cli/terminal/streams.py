@@ -48,10 +48,11 @@ def open_output(out: Path | None, reporter: Bars | Lines) -> Iterator[Write]:
 
 def check_output(out: Path, files: Sequence[Path]) -> None:
     """Raise ParameterError if --out cannot be a file or is one of the files to read."""
-    if not (out.parent.is_dir() and (out.is_file() or not out.exists())):
-        raise ParameterError(
-            f"--out {out}: no folder {out.parent}, or something there that is not a file", next_step="name another"
-        )
+    if not out.parent.is_dir():
+        reason = f"{out.parent} is not a folder" if out.parent.exists() else f"no folder {out.parent}"
+        raise ParameterError(f"--out {out}: {reason}", next_step="make it, or name another")
+    if out.exists() and not out.is_file():
+        raise ParameterError(f"--out {out}: something is there that is not a file", next_step="name another file")
     # samefile, because a link to one of the files is that file.
     if out.exists() and any(path.exists() and path.samefile(out) for path in files):
         raise ParameterError(

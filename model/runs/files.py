@@ -1,6 +1,7 @@
 """The files of a run folder and the version of its checkpoint. Importing this module loads no torch."""
 
 from pathlib import Path
+from shlex import quote
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError, closest_name
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
@@ -21,6 +22,10 @@ DROP_CHECKPOINT = "drop-weights"
 """Marks a run of ``ablate`` whose checkpoint is to be removed once the run is finished."""
 COUNTS = "counts"
 """Folder with the entity counts of every sentence of the scored splits, by which runs are compared."""
+STATE = "state"
+"""Folder with the state of an unfinished run."""
+STATE_FILE = "state.json"
+"""File in it that names the other file of the state."""
 HISTORY = "history.csv"
 HEADLINE = "headline.json"
 """Precision, recall and F1 of each split, by which DVC compares runs."""
@@ -47,6 +52,14 @@ def _similar(run: Path) -> str:
     return f"; did you mean {str(run.parent / close)!r}?" if close else ""
 
 
+def _how_to_train(run: Path) -> str:
+    """Return the command that trains a folder without a checkpoint; without the name it would train another folder."""
+    command = f"ssmi-cli train --run {quote(str(run))}"
+    if (run / STATE / STATE_FILE).is_file():
+        return f"continue it with the options that began it: {command} --resume"
+    return f"{command}, with the data set and the options that are meant"
+
+
 def require_checkpoint(run: Path) -> None:
     """Check that a run folder has a usable checkpoint, before anything large is imported.
 
@@ -67,7 +80,7 @@ def require_checkpoint(run: Path) -> None:
     if not path.is_file():
         sweep(run)  # a process killed while replacing the folder leaves it under another name
     if not path.is_file():
-        raise MissingResourceError(f"{run / CHECKPOINT}: no checkpoint", next_step="ssmi-cli train")
+        raise MissingResourceError(f"{run / CHECKPOINT}: no checkpoint", next_step=_how_to_train(run))
     try:
         written = loads(path.read_text(encoding="utf-8"))["format"]
     except (OSError, ValueError, KeyError, TypeError):

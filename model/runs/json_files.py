@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import seal, unseal
 from ssmi.pipeline.contract.text.json_text import loads
+from ssmi.pipeline.contract.wrong_values import mistakes
 
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -49,8 +50,7 @@ def _validated(body: object, kind: type[Body]) -> Body:
     try:
         return kind.model_validate(body)
     except ValidationError as error:
-        lines = [f"{'.'.join(map(str, item['loc'])) or 'the file'}: {item['msg']}" for item in error.errors()]
-        raise ValueError("; ".join(lines)) from None
+        raise ValueError(mistakes(error)) from None
 
 
 def write(path: Path, body: BaseModel, *, sort_keys: bool = False) -> None:

@@ -20,6 +20,7 @@ from torch.optim.lr_scheduler import LambdaLR
 
 from ssmi.model.data.shards import Shards
 from ssmi.model.runs import json_files, state_tensors, weights
+from ssmi.model.runs.files import STATE, STATE_FILE
 from ssmi.model.runs.fingerprint import Fingerprint, FingerprintField, fingerprint_of
 from ssmi.model.runs.json_files import JsonBody
 from ssmi.model.runs.results.history import EpochRecord
@@ -30,10 +31,8 @@ from ssmi.pipeline.contract.storage.digests import digest_file
 from ssmi.pipeline.contract.storage.replacing import discard, writing
 from ssmi.pipeline.contract.text.json_text import loads
 
-STATE = "state"
 FORMAT = 3
 """Incremented whenever earlier states can no longer be resumed. Versions 0.1 and 0.2 wrote 1 and 2."""
-STATE_FILE = "state.json"
 # Two names in alternation, so that the file named in state.json is never written to.
 _TensorFile = Literal["a.safetensors", "b.safetensors"]
 _FILES: tuple[_TensorFile, ...] = get_args(_TensorFile)

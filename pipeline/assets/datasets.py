@@ -18,10 +18,11 @@ from ssmi.pipeline.assets.folders import DataFolder, open_folder
 from ssmi.pipeline.assets.names import OWN_LICENCE, is_plain, path_below
 from ssmi.pipeline.assets.registry import ASSETS, Asset, Registry, known, names
 from ssmi.pipeline.assets.sources.https import fetch_url
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, name_hint
+from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, UnknownDatasetError, name_hint
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.readers.documents import DOCUMENTS, ending_of, labelled_step
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import endings
 
@@ -111,10 +112,10 @@ def check_dataset(name: str, *, root: Path, built: Iterable[str] = (), registry:
         raise _unknown(name, root, registry, built=built)
 
 
-def _unknown(name: str, root: Path, registry: Registry, *, built: Iterable[str] = ()) -> MissingResourceError:
+def _unknown(name: str, root: Path, registry: Registry, *, built: Iterable[str] = ()) -> UnknownDatasetError:
     folder_name = name if is_plain(name) else "NAME"
     known_names = {*names("dataset", registry), *own_names(root), *built}
-    return MissingResourceError(
+    return UnknownDatasetError(
         f"data set {name!r}: unknown, and not a folder; {name_hint(name, known_names)}",
         next_step=f"to add a data set put train.bmes (one character and its tag a line; dev and test beside it) into "
         f"$SSMI_DATA/{folder_name}/ or data/{folder_name}/",
@@ -193,6 +194,11 @@ def _with_splits(folder: Path) -> DataFolder:
             raise MissingResourceError(
                 f"{folder}: no train, dev or test file (found: {present})",
                 next_step=f"move {' and '.join(map(str, misplaced))} into it",
+            )
+        documents = sorted(path for path in folder.iterdir() if ending_of(path) in DOCUMENTS)
+        if documents:
+            raise MissingResourceError(
+                f"{folder}: no train, dev or test file (found: {present})", next_step=labelled_step(documents[0])
             )
         raise MissingResourceError(
             f"{folder}: no train, dev or test file (found: {present})",

@@ -13,10 +13,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, name_hint
 from ssmi.pipeline.contract.label_groups import LabelGroups
-from ssmi.pipeline.contract.manifest import mistakes
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
+from ssmi.pipeline.contract.wrong_values import mistakes
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named
 

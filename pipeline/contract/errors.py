@@ -5,6 +5,7 @@ SsmiError                 1  any other error of this program
 ├── ParameterError        2  params.yaml, a ``-S section.key=value`` or an argument is invalid
 ├── InputDataError        3  a raw file violates its format (names file and line)
 ├── MissingResourceError  4  a data set, vector file, encoder or artifact does not exist
+│   └── UnknownDatasetError  4  no data set has a name
 └── StaleArtifactError    5  artifacts that do not belong together, or of another schema version
 """
 
@@ -54,6 +55,10 @@ class MissingResourceError(SsmiError):
     """A data set, vector file, encoder or artifact cannot be found."""
 
     exit_code = 4
+
+
+class UnknownDatasetError(MissingResourceError):
+    """No data set has a name; a command that needs something else of that name gives another next step."""
 
 
 class StaleArtifactError(SsmiError):

@@ -29,6 +29,7 @@ from ssmi.pipeline.contract.storage import plain_files, replacing
 from ssmi.pipeline.contract.storage.digests import digest_file, digest_json, seal, unseal
 from ssmi.pipeline.contract.storage.relative_names import stays_below
 from ssmi.pipeline.contract.text.json_text import loads
+from ssmi.pipeline.contract.wrong_values import mistakes
 
 __all__ = [
     "MANIFEST_NAME",
@@ -217,13 +218,6 @@ def _parse(body: bytes) -> Manifest:
     if version != SCHEMA_VERSION:
         raise _OtherVersionError(f"schema version {version}, this program writes {SCHEMA_VERSION}")
     return _ADAPTER.validate_python(unseal(body))
-
-
-def mistakes(error: ValidationError) -> str:
-    """Format every mistake that pydantic found as ``key: what is wrong``."""
-    return "; ".join(
-        f"{'.'.join(map(str, item['loc']))}: {item['msg'].removeprefix('Value error, ')}" for item in error.errors()
-    )
 
 
 def build_hint(folder: Path) -> str:

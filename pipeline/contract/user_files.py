@@ -6,8 +6,10 @@ import os
 import select
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from shlex import quote
 from typing import BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
@@ -39,7 +41,9 @@ def require_file(path: Path, *, what: str = "", where: str = "", pipes: bool = F
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         raise unreadable(path, error) from error
     if stat.S_ISDIR(mode):
-        raise InputDataError(f"{name}: a folder, where a file is expected", next_step=correct)
+        raise InputDataError(
+            f"{name}: a folder, where a file is expected", next_step=correct if where else _files_in(path, all_of=pipes)
+        )
     if stat.S_ISBLK(mode) or (stat.S_ISCHR(mode) and not _ends(path)):
         raise InputDataError(f"{name}: a device, where a file is expected", next_step=correct)
     if stat.S_ISSOCK(mode) or (stat.S_ISFIFO(mode) and not pipes):
@@ -50,6 +54,19 @@ def require_file(path: Path, *, what: str = "", where: str = "", pipes: bool = F
     # Checked without opening: opening and closing a pipe (`<(zcat a.gz)`) would end the process that writes into it.
     if not os.access(path, os.R_OK):
         raise InputDataError(f"{name}: cannot be read (Permission denied)", next_step="change its permissions")
+
+
+def _files_in(folder: Path, *, all_of: bool) -> str:
+    """Return the next step of a folder given for a file: to name a file in it, or with ``all_of`` all of a kind."""
+    try:
+        files = [path for path in sorted(folder.iterdir()) if path.is_file() and not path.name.startswith(".")]
+    except OSError:
+        files = []
+    if not files:
+        return "correct its name"
+    (ending, _), *_ = Counter("".join(path.suffixes) for path in files).most_common(1)
+    example = f"{quote(str(folder))}/*{ending}" if all_of else quote(str(files[0]))
+    return f"name {'the files' if all_of else 'a file'} in it, for example {example}"
 
 
 def _ends(device: Path) -> bool:

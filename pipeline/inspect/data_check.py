@@ -72,7 +72,7 @@ def check_splits(
             find_words=find_words,
             segmenters=segmenters,
         )
-        report, counts_with = _read(splits[name], tally, variants, options)
+        report, counts_with = _read(splits[name], tally, variants, options, split=name)
         checks[name] = tally.result(report)
         variants[name] = tally.variants
         overlaps += [Overlap(name, other, both, differing) for other, (both, differing) in counts_with.items()]
@@ -86,11 +86,11 @@ def _in_order(splits: Iterable[str]) -> list[str]:
 
 
 def _read(
-    path: Path, tally: _Tally, variants: Mapping[str, _Variants], options: ReadOptions
+    path: Path, tally: _Tally, variants: Mapping[str, _Variants], options: ReadOptions, *, split: str
 ) -> tuple[ReadReport, dict[str, tuple[int, int]]]:
     """Tally a file's sentences, and count those that each earlier split has too, in all and with other entities."""
     shared, differing = Counter[str](), Counter[str]()
-    sentences, report = read_sentences(path, options=options)
+    sentences, report = read_sentences(path, options=options, split=split)
     for sentence in visible_sentences(sentences, report):
         tally.add(sentence)
         for other, of_other in variants.items():

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, name_hint
+from ssmi.pipeline.readers.documents import refuse_labelled_document
 from ssmi.pipeline.readers.formats.bracket import ENTITY, read_bracket
 from ssmi.pipeline.readers.formats.brat import brat_files, read_brat
 from ssmi.pipeline.readers.formats.cluener import looks_like_cluener, read_cluener
@@ -36,6 +37,11 @@ from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 UNMAPPED_TYPE = "type-not-in-tag_map"
 
 _SNIFFED_LINES = 200
+_OR_REMOVE: Mapping[str, str] = {
+    "dev": ", or remove it: prepare.dev_fraction of train is then held out in its place",
+    "test": ", or remove it: a data set needs no test file",
+}
+"""End of the next step for a split that may be missing."""
 _TAG = re.compile(r"O|[A-Z]-\S+")
 
 
@@ -130,7 +136,9 @@ def files_of(path: Path) -> list[Path]:
     return next(filter(None, of_folder), None) or [path]
 
 
-def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Iterator[Sentence], ReadReport]:
+def read_sentences(
+    path: Path, *, options: ReadOptions = DEFAULT, split: str | None = None
+) -> tuple[Iterator[Sentence], ReadReport]:
     """Read a raw file of any known format.
 
     The format is taken from ``options``, otherwise from the ending of the file, otherwise from its first lines.
@@ -138,6 +146,7 @@ def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Itera
     Args:
         path: The file, or a folder of a format that has folders.
         options: The options for reading.
+        split: The split that the file is, if any, for the next step if it holds no sentence.
 
     Returns:
         The sentences, which stream in constant memory, and a report that is complete when they are exhausted.
@@ -152,10 +161,11 @@ def read_sentences(path: Path, *, options: ReadOptions = DEFAULT) -> tuple[Itera
     sentences = file_format.read(path, options, report)
     if options.tag_map is not None and not file_format.maps_types:
         sentences = _mapped(sentences, options.tag_map, report)
-    return _counted(sentences, report), report
+    return _counted(sentences, report, split), report
 
 
 def _format_of(path: Path, options: ReadOptions) -> Format:
+    refuse_labelled_document(path)
     if options.format is not None:
         return format_named(options.format, source=str(path))
     as_folder = next((entry for entry in FORMATS if entry.files is not None and entry.files(path)), None)
@@ -197,14 +207,15 @@ def _mapped(sentences: Iterator[Sentence], tag_map: Mapping[str, str], report: R
         yield replace(sentence, entities=tuple(kept))
 
 
-def _counted(sentences: Iterator[Sentence], report: ReadReport) -> Iterator[Sentence]:
+def _counted(sentences: Iterator[Sentence], report: ReadReport, split: str | None) -> Iterator[Sentence]:
     for sentence in sentences:
         report.count(sentence)
         yield sentence
     if report.n_sentences == 0:
+        remove = "" if split is None else _OR_REMOVE.get(split, "")
         if report.skipped:
             raise InputDataError(
                 f"{report.path}: holds no sentence: {report.summary()}",
-                next_step="give a file in which some are not left out",
+                next_step=f"give a file in which some are not left out{remove}",
             )
-        raise InputDataError(f"{report.path}: holds no sentence", next_step="give a file with sentences")
+        raise InputDataError(f"{report.path}: holds no sentence", next_step=f"give a file with sentences{remove}")

@@ -1,9 +1,9 @@
 r"""Read unlabelled texts one by one: from lines, JSON lines or a column of a Parquet table.
 
 A file ending in ``.jsonl`` or ``.ndjson`` holds one object per line, a file ending in ``.parquet`` a table, and any
-other file plain text with one text per line; only ``\n`` and ``\r\n`` end a line, as online. Plain text and JSON lines
-may be packed with gzip or zstd, which are recognised by the first bytes. Memory holds one line, or some rows of a
-table.
+other file plain text with one text per line. Lines end as online: at ``\n`` or ``\r\n``, or at ``\r`` in a file without
+``\n``. Plain text and JSON lines may be packed with gzip or zstd, which are recognised by the first bytes. Memory holds
+one line, or some rows of a table.
 """
 
 from __future__ import annotations
@@ -20,10 +20,12 @@ from shlex import quote
 from typing import Any, BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.encodings import likely_readings
 from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.contract.text.wording import json_kind
 from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers import labelled
+from ssmi.pipeline.readers.documents import refuse_document
 from ssmi.pipeline.readers.raw.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
 
 ROWS_AT_ONCE = 1000
@@ -78,6 +80,7 @@ def read_texts(path: Path, *, field: str) -> Iterator[Text]:
         return _rows(path, field)
     if ending in labelled.ENDINGS:
         raise _labelled(path, "by its name a labelled file")
+    refuse_document(path)
     lines = _lines(path)
     return _objects(lines, path, field) if ending in _JSON_LINES else _unlabelled(lines, path)
 
@@ -88,8 +91,10 @@ def _ending(path: Path) -> str:
 
 def _lines(path: Path) -> Iterator[Text]:
     def refuse(bad: BadBytes) -> InputDataError:
+        likely, shown = likely_readings(bad.raw, but="utf-8")
         return InputDataError(
-            f"{at_line(path, bad.number)}: not UTF-8 ({bad.fault})", next_step="convert the text to UTF-8"
+            f"{at_line(path, bad.number)}: not UTF-8 ({bad.fault}){shown}",
+            next_step="convert the text to UTF-8" + (f": iconv -f {likely[0].upper()} -t UTF-8" if likely else ""),
         )
 
     def too_long(number: int) -> InputDataError:
@@ -103,8 +108,9 @@ def _lines(path: Path) -> Iterator[Text]:
         try:
             mark, codec = byte_order_mark(stream.peek(_MARK_BYTES)[:_MARK_BYTES])
             lines = decoded_lines(stream, codec=codec or "utf-8", mark=mark, refuse=refuse, too_long=too_long)
-            for number, line, _ in lines:
-                yield Text(number, line[:-1].removesuffix("\r") if line.endswith("\n") else line)
+            for line in lines:
+                number = line.number
+                yield Text(number, line.text.removesuffix(line.end))
         except (OSError, EOFError, zlib.error) as error:
             raise InputDataError(
                 f"{at_line(path, number + 1)}: cannot be read or unpacked ({error})",

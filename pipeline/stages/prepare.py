@@ -122,7 +122,7 @@ def _splits(
     """Yield each split's name, sentences and file report; dev is cut from train if there is no dev file."""
     for split in tables.SPLITS:
         if split in files.splits:
-            given, report = read_sentences(files.splits[split], options=files.options)
+            given, report = read_sentences(files.splits[split], options=files.options, split=split)
             sentences = visible_sentences(given, report)
             if split == "train" and "dev" not in files.splits and params.dev_fraction > 0:
                 # Kept in a file, since which sentences become dev depends on the texts of all.

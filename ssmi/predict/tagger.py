@@ -125,13 +125,15 @@ class Tagger:
         blank lines is cut at them. ``advance`` gets the number of characters as they are tagged, while other threads
         wait for their turn; threads do not wait for the consumer of the stream.
         """
-        if isinstance(texts, str | bytes):
+        if isinstance(texts, str):
             raise ParameterError(
                 "stream: takes texts one after another, not a single one",
                 next_step="call the tagger itself with a str, or give a list",
             )
-        if not isinstance(texts, Iterable):
-            raise _not_a_text(texts)
+        several: object = texts
+        # Bytes are numbers one after another, and are given for a text by mistake.
+        if isinstance(several, bytes | bytearray) or not isinstance(several, Iterable):
+            raise _not_a_text(several)
         _check(batch_characters=batch_characters, min_score=min_score)
         opened = self._opened_run()
         if os.getpid() != opened.process and opened.spans.threads > 1:

@@ -7,9 +7,10 @@ from shlex import quote
 
 from ssmi.model.runs.files import CHECKPOINT, METRICS, SHARDS, require_checkpoint
 from ssmi.pipeline.contract import manifest
-from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, UnknownDatasetError
 from ssmi.pipeline.contract.parquet.tables import SPLITS, TEXT, list_parts
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.text.wording import abbreviated
 from ssmi.workspace import Workspace, find_root
 
 __all__ = [
@@ -55,7 +56,7 @@ def find_run(workspace: Workspace, *, run: Path | None, dataset: str | None) -> 
     """
     if run is not None and dataset is not None:
         raise ParameterError(f"both run {run} and data set {dataset} are given", next_step="give only one of them")
-    folder = run or workspace.paths.run(check_labelled(workspace, workspace.dataset(dataset)))
+    folder = run or workspace.paths.run(check_labelled(workspace, _dataset_of_a_run(workspace, dataset)))
     require_checkpoint(folder)
     return folder
 
@@ -72,10 +73,24 @@ def run_and_dataset(workspace: Workspace, *, run: Path | None, dataset: str | No
         MissingResourceError: There is no run, or the name is that of a corpus.
 
     """
-    name = check_labelled(workspace, workspace.dataset(dataset or (trained_on(run) if run else None)))
+    name = check_labelled(workspace, _dataset_of_a_run(workspace, dataset or (trained_on(run) if run else None)))
     folder = run or workspace.paths.run(name)
     require_checkpoint(folder)
     return folder, name
+
+
+def _dataset_of_a_run(workspace: Workspace, name: str | None) -> str:
+    """Return the name of a data set as ``Workspace.dataset`` does; the next step of an unknown one names the runs."""
+    try:
+        return workspace.dataset(name)
+    except UnknownDatasetError as error:
+        # Sorted, so that the message is the same on every file system.
+        runs = sorted(folder.parent for folder in workspace.paths.runs.glob(f"*/{CHECKPOINT}"))
+        here = f"here are {abbreviated([quote(str(run)) for run in runs])}; " if runs else ""
+        raise UnknownDatasetError(
+            error.message,
+            next_step=f"name a data set or a folder with a trained run; {here}`ssmi-cli train` makes one",
+        ) from None
 
 
 def trained_on(run: Path) -> str | None:

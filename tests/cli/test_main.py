@@ -237,7 +237,7 @@ BAD_INPUT: dict[str, tuple[Callable[[Any], None], list[str], int, list[str]]] = 
         _unchanged,
         [*BUILD, "-S", "selection.max_set=0", "-S", "pmi.estimator=best"],
         2,
-        ["selection.max_set:", "pmi.estimator:", "'joint' or 'paper'"],
+        ["selection.max_set:", "pmi.estimator:", "joint or paper"],
     ),
     "params.yaml that is not YAML": (
         _edit("params.yaml", lambda _: "a: [1\nb: }"),

@@ -30,9 +30,9 @@ from ssmi.pipeline.contract.parameters.section import Section
 from ssmi.pipeline.contract.parameters.training_sections import ModelParams, TrainParams
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.text.encodings import not_utf8
-from ssmi.pipeline.contract.text.wording import as_yaml
 from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
+from ssmi.pipeline.contract.wrong_values import wrong_value
 
 __all__ = [
     "EmbedParams",
@@ -55,16 +55,6 @@ __all__ = [
 RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segment_positions"}
 RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
 """Names from version 0.1.0, which are refused with the current name."""
-
-_LONGEST_SHOWN = 60
-_EXPECTED = {
-    **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
-    **dict.fromkeys(("float_parsing", "float_type"), "a number"),
-    **dict.fromkeys(("bool_parsing", "bool_type"), "true or false"),
-    "string_type": "a text",
-    **dict.fromkeys(("tuple_type", "list_type"), "a list [a, b]"),
-}
-"""Type of a pydantic error → what was expected."""
 
 
 class Params(Section):
@@ -177,18 +167,7 @@ def _explain(error: ErrorDetails) -> str:
             annotation = known.model_fields[name].annotation
             known = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else known
         return f"{where}: unknown key, {_nearest_key(path[-1], known)}"
-    if error["type"] == "value_error":  # from our own validators; pydantic's message has a prefix
-        return f"{where}: {error['ctx']['error']}"
-    if error["type"] in _EXPECTED:
-        return f"{where}: expected {_EXPECTED[error['type']]}, got {_shown(value)}"
-    message = error["msg"]
-    return f"{where}: {message[0].lower()}{message[1:]}"
-
-
-def _shown(value: object) -> str:
-    plain = value is None or isinstance(value, str | int | float)
-    text = as_yaml(value) if plain else str(value)  # YAML has other types, such as dates
-    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
+    return f"{where}: {wrong_value(error)}"
 
 
 def _nearest_key(name: str, section: type[BaseModel]) -> str:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ssmi.pipeline.contract.errors import MissingResourceError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
-from ssmi.pipeline.contract.manifest import Manifest, mistakes
+from ssmi.pipeline.contract.manifest import Manifest
 from ssmi.pipeline.contract.parameters.params import (
     EmbedParams,
     EncoderParams,
@@ -24,6 +24,7 @@ from ssmi.pipeline.contract.parameters.params import (
     VocabParams,
 )
 from ssmi.pipeline.contract.project.paths import LABELS_FILE
+from ssmi.pipeline.contract.wrong_values import mistakes
 
 
 class _Record(BaseModel):

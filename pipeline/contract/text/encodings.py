@@ -11,6 +11,9 @@ from ssmi.pipeline.contract.errors import at_line
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _ESCAPES = b"\\u4e00 xn--fiqs8s\n"
 """Plain ASCII; codecs of escapes (raw_unicode_escape, idna) decode it to fewer characters."""
+_LIKELY = ("gb18030", "big5hkscs")
+"""Encodings in which Chinese text that is not in Unicode usually is."""
+_SHOWN_CHARACTERS = 20
 
 
 def text_encoding(name: str) -> str | None:
@@ -40,6 +43,29 @@ def replace_surrogates(text: str) -> str:
 def wrong_byte(line: bytes, index: int, reason: str) -> str:
     """Say which byte of a line is wrong and why; bytes are counted from 1, as lines and columns are."""
     return f"byte {index + 1} of the line is 0x{line[index]:02x}: {reason}"
+
+
+def likely_readings(raw: bytes, *, but: str) -> tuple[list[str], str]:
+    """Return the encodings that a line may have, and what it would read as, to follow a message about the line.
+
+    Args:
+        raw: The line, or the rest of it from the first wrong byte on.
+        but: The encoding that it does not have.
+
+    Returns:
+        The encodings, and a text such as ``; the line reads as GB18030 '王 B-PER'``; empty without such an encoding.
+    """
+    line = raw.partition(b"\n")[0].rstrip(b"\r")
+    likely = [name for name in _LIKELY if name != but and b"\0" not in line and _decodes(line, name)]
+    readings = " and ".join(f"as {name.upper()} {line.decode(name)[:_SHOWN_CHARACTERS]!r}" for name in likely)
+    return likely, f"; the line reads {readings}" if likely else ""
+
+
+def _decodes(line: bytes, codec: str) -> bool:
+    try:
+        return line.decode(codec).isprintable()
+    except UnicodeDecodeError:
+        return False
 
 
 def not_utf8(path: Path, error: UnicodeDecodeError) -> str:

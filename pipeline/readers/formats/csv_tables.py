@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import csv
 import json
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +43,15 @@ _TABLES: tuple[tuple[tuple[Role, set[str]], ...], ...] = (
     (("token", _TOKEN), ("tag", _TAG)),
     (("text", _TEXT), ("entities", _ENTITIES)),
 )
-_NEXT = "name the columns in the first line: sentence,token,tag or text,entities for example"
+_NAME_COLUMNS = "name the columns in the first line: sentence,token,tag or text,entities for example"
+_QUOTE = "quote cells that hold the separator, a quote or a line end, and double the quotes within"
+_WRITE_LIST: Mapping[Role, str] = {
+    "entities": 'write the entities as [start, end, label]: [[0, 2, "PER"]], or [] for none; '
+    "with one token a row, call its column token",
+    "tokens": 'write the tokens as a list: ["李", "明"]',
+    "tags": 'write the tags as a list: ["B-PER", "I-PER"]',
+}
+"""What a cell must hold that is not a list."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +64,19 @@ class Table:
     """The index of the column of each role, from 0."""
 
 
-def table_of(header: str) -> Table | None:
-    """Return the layout given by a header line; None if it does not name known columns."""
+def header_cells(header: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each separator that a table may have, with the cells into which it cuts a header line."""
     for delimiter in DELIMITERS:
         try:
-            names = [_plain(name) for name in next(csv.reader([header], delimiter=delimiter), [])]
+            yield delimiter, next(csv.reader([header], delimiter=delimiter), [])
         except csv.Error:  # a carriage return inside the line
-            return None
+            return
+
+
+def table_of(header: str) -> Table | None:
+    """Return the layout given by a header line; None if it does not name known columns."""
+    for delimiter, cells in header_cells(header):
+        names = [_plain(name) for name in cells]
         for wanted in _TABLES:
             columns = {role: names.index(name) for role, known in wanted for name in names if name in known}
             if len(columns) == len(wanted) == len(set(columns.values())):
@@ -95,9 +109,14 @@ def read_csv(path: Path, options: ReadOptions, report: ReadReport) -> Iterator[S
     """
     with closing(numbered_lines(path, encoding=options.encoding)) as lines:
         header = next((line for _, line in lines), "")
+        is_blank = not header.strip() and not any(line.strip() for _, line in lines)
+    if is_blank:
+        return iter(())
     table = table_of(header)
     if table is None:
-        raise InputDataError(f"{at_line(path, 1)}: {header[:60]!r} names no columns that are known", next_step=_NEXT)
+        raise InputDataError(
+            f"{at_line(path, 1)}: {header[:60]!r} names no columns that are known", next_step=_NAME_COLUMNS
+        )
     if "token" in table.column_of:
         return _read_tokens(path, table, options, report)
 
@@ -128,12 +147,17 @@ def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[
             try:
                 cells = next(reader, None)
             except csv.Error as error:
-                raise _wrong(path, start, f"broken quoting ({error})") from None
+                raise _wrong(path, start, f"broken quoting ({error})", next_step=_QUOTE) from None
             if cells is None:
                 return
             if start > 1:
                 if any(cells) and len(cells) != table.n_columns:
-                    raise _wrong(path, start, f"{counted(len(cells), 'cell')}, but the header names {table.n_columns}")
+                    raise _wrong(
+                        path,
+                        start,
+                        f"{counted(len(cells), 'cell')}, but the header names {table.n_columns}",
+                        next_step=f"give each row {counted(table.n_columns, 'cell')}; {_QUOTE}",
+                    )
                 yield start, [_bare(cell) for cell in cells] if unquoted else cells
             start = reader.line_num + 1
 
@@ -147,12 +171,12 @@ def _objects(path: Path, table: Table, options: ReadOptions) -> Iterator[Value]:
         if not any(cells):
             continue
         row = {role: cells[column] for role, column in table.column_of.items()}
-        body = {role: cell if role == "text" else _list(cell, path, line) for role, cell in row.items()}
+        body = {role: cell if role == "text" else _list(cell, role, path, line) for role, cell in row.items()}
         yield Value(body, line, at_line(path, line))
 
 
-def _list(cell: str, path: Path, line: int) -> Any:
-    """Parse a list, written as JSON or, by pandas, as a Python literal."""
+def _list(cell: str, role: Role, path: Path, line: int) -> Any:
+    """Parse the list in a cell, written as JSON or, by pandas, as a Python literal."""
     if not cell.strip():
         return []
     try:
@@ -162,7 +186,7 @@ def _list(cell: str, path: Path, line: int) -> Any:
     try:
         return _jsonlike(ast.literal_eval(cell.strip()))
     except (ValueError, SyntaxError, MemoryError, RecursionError):
-        raise _wrong(path, line, f"{show(cell)} is not a list") from None
+        raise _wrong(path, line, f"{show(cell)} is not a list", next_step=_WRITE_LIST[role]) from None
 
 
 def _jsonlike(value: Any) -> Any:
@@ -191,12 +215,19 @@ def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tup
                 group = []
         token, tag = cells[table.column_of["token"]], cells[table.column_of["tag"]]
         if not token or not tag:
-            raise _wrong(path, line, f"no {'tag' if token else 'token'}")
+            raise _wrong(
+                path, line, f"no {'tag' if token else 'token'}", next_step="give each row a token and a tag, such as O"
+            )
         n_characters = len(token) + (n_characters if group else 0)
         check_length(n_characters, path, line)
         group.append((line, token, tag))
         if sentence is None and not parted and len(group) > LONGEST_UNBROKEN:
-            raise _wrong(path, line, f"{counted(len(group), 'row')}, and nothing says where sentences end")
+            raise _wrong(
+                path,
+                line,
+                f"{counted(len(group), 'row')}, and nothing says where sentences end",
+                next_step="add a column sentence with a number for each, or blank rows between them",
+            )
     if group:
         yield group
 
@@ -222,5 +253,5 @@ def _column(group: Sequence[tuple[int, str, str]], place: Literal[1, 2]) -> list
     return [row[place] for row in group]
 
 
-def _wrong(path: Path, line: int, what: str) -> InputDataError:
-    return InputDataError(f"{at_line(path, line)}: {what}", next_step=_NEXT)
+def _wrong(path: Path, line: int, what: str, *, next_step: str) -> InputDataError:
+    return InputDataError(f"{at_line(path, line)}: {what}", next_step=next_step)

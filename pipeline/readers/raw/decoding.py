@@ -1,13 +1,14 @@
 r"""Decode bytes into lines in any encoding, a piece at a time: for files of data sets and for texts to be tagged.
 
-A line ends at ``\n`` (or at ``\r``, if the caller requests it) and nowhere else: U+0085, U+2028 and similar are
-characters of the text. Opening files, choosing the encoding and wording errors are left to the callers.
+A line ends at ``\n``, or at ``\r`` in a text without ``\n``, and nowhere else: U+0085, U+2028 and similar belong to the
+text. Opening files, choosing the encoding and wording errors are left to the callers.
 """
 
 from __future__ import annotations
 
 import codecs
 import io
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, NamedTuple
@@ -40,6 +41,10 @@ class Line(NamedTuple):
     text: str
     """The line with its line end."""
     n_bytes: int
+    end: str
+    r"""The line end: ``\n``, ``\r\n`` or ``\r``; empty for a last line without one."""
+    n_replaced: int = 0
+    """Number of U+FFFD in place of bytes that do not have the encoding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +75,19 @@ def decoded_lines(
     *,
     codec: str,
     mark: bytes = b"",
-    end: Literal["\n", "\r"] = "\n",
+    end: Literal["\n", "\r"] | None = None,
     errors: Literal["strict", "replace"] = "strict",
     refuse: Callable[[BadBytes], Exception],
     too_long: Callable[[int], Exception],
 ) -> Iterator[Line]:
-    """Decode a stream line by line, holding no more than a line of at most ``LONGEST_LINE`` bytes in memory.
+    r"""Decode a stream line by line, holding no more than a line of at most ``LONGEST_LINE`` bytes in memory.
 
     Args:
         stream: The stream, at its start.
         codec: An encoding allowed by ``contract.text.encodings.text_encoding``, with its byte order.
         mark: The byte order mark, which is left out.
-        end: The character that ends a line.
+        end: The character that ends a line; None for ``\r`` if the stream, or the first ``LONGEST_LINE`` bytes of it,
+            has ``\r`` and no ``\n``, otherwise ``\n``.
         errors: Error handling; ``replace`` replaces bytes that do not have the encoding by U+FFFD.
         refuse: Makes the exception for bytes that do not have the encoding.
         too_long: Makes the exception for a line over ``LONGEST_LINE``, given its number.
@@ -89,16 +95,21 @@ def decoded_lines(
     Yields:
         The lines. A stream of only a byte order mark has no lines.
     """
-    for number, raw in enumerate(_raw_lines(stream, end.encode(codec)), start=1):
+    end, raw_lines = (end, _raw_lines(stream, end.encode(codec))) if end else _lines_of_own_end(stream, codec)
+    for number, raw in enumerate(raw_lines, start=1):
         if len(raw) > LONGEST_LINE:
             raise too_long(number)
         start = len(mark) if number == 1 else 0
+        n_replaced = 0
         try:
-            text = raw[start:].decode(codec, errors)
+            text = raw[start:].decode(codec)
         except UnicodeDecodeError as error:
-            raise refuse(BadBytes(number, raw, start + error.start, error.reason)) from None
+            if errors == "strict":
+                raise refuse(BadBytes(number, raw, start + error.start, error.reason)) from None
+            text = raw[start:].decode(codec, errors)
+            n_replaced = text.count("\ufffd") - raw[start:].decode(codec, "ignore").count("\ufffd")
         if text or not start:
-            yield Line(number, text, len(raw))
+            yield Line(number, text, len(raw), _end_of(text, end), n_replaced)
 
 
 def decoded_blocks(
@@ -163,6 +174,27 @@ def _without_ends(text: str) -> list[str]:
     return lines
 
 
+def _end_of(line: str, end: Literal["\n", "\r"]) -> str:
+    if not line.endswith(end):
+        return ""
+    return "\r\n" if end == "\n" and line.endswith("\r\n") else end
+
+
+def _lines_of_own_end(stream: BinaryIO, codec: str) -> tuple[Literal["\n", "\r"], Iterator[bytes]]:
+    """Return the character that ends the lines of a stream, and the lines as bytes.
+
+    One line is read for it, so that a line from a pipe is not held back. Without a line feed, it is the whole stream or
+    just over ``LONGEST_LINE`` bytes.
+    """
+    lines = _raw_lines(stream, "\n".encode(codec))
+    first = next(lines, b"")
+    text = "" if first.endswith("\n".encode(codec)) else first.decode(codec, "ignore")
+    # Of a longer line the last character does not count, because a line feed may come after it.
+    if "\r" in (text[:-1] if len(first) > LONGEST_LINE else text):
+        return "\r", _split(stream, "\r".encode(codec), begun=first)
+    return "\n", itertools.chain([first] if first else [], lines)
+
+
 def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
     """Yield lines as bytes, with their ends; only just over ``LONGEST_LINE`` bytes of a longer line are read.
 
@@ -195,10 +227,10 @@ def _wide_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
         yield b"".join(pieces)
 
 
-def _split(stream: BinaryIO, end: bytes) -> Iterator[bytes]:
-    """Yield lines with any other end, cut only at whole characters."""
+def _split(stream: BinaryIO, end: bytes, *, begun: bytes = b"") -> Iterator[bytes]:
+    """Yield lines with any other end, cut only at whole characters; ``begun`` was read from the stream before."""
     buffer, searched = b"", 0
-    while chunk := stream.read(_CHUNK):
+    for chunk in itertools.chain([begun], iter(lambda: stream.read(_CHUNK), b"")):
         buffer += chunk
         start = 0
         while (at := buffer.find(end, searched)) >= 0:

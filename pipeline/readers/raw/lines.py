@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
+from ssmi.pipeline.contract.text.encodings import likely_readings
 from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers.raw.decoding import (
     GZIP_MAGIC,
@@ -27,7 +28,6 @@ LARGEST_WHOLE = 1 << 26
 """Maximum unpacked size in bytes of a file that is read whole."""
 
 _BOM = "\ufeff"
-_LIKELY = ("gb18030", "big5hkscs")
 _CHUNK = 1 << 16
 _RARE_NUL = 10
 """With more than one NUL byte in this many bytes, a file is not UTF-8. In UTF-16, half the bytes of ASCII are NUL."""
@@ -79,7 +79,7 @@ def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tup
             blocks = decoded_blocks(stream, refuse=refuse, too_long=too_long)
         else:
             decoded = decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long)
-            blocks = ((number, [text.removesuffix(end).removesuffix("\r")]) for number, text, _ in decoded)
+            blocks = ((number, [text.removesuffix(end).removesuffix("\r")]) for number, text, *_ in decoded)
         for number, lines in blocks:
             if number == 1:
                 lines[0] = lines[0].removeprefix(_BOM)
@@ -192,11 +192,8 @@ def _undecodable(raw: bytes, fault: str, codec: str, *, where: str) -> InputData
 
     ``raw`` is the line, or the rest of it from the first wrong byte on; ``fault`` says which byte is wrong.
     """
-    line = raw.partition(b"\n")[0].rstrip(b"\r")
-    likely = [name for name in _LIKELY if name != codec and b"\0" not in line and _decodes(line, name)]
-    readings = " and ".join(f"as {name.upper()} {line.decode(name)[:20]!r}" for name in likely)
-    shown = f"; the line reads {readings}" if likely else ""
-    named = likely[0] if likely else "utf-16-le" if b"\0" in line else "gb18030"
+    likely, shown = likely_readings(raw, but=codec)
+    named = likely[0] if likely else "utf-16-le" if b"\0" in raw.partition(b"\n")[0] else "gb18030"
     for_iconv = named.upper().replace("UTF-16-", "UTF-16")
     return InputDataError(
         f"{where}: not {codec.upper()} ({fault}){shown}",
@@ -204,10 +201,3 @@ def _undecodable(raw: bytes, fault: str, codec: str, *, where: str) -> InputData
         f"dataset.yaml beside the file (GB18030 reads GBK too), say --encoding {named} to `data convert`, or convert "
         f"it: iconv -f {for_iconv} -t UTF-8",
     )
-
-
-def _decodes(line: bytes, codec: str) -> bool:
-    try:
-        return line.decode(codec).isprintable()
-    except UnicodeDecodeError:
-        return False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
@@ -11,11 +11,24 @@ from typing import NamedTuple
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.readers.entities.schemes import plain_tag
 from ssmi.pipeline.readers.raw.lines import numbered_blocks
+from ssmi.pipeline.readers.rows.fields import show
 from ssmi.pipeline.readers.rows.known_rows import LONGEST_KNOWN
 
 DOCSTART = "-DOCSTART-"
 COMMENT = "comment"
 
+_OTHER_SEPARATORS: Mapping[str, str] = {
+    "\u3000": "U+3000, a full-width space,",
+    "\xa0": "U+00A0, a no-break space,",
+    ",": "a comma",
+    "，": "a full-width comma",
+    ";": "a semicolon",
+    "；": "a full-width semicolon",
+    "|": "a bar",
+    ":": "a colon",
+    "\\t": "a backslash and a t, not a tab,",
+}
+"""Characters that may stand by mistake between a token and its tag, and their names in messages."""
 _FIELD = re.compile(r"#\s*\S+\s*=\s")
 
 
@@ -48,11 +61,20 @@ def split_row(line: str) -> ColumnLine | None:
     if end < 0:
         if kept[0] in " \t":
             raise ValueError(f"a tag {kept.strip()!r} without a token")
-        raise ValueError("one column, where a token and a tag are expected")
+        raise ValueError(f"one column {show(kept)}, where a token and a tag are expected{_other_separator(kept)}")
     if kept[0] == " " and separator == " " and end > 1:
         raise ValueError("the line starts with a separator")
     between = kept[end : kept.rfind(separator)].strip(separator)
     return ColumnLine(kept[:end], kept[kept.rfind(separator) + 1 :], between.partition(separator)[0])
+
+
+def _other_separator(line: str) -> str:
+    """Name the character that separates a token and a tag in place of a space or tab; empty without one."""
+    for mark, name in _OTHER_SEPARATORS.items():
+        token, _, tag = line.rpartition(mark)
+        if token and plain_tag(tag.strip()) is not None:
+            return f"; {name} separates them here"
+    return ""
 
 
 def stretches(path: Path, *, encoding: str | None) -> Iterator[tuple[int, list[str]]]:

@@ -1,7 +1,8 @@
 r"""Text given by the user, as records: each is a line, a paragraph, a JSON object or a row of a table.
 
 Records are read one at a time, except those of a JSON array, which is read whole. A byte order mark at the start of a
-file is not part of the text. Nothing else is stripped or changed, so positions in a text are those in the file.
+file is not part of the text. Nothing else is stripped or changed, so positions in a text are those in the file. A
+``\r`` ends a line only in a file without ``\n``.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
@@ -18,8 +19,15 @@ from ssmi.pipeline.contract.text.json_text import fault_in_line
 from ssmi.pipeline.contract.text.wording import counted, json_kind
 from ssmi.pipeline.readers.formats.csv_tables import LONGEST_CELL
 from ssmi.pipeline.readers.labelled import is_labelled_row, suggestions
-from ssmi.predict.input.structured_files import note_brackets, note_entities, refuse_labels, refuse_structure
-from ssmi.predict.input.text_decoding import Errors, Line, Source
+from ssmi.pipeline.readers.raw.decoding import Line
+from ssmi.predict.input.structured_files import (
+    note_brackets,
+    note_entities,
+    refuse_labels,
+    refuse_structure,
+    separator,
+)
+from ssmi.predict.input.text_decoding import Errors, Source
 
 Kind = Literal["text", "paragraphs", "jsonl", "json", "csv", "tsv"]
 
@@ -27,13 +35,6 @@ TEXT_FIELD = "text"
 _JSONL_STEP = 'write {"text": "..."} on each line; plain text is read with --input text'
 _JSON_STEP = 'write an array of strings or of {"text": "..."}; an object a line is --input jsonl'
 _CSV_STEP = "quote fields that hold commas, quotes or line ends, and double quotes within; plain text is --input text"
-
-_SEPARATORS: Mapping[str, tuple[str, str]] = {
-    "\t": ("tabs", "name it .tsv, or say --input tsv"),
-    ";": ("semicolons", "save it with commas, or with tabs as .tsv"),
-    ",": ("commas", "name it .csv, or say --input csv"),
-}
-"""For a header read as a single field: the name of the likely separator, and what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +64,14 @@ def read_records(
         kind: ``text``: one record per line, empty lines included. None: as ``text``, but JSON, markup and labelled
             lines are refused. ``paragraphs``: blocks of lines between blank lines, with the line ends inside.
             ``jsonl``: one object per line. ``json``: an array of objects or strings. ``csv``, ``tsv``: rows under a
-            header. In the last four, blank lines are skipped and all fields other than the text are kept.
+            header, which may be separated by tabs, commas or semicolons. In the last four, blank lines are skipped and
+            all fields other than the text are kept.
         errors: ``replace`` reads bytes that are invalid in the encoding as U+FFFD; ``strict`` refuses them.
         text_field: Field that contains the text.
         encoding: None for that of the byte order mark, or UTF-8 without one.
         advance: Called with the number of bytes read.
-        note: Called once with a message if the input already seems to contain entities.
+        note: Called once with a message if the input already seems to contain entities, and at the end with the
+            number of characters that were replaced.
 
     Raises:
         InputDataError: The input is not text, is refused as above, has bytes that are invalid in the encoding (the
@@ -80,49 +83,58 @@ def read_records(
         refuse_structure(source)
         refuse_labels(source, text_field=text_field)
         note_brackets(source, note=note)
-    lines = source.lines(errors)
-    if kind == "jsonl":
-        return _noted(_objects(lines, name=name, text_field=text_field), name, note)
-    if kind == "json":
-        return _noted(_array(lines, name=name, text_field=text_field), name, note)
+    lines = source.lines(errors, note=note)
+    if kind in ("jsonl", "json"):
+        numbers = _Numbers()
+        parse = _objects if kind == "jsonl" else _array
+        rows = parse(lines, name=name, text_field=text_field, numbers=numbers)
+        return _noted(rows, name, note, numbers=numbers)
     if kind in ("csv", "tsv"):
-        delimiter = "\t" if kind == "tsv" else ","
+        delimiter = separator(source, usual="\t" if kind == "tsv" else ",", text_field=text_field)
         refuse_labels(source, text_field=text_field, delimiter=delimiter)
         return _noted(_rows(lines, name=name, text_field=text_field, delimiter=delimiter), name, note)
-    return map(Record, _paragraphs(lines) if kind == "paragraphs" else (_without_end(line) for _, line in lines))
+    return map(Record, _paragraphs(lines) if kind == "paragraphs" else map(_without_end, lines))
 
 
-def _noted(records: Iterator[Record], name: str, note: Callable[[str], object]) -> Iterator[Record]:
-    """Pass records on, with a note about the first that contains entities."""
+def _noted(
+    records: Iterator[Record], name: str, note: Callable[[str], object], *, numbers: _Numbers | None = None
+) -> Iterator[Record]:
+    """Pass records on, with a note about the first that contains entities, and one about numbers read as null."""
     is_noted = False
     for record in records:
         is_noted = is_noted or note_entities(record.fields, name=name, note=note)
         yield record
+    if numbers is not None and numbers.n_replaced:
+        note(f"{name}: {counted(numbers.n_replaced, 'NaN or infinite number')} read as null: JSON has no such number")
 
 
-def _without_end(line: str) -> str:
-    return line[:-1].removesuffix("\r") if line.endswith("\n") else line
+def _without_end(line: Line) -> str:
+    return line.text.removesuffix(line.end)
 
 
 def _paragraphs(lines: Iterable[Line]) -> Iterator[str]:
-    block: list[str] = []
-    for _, line in lines:
-        if line.strip():
+    block: list[Line] = []
+    for line in lines:
+        if line.text.strip():
             block.append(line)
         elif block:
-            yield _without_end("".join(block))
+            yield _joined(block)
             block = []
     if block:
-        yield _without_end("".join(block))
+        yield _joined(block)
 
 
-def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
-    for number, line in lines:
-        if not line.strip():
+def _joined(block: Sequence[Line]) -> str:
+    return "".join([*(line.text for line in block[:-1]), _without_end(block[-1])])
+
+
+def _objects(lines: Iterable[Line], *, name: str, text_field: str, numbers: _Numbers) -> Iterator[Record]:
+    for line in lines:
+        if not line.text.strip():
             continue
-        where = at_line(name, number)
+        where = at_line(name, line.number)
         try:
-            body = json.loads(line, parse_constant=_no_number, parse_float=_finite)
+            body = numbers.loads(line.text)
         except (ValueError, RecursionError) as error:
             raise InputDataError(f"{where}: not JSON ({fault_in_line(error)})", next_step=_JSONL_STEP) from None
         if not isinstance(body, dict):
@@ -130,10 +142,10 @@ def _objects(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[R
         yield _record(body, name=name, where=where, text_field=text_field, next_step=_JSONL_STEP)
 
 
-def _array(lines: Iterable[Line], *, name: str, text_field: str) -> Iterator[Record]:
+def _array(lines: Iterable[Line], *, name: str, text_field: str, numbers: _Numbers) -> Iterator[Record]:
     try:
-        whole = "".join(line for _, line in lines)
-        body = json.loads(whole, parse_constant=_no_number, parse_float=_finite)
+        whole = "".join(line.text for line in lines)
+        body = numbers.loads(whole)
     except json.JSONDecodeError as error:
         where = at_line(name, error.lineno)
         raise InputDataError(f"{where}: not JSON ({error.msg}, column {error.colno})", next_step=_JSON_STEP) from None
@@ -161,7 +173,7 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
     # The limit applies to the whole process: it is only raised, so that other readers of tables are not affected.
     if csv.field_size_limit() < LONGEST_CELL:
         csv.field_size_limit(LONGEST_CELL)
-    reader = csv.reader((line for _, line in lines), delimiter=delimiter, strict=True)
+    reader = csv.reader((line.text for line in lines), delimiter=delimiter, strict=True)
     header: list[str] | None = None
     start = 1
     while True:
@@ -176,7 +188,7 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
         if not row:
             continue
         if header is None:
-            header = _header(row, where=where, text_field=text_field, delimiter=delimiter)
+            header = _header(row, where=where, text_field=text_field)
             continue
         if len(row) != len(header):
             raise InputDataError(
@@ -186,17 +198,10 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
         yield _record(body, name=name, where=where, text_field=text_field, next_step=_CSV_STEP)
 
 
-def _header(row: list[str], *, where: str, text_field: str, delimiter: str) -> list[str]:
+def _header(row: list[str], *, where: str, text_field: str) -> list[str]:
     twice = sorted({one for one in row if row.count(one) > 1})
     if twice:
         raise InputDataError(f"{where}: the header names {twice[0]!r} twice", next_step="give each field one name")
-    others = [mark for mark in _SEPARATORS if len(row) == 1 and mark != delimiter and mark in row[0]]
-    if others and text_field not in row:
-        what, how = _SEPARATORS[others[0]]
-        raise InputDataError(
-            f"{where}: the header has no field {text_field!r}; it is one field {row[0]!r}, so {what} seem to separate",
-            next_step=how,
-        )
     if text_field not in row:
         raise InputDataError(
             f"{where}: the header has no field {text_field!r}; it has {', '.join(map(repr, row))}",
@@ -230,11 +235,21 @@ def _named_fields(body: object, text_field: str) -> str:
     return f"--field NAME says where the text stands ({', '.join(map(repr, others[:5]))}), or " if others else ""
 
 
-def _no_number(name: str) -> float:
-    raise ValueError(f"{name} is not a number in JSON")
+class _Numbers:
+    """Reads NaN and infinity, which Python's json and pandas write and JSON lacks, as null, and counts them."""
 
+    def __init__(self) -> None:
+        self.n_replaced = 0
 
-def _finite(digits: str) -> float:
-    """Refuse a number beyond the range of floats: Python would read it as Infinity, which JSON lacks."""
-    number = float(digits)
-    return number if math.isfinite(number) else _no_number(digits)
+    def loads(self, text: str) -> Any:
+        """Parse JSON. Raises ValueError, or RecursionError for nesting that is too deep."""
+        return json.loads(text, parse_constant=self._null, parse_float=self._finite)
+
+    def _null(self, _: str) -> float | None:
+        self.n_replaced += 1
+        return None
+
+    def _finite(self, digits: str) -> float | None:
+        """Parse a number; None for one beyond the range of floats, which Python would read as infinity."""
+        number = float(digits)
+        return number if math.isfinite(number) else self._null(digits)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -11,7 +10,8 @@ from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError
 from ssmi.pipeline.readers import labelled
-from ssmi.pipeline.readers.formats.csv_tables import is_table_of_tokens
+from ssmi.pipeline.readers.documents import ending_of, refuse_document
+from ssmi.pipeline.readers.formats.csv_tables import header_cells, is_table_of_tokens
 from ssmi.predict.input.text_decoding import HEAD, Source
 
 Named = Literal["jsonl", "json", "csv", "tsv"]
@@ -25,11 +25,8 @@ KIND_OF_NAME: Mapping[str, Named] = {
 STDIN = "stdin"
 """Name of standard input in errors."""
 _MARKUP = "take the text out of its markup first; --input text reads it as it stands, tags and all"
-_OFFICE = "save its text as UTF-8, or its table as .csv"
 _REFUSED: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys((".xml", ".html", ".htm", ".xhtml"), ("markup", _MARKUP)),
-    **dict.fromkeys((".doc", ".docx", ".odt", ".rtf", ".xls", ".xlsx", ".ods", ".ppt", ".pptx"), ("Office", _OFFICE)),
-    ".pdf": ("PDF", "take its text out first, for example with pdftotext"),
     ".zip": ("an archive", "unpack it and name the files in it"),
     ".parquet": ("Parquet", "write its rows as .jsonl or .csv"),
 }
@@ -43,7 +40,8 @@ def kind_of_name(path: Path) -> Named | None:
 
     Raises InputDataError for kinds that are not read.
     """
-    suffix = Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+    refuse_document(path)
+    suffix = ending_of(path)
     if suffix in _REFUSED:
         what, next_step = _REFUSED[suffix]
         raise InputDataError(f"{path}: by its name {what}, not plain text", next_step=next_step)
@@ -90,8 +88,8 @@ def refuse_labels(source: Source, *, text_field: str, delimiter: str | None = No
     delimiter: Separator of a table; None for plain text. A table whose header names ``text_field`` is accepted.
     """
     lines = source.beginning_lines()
-    first = next((line for line in lines if line.strip()), "")
-    if delimiter is not None and text_field in _cells(first, delimiter):
+    first = _first_line(source)
+    if delimiter is not None and text_field in dict(header_cells(first)).get(delimiter, ()):
         return
     form = labelled.labelled_form(lines)
     if form is not None or (delimiter is not None and is_table_of_tokens(first)):
@@ -101,6 +99,25 @@ def refuse_labels(source: Source, *, text_field: str, delimiter: str | None = No
             f"{source.name}: a labelled file ({what}), not {'plain text' if delimiter is None else 'texts'}",
             next_step=f"{labelled.suggestions(_path(source.name))}; {as_text}",
         )
+
+
+def separator(source: Source, *, usual: str, text_field: str) -> str:
+    """Choose the separator of a table by its header: tab, comma or semicolon, as readers of labelled tables do.
+
+    It is the ``usual`` one of the table's kind if that makes the header name ``text_field``, else the only one that
+    does. If none does, it is one that cuts the header, so that its fields can be shown.
+    """
+    cells = dict(header_cells(_first_line(source)))
+    naming = [mark for mark, names in cells.items() if text_field in names]
+    if usual not in naming and len(naming) == 1:
+        return naming[0]
+    if naming or len(cells.get(usual, ())) > 1:
+        return usual
+    return max((usual, *cells), key=lambda mark: len(cells.get(mark, ())))
+
+
+def _first_line(source: Source) -> str:
+    return next((line for line in source.beginning_lines() if line.strip()), "")
 
 
 def note_brackets(source: Source, *, note: Callable[[str], object]) -> None:
@@ -127,13 +144,6 @@ def note_entities(row: Mapping[str, Any], *, name: str, note: Callable[[str], ob
 def _path(name: str) -> str:
     """Name of an input in a command; piped input must be saved as a file first."""
     return "FILE" if name == STDIN else name
-
-
-def _cells(line: str, delimiter: str) -> list[str]:
-    try:
-        return next(csv.reader([line], delimiter=delimiter), [])
-    except csv.Error:
-        return []
 
 
 def _json_option(head: str, *, whole: bool) -> str:

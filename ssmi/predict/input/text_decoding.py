@@ -1,7 +1,7 @@
 r"""Bytes given by the user to lines of text: their encoding, and whether they are text at all.
 
-The encoding is the one given, else that of the byte order mark, else UTF-8; it is never guessed. Only ``\n`` and
-``\r\n`` end a line, because other line separators, such as U+2028, may occur inside a text.
+The encoding is the one given, else that of the byte order mark, else UTF-8; it is never guessed. Lines end at ``\n`` or
+``\r\n``, or at ``\r`` in a text without ``\n``; other line separators, such as U+2028, may occur inside a text.
 """
 
 from __future__ import annotations
@@ -13,28 +13,30 @@ from collections.abc import Callable, Iterator
 from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
-from ssmi.pipeline.contract.text.encodings import text_encoding
+from ssmi.pipeline.contract.text.encodings import likely_readings, text_encoding
+from ssmi.pipeline.contract.text.wording import counted
+from ssmi.pipeline.readers.documents import SAVE_AS, TAKE_OUT
 from ssmi.pipeline.readers.raw.decoding import (
     GZIP_MAGIC,
     LONGEST_LINE,
     NEED_A_MARK,
     BadBytes,
+    Line,
     byte_order_mark,
     decoded_lines,
 )
 
 Errors = Literal["strict", "replace"]
 Advance = Callable[[int], None]
-Line = tuple[int, str]
-"""Number of a line, from 1, and the line with its line end."""
+Note = Callable[[str], object]
 
 UTF8 = "utf-8"
 HEAD = 1 << 12
 """Number of bytes examined before anything is read."""
 _NOT_TEXT = (
-    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", "save its text as UTF-8, or its table as .csv"),
-    (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", "save its text as UTF-8, or its table as .csv"),
-    (b"%PDF", "a PDF", "take its text out first, for example with pdftotext"),
+    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", SAVE_AS),
+    (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", SAVE_AS),
+    (b"%PDF", "a PDF", TAKE_OUT),
     (b"PAR1", "a Parquet file", "write its rows as .jsonl or .csv"),
     (b"BZh", "packed with bzip2", "unpack it first; of packed files gzip's alone are read"),
     (b"\xfd7zXZ", "packed with xz", "unpack it first; of packed files gzip's alone are read"),
@@ -126,14 +128,19 @@ class Source:
 
     def beginning_lines(self) -> list[str]:
         """The first lines of the file, without a last line that is cut off."""
-        lines = self.beginning().split("\n")
+        beginning = self.beginning()
+        lines = beginning.split("\n" if "\n" in beginning else "\r")
         whole = lines if len(self.head) < HEAD else lines[:-1]
         return [line.removesuffix("\r") for line in whole]
 
-    def lines(self, errors: Errors = "strict") -> Iterator[Line]:
-        """Yield the lines. Raises InputDataError with ``file:line`` and the offset of an invalid byte."""
+    def lines(self, errors: Errors = "strict", *, note: Note = lambda message: None) -> Iterator[Line]:
+        """Yield the lines. Raises InputDataError with ``file:line`` and the offset of an invalid byte.
+
+        note: Called after the last line with the number of characters that were replaced, if any.
+        """
+        n_replaced = 0
         try:
-            for number, line, n_bytes in decoded_lines(
+            for line in decoded_lines(
                 self._stream,
                 codec=self.encoding,
                 mark=self._mark,
@@ -142,17 +149,25 @@ class Source:
                 too_long=self._too_long,
             ):
                 if self._advance is not None:
-                    self._advance(n_bytes)
-                yield number, line
+                    self._advance(line.n_bytes)
+                n_replaced += line.n_replaced
+                yield line
         except (OSError, EOFError, zlib.error) as error:
             if not isinstance(self._stream, gzip.GzipFile):
                 raise
             raise _broken_gzip(self.name, error) from None
+        if n_replaced:
+            note(
+                f"{self.name}: {counted(n_replaced, 'character')} read as U+FFFD, for bytes that are not "
+                f"{self.encoding.upper()}; if many are, the text has another encoding"
+            )
 
     def _undecodable(self, bad: BadBytes) -> InputDataError:
+        likely, shown = likely_readings(bad.raw, but=self.encoding)
+        named = f"{likely[0]}, if that is it" if likely else "gb18030, utf-16 ..."
         return InputDataError(
-            f"{at_line(self.name, bad.number)}: not {self.encoding.upper()} ({bad.fault})",
-            next_step="say which it is with --encoding (gb18030, utf-16 ...), convert the file to UTF-8,"
+            f"{at_line(self.name, bad.number)}: not {self.encoding.upper()} ({bad.fault}){shown}",
+            next_step=f"say which it is with --encoding ({named}), convert the file to UTF-8,"
             " or go on with --errors replace (U+FFFD in its place)",
         )
 

@@ -46,9 +46,7 @@ def test_help_is_shown_despite_an_invalid_params_yaml(fresh_project: Any) -> Non
     fresh_project.set("model", fusion="nowhere")
     outcome = fresh_project.ssmi("params", "model.fusion")
     assert outcome.code == 0 and outcome.stdout.startswith("model.fusion: input\n")
-    assert (
-        "model.fusion: input should be 'none', 'input', 'layer' or 'output'; the defaults are shown" in outcome.stderr
-    )
+    assert "model.fusion: expected none, input, layer or output, got nowhere; the defaults are shown" in outcome.stderr
 
 
 def test_unknown_names_get_a_suggestion(fresh_project: Any) -> None:

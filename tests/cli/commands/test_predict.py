@@ -242,10 +242,24 @@ BAD_INPUT = {
     "not an object": (b'["a"]\n', "a.jsonl", ["a.jsonl:1: an array, not a JSON object"]),
     "no text": (b'\n{"txt": "a"}\n', "a.jsonl", ["a.jsonl:2: no field 'text'"]),
     "a text that is a number": (b'{"text": 3}\n', "a.jsonl", ["a.jsonl:1: 'text' is a number, not text"]),
-    "not a JSON number": (b'{"text": "a", "n": NaN}\n', "a.jsonl", ["a.jsonl:1: not JSON (NaN"]),
-    "an infinite number": (b'{"text": "a", "n": 1e999}\n', "a.jsonl", ["a.jsonl:1: not JSON (1e999"]),
+    "a text that is not a number": (b'{"text": NaN}\n', "a.jsonl", ["a.jsonl:1: 'text' is null, not text"]),
     "deep nesting": (b'{"text": ' + b"[" * 200_000, "a.jsonl", ["a.jsonl:1: not JSON"]),
 }
+
+
+@pytest.mark.parametrize(("name", "before", "after"), [("a.jsonl", "", "\n"), ("a.json", "[", "]")])
+def test_numbers_that_json_lacks_become_null_with_a_note(
+    predict: Any, tmp_path: Path, name: str, before: str, after: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(
+        f'{before}{{"text": "a", "n": NaN, "m": [1.5, -Infinity, {{"x": 1e999}}]}}{after}', encoding="utf-8"
+    )
+    outcome = predict(path)
+    assert outcome.code == 0
+    row = json.loads(outcome.stdout, parse_constant=pytest.fail)
+    assert (row["n"], row["m"]) == (None, [1.5, None, {"x": None}])
+    assert f"{path}: 3 NaN or infinite numbers read as null" in outcome.stderr
 
 
 @pytest.mark.parametrize("case", sorted(BAD_INPUT))
@@ -258,6 +272,32 @@ def test_bad_input_is_reported_with_its_line_and_leaves_no_output(predict: Any, 
     assert message.startswith(f"error: {tmp_path}") and advice.startswith("  next: ")
     assert [text for text in expected if text not in message + advice] == []
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_texts_in_lines_that_end_in_carriage_returns_are_tagged_one_by_one(
+    predict: Any, tmp_path: Path, set_stdin: Callable[[bytes], None]
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes(f"{SENTENCE}\r\r{SENTENCE}\r".encode())
+    rows = parse_rows(predict(path))
+    assert [row["text"] for row in rows] == [SENTENCE, "", SENTENCE]
+    assert without_scores(rows[0]) == without_scores(rows[2]) and rows[0]["entities"]
+    set_stdin(path.read_bytes())
+    assert parse_rows(predict("-")) == rows
+
+
+def test_replaced_characters_are_noted_with_their_number(predict: Any, tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("北京\n".encode("gbk") * 3)
+    outcome = predict(path, "--errors", "replace")
+    n_replaced = outcome.stdout.count("\ufffd")
+    assert outcome.code == 0 and f"{path}: {n_replaced} characters read as U+FFFD" in outcome.stderr
+
+
+def test_a_folder_is_refused_with_the_names_of_its_files(predict: Any, tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("北京\n", encoding="utf-8")
+    outcome = predict(tmp_path)
+    assert outcome.code == 3 and f"next: name the files in it, for example {tmp_path}/*.txt" in outcome.stderr
 
 
 def test_rows_before_a_bad_line_are_written_and_bad_bytes_can_be_replaced(predict: Any, tmp_path: Path) -> None:
@@ -275,11 +315,12 @@ def test_rows_before_a_bad_line_are_written_and_bad_bytes_can_be_replaced(predic
         (["--batch-chars", "0"], "0 is not in the range"),
         (["--interactive", "--out", "x", "--errors", "replace"], "what is typed, without --errors, --out"),
         (["--run", "x", "--dataset", "tiny"], "give only one of them"),
-        (["--out", "nowhere/out.jsonl"], "no folder nowhere"),
+        (["--out", "nowhere/out.jsonl"], "--out nowhere/out.jsonl: no folder nowhere\n"),
         (["--field", "content"], "plain text has no fields"),
         (["--field", "content", __file__], "plain text has no fields"),
         (["--field", "content", "--input", "paragraphs", __file__], "plain text has no fields"),
-        (["--out", os.devnull], "something there that is not a file"),
+        (["--out", f"{__file__}/out.jsonl"], f"{__file__} is not a folder"),
+        (["--out", os.devnull], "something is there that is not a file"),
     ],
 )
 def test_wrong_usage_is_refused(predict: Any, arguments: list[str], expected: str) -> None:

@@ -35,8 +35,18 @@ def test_a_run_of_another_version_is_refused_with_the_next_step(tmp_path: Path, 
 def test_missing_runs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(MissingResourceError, match="no such folder"):
         require_checkpoint(tmp_path / "none")
-    with pytest.raises(MissingResourceError, match="no checkpoint"):
-        require_checkpoint(tmp_path)
+
+
+def test_the_next_step_names_the_run_that_has_no_checkpoint(tmp_path: Path) -> None:
+    run = tmp_path / "my run"
+    (run / "state").mkdir(parents=True)
+    with pytest.raises(MissingResourceError, match="no checkpoint") as refused:
+        require_checkpoint(run)
+    assert f"ssmi-cli train --run '{run}', with" in refused.value.next_step
+    (run / "state" / "state.json").write_text("{}")
+    with pytest.raises(MissingResourceError, match="no checkpoint") as refused:
+        require_checkpoint(run)
+    assert refused.value.next_step.endswith(f"ssmi-cli train --run '{run}' --resume")
 
 
 def test_run_name_suggests_its_folder(tmp_path: Path) -> None:

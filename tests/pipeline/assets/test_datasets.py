@@ -138,6 +138,15 @@ def test_usable_returns_the_error_of_find_dataset(project: Path, reporter: Any) 
     assert "did you mean 'encoding'" in usable(invalid)[1]
 
 
+def test_a_folder_of_documents_is_refused_with_what_to_save_them_as(project: Path) -> None:
+    _put(project / "data" / "mine", train_xlsx="", notes_txt="")
+    with pytest.raises(
+        MissingResourceError, match=r"no train, dev or test file \(found: notes.txt, train.xlsx\)"
+    ) as caught:
+        find_dataset("mine", root=project, reporter=Silent())
+    assert caught.value.next_step.startswith("save train.xlsx as train.csv in UTF-8")
+
+
 @pytest.mark.parametrize("place", ["data", "."])
 def test_split_files_beside_the_folder_are_refused_with_advice(project: Path, place: str) -> None:
     _put(project / "data" / "mine")

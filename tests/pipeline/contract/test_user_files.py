@@ -38,6 +38,23 @@ def test_a_folder_is_refused(tmp_path: Path) -> None:
     assert caught.value.next_step == "correct its name"
 
 
+@pytest.mark.parametrize(
+    ("several", "expected"),
+    [(False, "name a file in it, for example '{}/a.txt'"), (True, "name the files in it, for example '{}'/*.jsonl.gz")],
+)
+def test_the_next_step_of_a_folder_names_files_in_it(tmp_path: Path, several: bool, expected: str) -> None:
+    folder = tmp_path / "my texts"
+    (folder / "inner").mkdir(parents=True)
+    for name in (".hidden", "a.txt", "b.jsonl.gz", "c.jsonl.gz"):
+        (folder / name).write_bytes(b"")
+    with pytest.raises(InputDataError) as caught:
+        require_file(folder, pipes=several)
+    assert caught.value.next_step == expected.format(folder)
+    with pytest.raises(InputDataError) as caught:
+        require_file(folder, where="some.key")
+    assert caught.value.next_step == "correct some.key"
+
+
 def test_invalid_file_names_are_refused(tmp_path: Path) -> None:
     (tmp_path / "loop").symlink_to(tmp_path / "loop")
     for path in (tmp_path / "loop", tmp_path / ("x" * 300), Path("a\0b")):

@@ -27,7 +27,7 @@ def test_units_of_offsets_are_accepted_in_every_usual_spelling(
 @pytest.mark.parametrize("unit", ["utf-8", "utf-160", "points", "", 16, None, ["utf-16"]])
 def test_unknown_units_are_refused(unit: object) -> None:
     assert offsets_named(unit) == unit
-    with pytest.raises(InputDataError, match="x: offsets: Input should be 'auto', 'code-points' or 'utf-16'"):
+    with pytest.raises(InputDataError, match="x: offsets: expected auto, code-points or utf-16, got "):
         options_from({"offsets": unit}, source="x")
 
 

@@ -45,13 +45,32 @@ def test_rows_of_bracket_characters_are_read_as_columns(write: Write) -> None:
 
 
 @pytest.mark.parametrize("content", ["", "\n\n", "\ufeff", "-DOCSTART- O\n\n"])
-@pytest.mark.parametrize("name", ["raw.txt", "raw.jsonl"])
+@pytest.mark.parametrize("name", ["raw.txt", "raw.jsonl", "raw.csv"])
 def test_files_without_a_sentence_are_refused(write: Write, content: str, name: str) -> None:
-    if name == "raw.jsonl" and content.startswith("-"):
-        content = '{"text": "", "entities": []}\n'
+    if content.startswith("-"):
+        content = {"raw.jsonl": '{"text": "", "entities": []}\n', "raw.csv": ""}.get(name, content)
     path = write(content, name)
     with pytest.raises(InputDataError, match="holds no sentence"):
         list(read_sentences(path)[0])
+
+
+@pytest.mark.parametrize("content", ["", "\n\n", "-DOCSTART- O\n\n"])
+@pytest.mark.parametrize(
+    ("split", "ending"),
+    [
+        (None, ""),
+        ("train", ""),
+        ("dev", ", or remove it: prepare.dev_fraction of train is then held out in its place"),
+        ("test", ", or remove it: a data set needs no test file"),
+    ],
+)
+def test_an_empty_split_that_may_be_missing_may_be_removed(
+    write: Write, content: str, split: str | None, ending: str
+) -> None:
+    with pytest.raises(InputDataError) as caught:
+        list(read_sentences(write(content, "dev.bmes"), split=split)[0])
+    next_step = caught.value.next_step
+    assert next_step.endswith(ending) and ("remove it" in next_step) == bool(ending)
 
 
 def test_a_file_of_comments_is_refused(write: Write) -> None:

@@ -31,7 +31,7 @@ def texts(path: Path, field: str = "text") -> list[tuple[int, str]]:
     return [(one.line, one.text) for one in read_texts(path, field=field)]
 
 
-@given(lines=st.lists(TEXT, max_size=8), end=st.sampled_from(["\n", "\r\n"]), last=st.booleans())
+@given(lines=st.lists(TEXT, max_size=8), end=st.sampled_from(["\n", "\r\n", "\r"]), last=st.booleans())
 def test_plain_text_is_read_as_predict_reads_it(
     tmp_path_factory: pytest.TempPathFactory, lines: list[str], end: str, last: bool
 ) -> None:
@@ -57,6 +57,14 @@ def test_packing_is_detected_from_the_first_bytes(tmp_path: Path, pack: Callable
     path = tmp_path / name
     path.write_bytes(pack("\ufeff北京\r\n\n上海\u2028的\r一行".encode()))
     assert texts(path) == [(1, "北京"), (2, ""), (3, "上海\u2028的\r一行")]
+
+
+def test_carriage_returns_end_the_lines_of_a_file_without_line_feeds(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_bytes("北京\r\r上海\r".encode())
+    assert texts(path) == [(1, "北京"), (2, ""), (3, "上海")]
+    path.write_bytes("北京\r上海\n公司\r".encode())
+    assert texts(path) == [(1, "北京\r上海"), (2, "公司\r")]
 
 
 def test_utf_16_with_a_byte_order_mark_and_blank_json_lines_are_read(tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_file_given_as_a_variant_is_refused_with_the_right_option() -> None:
     [
         ("small:model.encoder_layer=2", "did you mean 'encoder_layers'?"),
         ("small:modell.can=true", "modell: unknown key"),
-        ("small:train.epochs=0", "train.epochs: input should be greater"),
+        ("small:train.epochs=0", "train.epochs: expected a number of at least 1, got 0"),
     ],
 )
 def test_invalid_parameters_are_refused_when_applied(text: str, message: str) -> None:

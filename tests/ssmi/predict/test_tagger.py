@@ -77,10 +77,22 @@ def test_torch_keeps_its_number_of_threads(tagging_project: Any) -> None:
         torch.set_num_threads(before)
 
 
-@pytest.mark.parametrize("texts", [b"\xe4\xb8\xad", [b"abc"], ["中国", None]])
-def test_non_text_is_refused(tagger: ssmi.Tagger, texts: Any) -> None:
-    with pytest.raises(ParameterError, match=r"str|single"):
-        tagger(texts)
+@pytest.mark.parametrize(
+    ("texts", "kind"),
+    [
+        (b"\xe4\xb8\xad", "bytes"),
+        (bytearray(b"a"), "bytearray"),
+        (None, "NoneType"),
+        (3, "int"),
+        ([b"abc"], "bytes"),
+        (["中国", None], "NoneType"),
+    ],
+)
+def test_non_text_is_refused(tagger: ssmi.Tagger, texts: Any, kind: str) -> None:
+    for call in (lambda: tagger(texts), lambda: list(tagger.stream(texts))):
+        with pytest.raises(ParameterError) as caught:
+            call()
+        assert caught.value.message == f"a text is a str, not {kind}"
 
 
 def test_invalid_streams_are_refused(tagger: ssmi.Tagger) -> None:

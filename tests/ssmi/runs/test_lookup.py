@@ -56,6 +56,18 @@ def test_runs_are_found_by_path_or_data_set(workspace: Workspace, tmp_path: Path
         find_run(workspace, run=None, dataset="three")
 
 
+def test_the_next_step_of_an_unknown_data_set_names_the_runs(workspace: Workspace) -> None:
+    for lookup in (find_run, run_and_dataset):
+        with pytest.raises(MissingResourceError, match=r"data set 'thre': unknown.*did you mean 'three'") as raised:
+            lookup(workspace, run=None, dataset="thre")
+        assert raised.value.next_step == "name a data set or a folder with a trained run; `ssmi-cli train` makes one"
+    runs = [_write_run(workspace.root / "artifacts/train" / name) for name in ("one", "two+x")]
+    (workspace.root / "artifacts/train/empty").mkdir()
+    with pytest.raises(MissingResourceError, match="data set 'thre'") as raised:
+        find_run(workspace, run=None, dataset="thre")
+    assert f"here are {runs[0]}, {runs[1]}; " in raised.value.next_step
+
+
 def test_a_run_is_scored_on_its_training_data_set_by_default(workspace: Workspace, tmp_path: Path) -> None:
     run = _write_run(tmp_path / "own", dataset="later")
     assert trained_on(run) == "later"

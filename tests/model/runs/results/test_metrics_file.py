@@ -48,13 +48,13 @@ def _with(**changes: Any) -> bytes:
     [
         (b'{"dev": {"f1": 0.', "Expecting|delimiter|Unterminated"),
         (b"\xff\xfe", "decode"),
-        (b"[]", "valid dictionary"),
-        (b'{"dev": 1}', r"dev: .*_Scores"),
-        (b'{"dev": {"f1": 0.5}}', r"dev\.gold: Field required.*dev\.by_type: Field required"),
+        (b"[]", "the file: expected keys with values"),
+        (b'{"dev": 1}', r"dev: expected keys with values"),
+        (b'{"dev": {"f1": 0.5}}', r"dev\.gold: missing.*dev\.by_type: missing"),
         (_with(f1="much"), r"dev\.f1: "),
         (_with(gold="4"), r"dev\.gold: "),
         (_with(by_type={"PER": {"f1": 1.0}}), r"dev\.by_type\.PER\.gold: "),
-        (_with(kappa=1), r"dev\.kappa: Extra"),
+        (_with(kappa=1), r"dev\.kappa: unknown key"),
     ],
 )
 def test_invalid_scores_are_refused(tmp_path: Path, content: bytes, message: str) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from ruamel.yaml import YAML
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
 from ssmi.pipeline.contract.parameters.params import Params, check_params, dump, load
+from ssmi.pipeline.contract.parameters.section import Section
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 
 ROOT = Path(__file__).parents[4]
@@ -136,12 +139,66 @@ def test_a_rate_is_a_number_or_auto(path: Path) -> None:
             "selection={choice: segment, exclude_segment: true}",
             "selection: exclude_segment: true leaves out the one boundary that choice: segment takes",
         ),
+        ("datasets=[]", "datasets: expected at least 1 entry, got []"),
+        ("train=5", "train: expected keys with values {a: b}, got 5"),
+        ("train.epochs=10001", "train.epochs: expected a number of at most 10000, got 10001"),
+        ("prepare.dev_fraction=1", "prepare.dev_fraction: expected a number less than 1, got 1"),
+        ("train.lr_new=.nan", "train.lr_new: should be a number greater than 0, or auto"),
+        ("embed.ridge=.inf", "embed.ridge: expected a finite number, got Infinity"),
+        ("embed.ridge=0", "embed.ridge: expected a number greater than 0, got 0"),
+        ("model.hidden_width=3", "model.hidden_width: expected a multiple of 2, got 3"),
+        ("encoder.name=", "encoder.name: expected a text, got null"),
+        ("segment.hmm=maybe", "segment.hmm: expected true or false, got maybe"),
+        ("model.fusion=2020-01-01", "model.fusion: expected none, input, layer or output, got 2020-01-01"),
         ("datasets=[a/b]", "datasets: data set 'a/b': not a plain name"),
     ],
 )
 def test_messages_of_validators_have_no_pydantic_prefix(path: Path, override: str, expected: str) -> None:
     message = _load_error(path, "", override).message
     assert expected in message and "value error" not in message.lower()
+
+
+WRONG: list[object] = [
+    None,
+    "three",
+    [],
+    {},
+    [1],
+    -1,
+    -0.5,
+    2**70,
+    math.inf,
+    math.nan,
+    True,
+    0,
+    1.5,
+    date(2020, 1, 1),
+    b"x",
+    [None],
+]
+FIELDS = [
+    (section, key)
+    for section, about in Params.model_fields.items()
+    for key in (
+        about.annotation.model_fields
+        if isinstance(about.annotation, type) and issubclass(about.annotation, Section)
+        else ()
+    )
+]
+
+
+@pytest.mark.parametrize("value", WRONG, ids=repr)
+def test_no_wrong_value_of_any_parameter_gives_the_words_of_pydantic(value: object) -> None:
+    for tree in (
+        *({section: value} for section in Params.model_fields),
+        *({section: {key: value}} for section, key in FIELDS),
+    ):
+        try:
+            check_params(tree, source="x")
+        except ParameterError as error:
+            assert not re.search(
+                r"should be (?!a number greater|a whole)|should have|valid|instance|tuple|Params", error.message
+            ), error.message
 
 
 def test_overrides_reach_any_value_and_the_last_one_wins(path: Path) -> None:
@@ -193,7 +250,7 @@ def test_every_whole_number_has_an_upper_limit(path: Path) -> None:
     assert {"train.epochs", "train.batch_size", "selection.max_set"} <= set(whole)
     for name in (*whole, "train.max_steps", "train.patience", "train.folds", "train.fold", "vocab.max_words"):
         message = _load_error(path, "", f"{name}={10**30}").message
-        assert name in message and "less than" in message, message
+        assert (name in message and "at most" in message) or "less than" in message, message
 
 
 @pytest.mark.parametrize(
@@ -301,7 +358,7 @@ def test_names_of_version_0_1_are_refused_with_the_current_names(old: str, new: 
         ("{fold: 2}", "folds and fold go together"),
         ("{folds: 5, fold: 6, test: false}", "fold is 6, of 5 folds"),
         ("{folds: 5, fold: 2}", "with folds test is never read: set test to false"),
-        ("{folds: 1, fold: 1, test: false}", "train.folds: input should be greater than or equal to 2"),
+        ("{folds: 1, fold: 1, test: false}", "train.folds: expected a number of at least 2, got 1"),
         ("{select: last, patience: 2}", "patience lets dev choose the epoch"),
         ("{select: middle}", "train.select"),
     ],

@@ -108,6 +108,37 @@ def test_invalid_tables_are_refused_with_their_line(write: Write, content: str, 
     assert caught.value.message.startswith(f"{path}{message}")
 
 
+@pytest.mark.parametrize(
+    ("content", "message", "next_step"),
+    [
+        (
+            "text,label\n李明,PER\n",
+            ':2: "PER" is not a list',
+            'write the entities as [start, end, label]: [[0, 2, "PER"]]',
+        ),
+        ("tokens,tags\n李 明,B I\n", ':2: "李 明" is not a list', 'write the tokens as a list: ["李", "明"]'),
+        ('tokens,tags\n"[""李""]",B\n', ':2: "B" is not a list', 'write the tags as a list: ["B-PER"'),
+        (
+            "text,entities\n李明,[],x\n",
+            ":2: 3 cells, but",
+            "give each row 2 cells; quote cells that hold the separator",
+        ),
+        ('text,entities\n"李明,[]\n', ":2: broken quoting", "quote cells that hold the separator"),
+        ("token,tag\n李\n", ":2: 1 cell", "give each row 2 cells"),
+        ("token,tag\n李,\n", ":2: no tag", "give each row a token and a tag"),
+        ("token,tag\n" + "京,O\n" * 513, ":514: 513 rows", "add a column sentence"),
+    ],
+)
+def test_the_next_step_is_about_the_cell_that_is_wrong(
+    write: Write, content: str, message: str, next_step: str
+) -> None:
+    path = write(content, "a.csv")
+    with pytest.raises(InputDataError) as caught:
+        read(path)
+    assert caught.value.message.startswith(f"{path}{message}")
+    assert caught.value.next_step.startswith(next_step)
+
+
 @pytest.mark.parametrize(("before", "after"), [(1 << 17, LONGEST_CELL), (LONGEST_CELL + 1, LONGEST_CELL + 1)])
 def test_the_limit_of_a_cell_is_only_raised(write: Write, before: int, after: int) -> None:
     """Python keeps one limit for the whole process, which a caller may have raised for tables of its own."""

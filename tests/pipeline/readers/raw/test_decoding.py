@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ssmi.pipeline.readers.raw import decoding
@@ -37,6 +38,37 @@ def test_lines_equal_those_of_the_split_text(codec: str, end: Literal["\n", "\r"
     assert [line.text for line in lines] == [f"{line}{end}" for line in complete] + [rest] * bool(rest)
     assert [line.number for line in lines] == list(range(1, len(lines) + 1))
     assert sum(line.n_bytes for line in lines) == len(raw)
+
+
+@pytest.mark.parametrize("codec", CODECS)
+@settings(max_examples=60, deadline=None)
+@given(text=TEXT, longest=st.sampled_from([8, LONGEST_LINE]), chunk=st.sampled_from([4, 1 << 16]))
+def test_a_carriage_return_ends_lines_only_where_no_line_feed_does(
+    codec: str, text: str, longest: int, chunk: int
+) -> None:
+    first = text.partition("\n")[0]
+    assume(len(first) < longest or "\n" not in text)  # otherwise the line feed comes too late to count
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(decoding, "LONGEST_LINE", 4 * longest)
+        patch.setattr(decoding, "_CHUNK", chunk)
+        stream = io.BytesIO(text.encode(codec))
+        try:
+            lines = list(decoded_lines(stream, codec=codec, refuse=refuse, too_long=too_long))
+        except (OverflowError, ValueError):
+            return  # a line over the limit, which may be cut inside a character
+    assert "".join(line.text for line in lines) == text
+    contents = [line.text.removesuffix(line.end) for line in lines]
+    if "\n" in text or "\r" not in text:
+        assert contents == [re.sub("\r?\n$", "", line) for line in re.findall("[^\n]*\n|[^\n]+$", text)]
+    else:
+        assert contents == text.removesuffix("\r").split("\r")
+
+
+def test_carriage_returns_end_the_lines_of_a_text_longer_than_the_longest_line() -> None:
+    raw = "王小明\r".encode() * (LONGEST_LINE // 9)
+    lines = decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long)
+    assert {(line.text, line.end) for line in lines} == {("王小明\r", "\r")}
+    assert len(raw) > LONGEST_LINE
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -76,7 +108,7 @@ def test_blocks_of_lines_equal_single_lines(raw: bytes, block: int) -> None:
         patch.setattr(decoding, "_BLOCK", block)
         patch.setattr(decoding, "LONGEST_LINE", 9)
         try:
-            for line in decoded_lines(io.BytesIO(raw), codec="utf-8", refuse=refuse, too_long=too_long):
+            for line in decoded_lines(io.BytesIO(raw), codec="utf-8", end="\n", refuse=refuse, too_long=too_long):
                 single_lines.append((line.number, line.text.removesuffix("\n").removesuffix("\r")))
         except (ValueError, OverflowError) as error:
             single_lines.append(error.args)

@@ -45,6 +45,28 @@ def test_a_line_is_split_at_its_first_and_last_separator() -> None:
         split_row("京")
 
 
+@pytest.mark.parametrize(
+    ("line", "separator"),
+    [
+        ("京\u3000B-LOC", "; U+3000, a full-width space, separates"),
+        ("京\xa0B-LOC", "; U+00A0, a no-break space, separates"),
+        ("京,B-LOC", "; a comma separates"),
+        ("京，O", "; a full-width comma separates"),
+        ("京;B-LOC", "; a semicolon separates"),
+        ("京\\tB-LOC", "; a backslash and a t, not a tab, separates"),
+        ("京,海", ""),
+        ("京", ""),
+    ],
+)
+def test_a_character_that_does_not_separate_is_named_with_the_line(line: str, separator: str) -> None:
+    with pytest.raises(InputDataError) as caught:
+        list(rows_of(Path("a.bmes"), 3, [line], is_inside=False, is_numbered=False))
+    shown = line.replace("\\", "\\\\")
+    assert caught.value.message.startswith(f'a.bmes:3: one column "{shown}", where a token and a tag are expected')
+    assert caught.value.message.partition("expected")[2].startswith(separator)
+    assert bool(separator) == ("separates" in caught.value.message)
+
+
 def test_comments_are_recognised_only_before_a_sentence() -> None:
     lines = ["# id = 1", "京 O", "# x O-", ""]
     rows = list(rows_of(Path("a.bmes"), 7, lines, is_inside=False, is_numbered=False))

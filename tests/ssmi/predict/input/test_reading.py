@@ -59,6 +59,32 @@ def test_any_line_is_read_in_a_given_encoding(encoding: str, lines: list[str]) -
         assert texts(data, kind="text", encoding=encoding) == [*lines, "中"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "data", "expected"),
+    [
+        (None, "北京\r\r上海\r", ["北京", "", "上海"]),
+        ("text", "北京\r上海", ["北京", "上海"]),
+        ("text", "北京\r上海\n公司\r", ["北京\r上海", "公司\r"]),
+        ("text", "北京\r\n上海\r", ["北京", "上海\r"]),
+        ("paragraphs", "北京\r上海\r\r公司\r", ["北京\r上海", "公司"]),
+        ("jsonl", '{"text": "北京"}\r{"text": "上海"}\r', ["北京", "上海"]),
+        ("json", '["北京",\r"上海"]\r', ["北京", "上海"]),
+        ("csv", 'id,text\r1,"北\r京"\r2,上海\r', ["北\r京", "上海"]),
+    ],
+)
+def test_carriage_returns_end_the_lines_of_a_text_without_line_feeds(
+    kind: str | None, data: str, expected: list[str]
+) -> None:
+    assert texts(data.encode(), kind=kind) == expected
+
+
+@pytest.mark.parametrize(
+    ("data", "what"), [('{"text": "北京"}\r{"text": "上海"}\r', "JSON"), ("中 B-NS\r国 E-NS\r人 O\r", "label")]
+)
+def test_structure_is_recognised_in_lines_that_end_in_carriage_returns(data: str, what: str) -> None:
+    assert what in read_error(data.encode())
+
+
 def test_gbk_is_never_guessed() -> None:
     data = "王小明\n北京\n".encode("gbk")
     assert "a.txt:1: not UTF-8 (byte 1 of the line is 0xcd" in read_error(data) and "--encoding" in read_error(data)
@@ -186,8 +212,9 @@ def test_a_table_in_gbk_with_line_ends_in_its_fields_is_read() -> None:
     ("data", "message"),
     [
         ("id,content\n1,北京\n", "a.txt:1: the header has no field 'text'; it has 'id', 'content'"),
-        ("id;content\n1;北京\n", "it is one field 'id;content', so semicolons seem to separate → save it with commas"),
-        ("id\tcontent\n1\t北京\n", "so tabs seem to separate → name it .tsv, or say --input tsv"),
+        ("id;content\n1;北京\n", "the header has no field 'text'; it has 'id', 'content'"),
+        ("id\tcontent\n1\t北京\n", "the header has no field 'text'; it has 'id', 'content'"),
+        ("text;a\ttext\n1\t北京\n", "the header has no field 'text'; it has 'text;a\\ttext'"),
         ('"a,b"\n北京\n', "the header has no field 'text'; it has 'a,b'"),
         ("text,a,a\n", "names 'a' twice"),
         ('id,text\n1,"北\n京"\n2,上,海\n', "a.txt:4: 3 fields under a header of 2"),
@@ -199,8 +226,17 @@ def test_invalid_tables_are_refused(data: str, message: str) -> None:
     assert message in read_error(data.encode(), kind="csv")
 
 
-def test_a_comma_separated_table_read_as_tsv_is_refused() -> None:
-    assert "so commas seem to separate → name it .csv" in read_error("id,content\n1,北京\n".encode(), kind="tsv")
+@pytest.mark.parametrize("kind", ["csv", "tsv"])
+@pytest.mark.parametrize("mark", ["\t", ",", ";"])
+def test_the_header_decides_which_of_three_separators_a_table_has(kind: str, mark: str) -> None:
+    data = f'id{mark}text{mark}note\n1{mark}"北{mark}京"{mark}a|b\n'.encode()
+    assert [(record.text, dict(record.fields)["note"]) for record in read(data, kind=kind)] == [(f"北{mark}京", "a|b")]
+
+
+def test_the_usual_separator_of_a_table_comes_first() -> None:
+    assert texts("text\n北;京\n".encode(), kind="csv") == ["北;京"]
+    assert texts("text,a;text;b\n北,1\n".encode(), kind="csv") == ["北"]
+    assert texts("text;a,b\n北,京;1\n".encode(), kind="csv") == ["北,京"]
 
 
 def test_overlong_fields_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
