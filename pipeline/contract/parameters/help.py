@@ -12,6 +12,8 @@ from ssmi.pipeline.contract.errors import ParameterError, name_hint
 from ssmi.pipeline.contract.parameters.params import Params
 
 _Schema = Mapping[str, Any]
+_NO_LIMIT = 2**31
+"""The limit of whole numbers that only a typing mistake reaches, which descriptions leave out."""
 _WORDS = {"string": "text", "integer": "whole number", "number": "number", "null": "null"}
 
 
@@ -139,8 +141,10 @@ def _limits(field: _Schema) -> list[str]:
         "exclusiveMaximum": "below {}",
         "multipleOf": "a multiple of {}",
     }
-    return [text.format(_number(field[name])) for name, text in limits.items() if name in field]
+    return [
+        text.format(_number(field[name])) for name, text in limits.items() if field.get(name, _NO_LIMIT) != _NO_LIMIT
+    ]
 
 
 def _number(value: float) -> str:
-    return "2^63" if value == 2**63 else f"{value:g}"
+    return "2^63" if value == 2**63 else f"{value:,g}"

@@ -14,14 +14,15 @@ def test_current_values_are_shown_inside_a_project(fresh_project: Any) -> None:
     assert outcome.code == 0
     first, *others = outcome.stdout.splitlines()
     assert first == "train.epochs: 2    (default: 6)"
-    assert " ".join(" ".join(others).split()).startswith("Number of epochs. ")
-    assert "[whole number, at least 1]" in outcome.stdout
+    explained = " ".join(" ".join(others).split())
+    assert explained.startswith("Number of epochs. ")
+    assert explained.endswith("[whole number, at least 1, at most 10,000]")
     (row,) = json.loads(fresh_project.ssmi("params", "train.epochs", "--json").stdout)
     assert (row["name"], row["default"], row["value"], row["type"]) == (
         "train.epochs",
         6,
         2,
-        "whole number, at least 1",
+        "whole number, at least 1, at most 10,000",
     )
 
 

@@ -31,6 +31,7 @@ def test_types_are_described_in_words() -> None:
     types = {row.name: row.type for row in describe_parameters()}
     assert types["model.fusion"] == "none, input, layer or output"
     assert types["vocab.max_words"] == "whole number, at least 1, or null"
+    assert types["train.epochs"] == "whole number, at least 1, at most 10,000"
     assert types["train.lr_crf"] == "auto, or number, above 0"
     assert types["prepare.dev_fraction"] == "number, at least 0, below 1"
     assert types["train.seed"] == "whole number, at least 0, below 2^63"
