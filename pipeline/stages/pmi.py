@@ -192,7 +192,7 @@ def open_weights(pairs: Path) -> PairWeights:
 
 STAGE = Stage(
     name="pmi",
-    version=2,
+    version=3,
     sections=("pmi",),
     upstream=("vocab", "prepare"),
     external_inputs=external_inputs,
