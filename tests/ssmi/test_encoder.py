@@ -61,7 +61,7 @@ def test_invalid_arguments_are_refused(opened: ssmi.Project, tmp_path: Path) -> 
             opened.adapt_encoder("tiny", out=tmp_path / name)
     with pytest.raises(ssmi.ParameterError, match="batch_size=0 is not an int of at least 1"):
         opened.adapt_encoder("tiny", out=tmp_path / "e", batch_size=0)
-    with pytest.raises(ssmi.ParameterError, match=r"params\.yaml -S train\.clip=0: train\.clip: "):
+    with pytest.raises(ssmi.ParameterError, match=r"params\.yaml with train\.clip=0: train\.clip: "):
         opened.adapt_encoder("tiny", out=tmp_path / "e", overrides=["train.clip=0"])
     with pytest.raises(ssmi.MissingResourceError, match="tinny"):
         opened.adapt_encoder("tinny", out=tmp_path / "e")

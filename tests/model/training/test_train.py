@@ -247,6 +247,7 @@ def test_progress_is_reported_in_characters(finished: Finished) -> None:
     reporter = finished[2]
     assert [(label, task.unit) for label, task in reporter.tasks.items()] == [
         ("reading shards and encoder", "splits"),
+        ("counting steps", "epochs"),
         ("epoch 1/2", "characters"),
         ("dev", "characters"),
         ("epoch 2/2", "characters"),

@@ -23,13 +23,14 @@ READING: Mapping[str, Callable[[Project], object]] = {
     "report": lambda project: project.report(),
     "sql": lambda project: project.sql("SHOW TABLES"),
     "stats": lambda project: project.stats(),
+    "stats_sql": lambda project: project.stats_sql("overview"),
     "train": lambda project: project.train(),
     "verify": lambda project: project.verify(),
 }
 """Verbs that use or inspect features: each checks the storage first."""
 BUILDING = {"ablate", "build_features", "demo", "paper", "run_stage"}
-WITHOUT_STORAGE = {"check_data", "export", "open_run"}
-"""Verbs that read raw data, or the features that a run has stored."""
+WITHOUT_STORAGE = {"check_data", "export", "open_run", "write_dvc"}
+"""Verbs that read raw data or the features that a run has stored, or write the stages of DVC."""
 RUN = "RUN"
 """Placeholder for the run's folder."""
 COMMANDS: Mapping[str, tuple[str, ...]] = {

@@ -26,7 +26,7 @@ from ssmi.model.runs import state as states
 from ssmi.pipeline.contract.parameters.params import Params
 
 TWO_SLOTS = Slots(("cpu", "cpu"), threads=1)
-MANY_EPOCHS = 100_000
+MANY_EPOCHS = 10_000
 
 
 @pytest.fixture
