@@ -170,7 +170,10 @@ def fetch(
 
 def _folder_of(project: str | Path | None) -> Path:
     if project is not None:
-        return Path(project)
+        folder = Path(project)
+        if not folder.is_dir():
+            raise MissingResourceError(f"{folder}: no such folder", next_step="correct project, or leave it out")
+        return folder
     try:
         return find_root(Path())
     except MissingResourceError:

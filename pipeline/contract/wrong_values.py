@@ -50,7 +50,19 @@ def wrong_value(mistake: ErrorDetails) -> str:
 
 def mistakes(error: ValidationError) -> str:
     """Format every mistake that pydantic found as ``key: what is wrong``."""
-    return "; ".join(f"{'.'.join(map(str, one['loc'])) or 'the file'}: {wrong_value(one)}" for one in error.errors())
+    return "; ".join(
+        f"{'.'.join(map(str, one['loc'])) or 'the file'}: {wrong_value(one)}" for one in distinct_mistakes(error)
+    )
+
+
+def distinct_mistakes(error: ValidationError) -> list[ErrorDetails]:
+    """Return pydantic's errors without those that only follow from another.
+
+    A list is also reported as too short if its entries are wrong, because these do not count.
+    """
+    every = error.errors()
+    wrong_entries = {one["loc"][:-1] for one in every if one["loc"]}
+    return [one for one in every if one["type"] != "too_short" or one["loc"] not in wrong_entries]
 
 
 def _plain(limit: float) -> str:

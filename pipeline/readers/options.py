@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError, name_hint
 from ssmi.pipeline.contract.labels import is_label
 from ssmi.pipeline.contract.text.encodings import text_encoding
-from ssmi.pipeline.contract.wrong_values import wrong_value
+from ssmi.pipeline.contract.wrong_values import distinct_mistakes, wrong_value
 
 Offsets = Literal["auto", "code-points", "utf-16"]
 
@@ -90,7 +90,7 @@ def options_from(
         return ReadOptions.model_validate(tree)
     except ValidationError as error:
         mistakes = []
-        for item in error.errors():
+        for item in distinct_mistakes(error):
             key = ".".join(map(str, item["loc"]))
             if item["type"] == "extra_forbidden":
                 mistakes.append(f"{key}: unknown key, {name_hint(key, (*ReadOptions.model_fields, *others))}")

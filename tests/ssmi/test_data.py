@@ -34,6 +34,15 @@ def test_data_set_names_are_the_listed_ones_and_local_folders(tmp_path: Path, mo
     assert data.dataset_names(tmp_path / "root") == listed | {"病历"}
 
 
+def test_a_project_folder_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("nope", "file"):
+        with pytest.raises(MissingResourceError, match=f"{name}: no such folder"):
+            ssmi.list_assets(project=tmp_path / name)
+        with pytest.raises(MissingResourceError, match=f"{name}: no such folder"):
+            ssmi.fetch("sample", project=tmp_path / name)
+
+
 @pytest.mark.usefixtures("no_data_folder")
 def test_local_data_is_found_in_the_project(pristine_project: Any) -> None:
     root = pristine_project.root

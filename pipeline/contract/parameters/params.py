@@ -32,7 +32,7 @@ from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
 from ssmi.pipeline.contract.user_files import read_bytes
-from ssmi.pipeline.contract.wrong_values import wrong_value
+from ssmi.pipeline.contract.wrong_values import distinct_mistakes, wrong_value
 
 __all__ = [
     "EmbedParams",
@@ -125,7 +125,7 @@ def check_params(tree: Mapping[str, Any], *, source: str) -> Params:
     try:
         return Params.model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(item) for item in error.errors()]
+        lines = [_explain(item) for item in distinct_mistakes(error)]
         raise ParameterError(f"{source}: {'; '.join(lines)}", next_step="correct these and run again") from None
 
 

@@ -50,3 +50,9 @@ def test_mistakes_say_what_was_expected_and_what_was_given(body: Any, expected: 
     with pytest.raises(ValidationError) as caught:
         _Body.model_validate(body)
     assert expected in mistakes(caught.value)
+
+
+def test_a_list_with_wrong_entries_is_not_called_too_short() -> None:
+    with pytest.raises(ValidationError) as caught:
+        _Body.model_validate({"names": [1, 2]})
+    assert mistakes(caught.value) == "names.0: expected a text, got 1; names.1: expected a text, got 2"

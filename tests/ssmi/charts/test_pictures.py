@@ -27,3 +27,10 @@ def test_other_files_are_refused_and_nothing_is_written(tmp_path: Path, name: st
     with pytest.raises(ssmi.ParameterError, match=message):
         ssmi.plot_reliability(calibrate([(0.5, True)]), str(path))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_picture(tmp_path: Path) -> None:
+    (tmp_path / "a.svg").mkdir()
+    with pytest.raises(ssmi.ParameterError, match="a folder, where a file"):
+        ssmi.plot_reliability(calibrate([(0.5, True)]), tmp_path / "a.svg")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.svg"]
