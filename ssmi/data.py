@@ -120,7 +120,7 @@ def list_assets(*, project: str | Path | None = None) -> list[AssetStatus]:
         Name, kind, source and licence of each, and where it was found. Nothing is fetched.
 
     Raises:
-        MissingResourceError: ``SSMI_DATA`` names a folder that does not exist.
+        MissingResourceError: ``project``, or the folder that ``SSMI_DATA`` names, does not exist.
 
     """
     return resolve.list_assets(root=_folder_of(project))
@@ -143,7 +143,7 @@ def fetch(
 
     Raises:
         ParameterError: ``revision`` is given for anything but a hub model.
-        MissingResourceError: The asset cannot be fetched, or its terms do not allow it.
+        MissingResourceError: ``project`` does not exist, or the asset cannot be fetched, or its terms do not allow it.
 
     """
     root, reporter = _folder_of(project), reporter or Silent()
