@@ -71,6 +71,7 @@ def test_rows_are_added_replaced_and_compared(tmp_path: Path) -> None:
         ("weibo-seeds", "ssmi-2-infonce", "ssmi-2"),
         ("weibo-seeds", "ssmi-2-exclude", "ssmi-2"),
         ("weibo-seeds", "span-ssmi-2", "ssmi-2"),
+        ("weibo-seeds", "ssmi-2-context", "ssmi-2"),
         ("weibo-seeds", "ssmi-1", "bert-crf-12"),
         ("weibo-seeds", "ssmi-1", "bert-crf-1"),
         ("weibo-seeds", "ssmi-2", "bert-crf-2"),
