@@ -153,11 +153,11 @@ _ALL = (
         _BILSTM,
         _NO_ENCODER,
     ),
-    _peer("lebert", "LEBERT", "words join behind an encoder layer → CRF", _lexicon("lebert")),
+    _peer("lebert", "LEBERT", "words are added after an encoder layer → CRF", _lexicon("lebert")),
     _peer(
         "segment-only",
         "Segment only",
-        "the segment's own vector and places at the encoder's input, no selection",
+        "the segment's own vector and the position in it at the encoder's input, no selection",
         {"model.fusion": "input", "model.segment_positions": True, "selection.choice": "segment"},
     ),
     _peer(

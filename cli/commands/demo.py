@@ -35,10 +35,18 @@ def _summary(result: DemoResult, *, where: str) -> str:
         for split, one in result.scores.items()
     )
     shell = quote(result.dataset)
-    way_back = (
-        "  dvc exp run -S selection.scope=sentence     an experiment, which replaces what was built",
-        f"  dvc exp apply {EXPERIMENT} && dvc repro     back to what was built now, from DVC's cache",
-    )
+    steps = {
+        f"ssmi-cli predict --dataset {shell} --interactive": "the entities of each text that you type",
+        f"ssmi-cli stats coverage --dataset {shell}": "how often a gold entity is a lexicon word",
+        f"ssmi-cli train --dataset {shell} --config bert-crf": "the same without the lexicon, for comparison",
+        "ssmi-cli init ../my-project --data train.jsonl": "a project for your own data",
+    }
+    if result.kept:
+        steps |= {
+            "dvc exp run -S selection.scope=sentence": "an experiment, which replaces what was built",
+            f"dvc exp apply {EXPERIMENT} && dvc repro": "back to what was built now, from DVC's cache",
+        }
+    width = max(map(len, steps))
     return "\n".join(
         (
             f"Built    {sentences} sentences; {result.n_segments:,} segments, {result.n_oov_segments:,} of"
@@ -46,9 +54,6 @@ def _summary(result: DemoResult, *, where: str) -> str:
             f"Where    {where}",
             f"Scores   {scores}",
             "Try next",
-            f"  ssmi-cli stats coverage --dataset {shell}     how often the lexicon knows a gold entity",
-            f"  ssmi-cli train --dataset {shell} --config bert-crf     the same without the lexicon, for comparison",
-            "  ssmi-cli data check --dataset resume       where a data set is found, and what is odd in it",
-            *(way_back if result.kept else ()),
+            *(f"  {command:<{width}}   {meaning}" for command, meaning in steps.items()),
         )
     )

@@ -96,7 +96,7 @@ def _print(explanation: Explanation, shown: Sequence[Candidate]) -> None:
     character, n, params = explanation.character, len(explanation.candidates), explanation.params
     click.echo(f"{character} in {explanation.segment}: {SOURCES[explanation.source]}")
     click.echo(
-        f"{n:,} {'word holds' if n == 1 else 'words hold'} {character}; {explanation.n_over_threshold:,} over the"
+        f"{n:,} {'word contains' if n == 1 else 'words contain'} {character}; {explanation.n_over_threshold:,} over the"
         f" threshold {params.threshold:g}, of which the set takes at most {params.max_set}"
     )
     for note in explanation.notes:

@@ -70,7 +70,7 @@ def run(session: Session, /, stage_name: str, part: str | None, **chosen: Any) -
     with resumable(RUN_AGAIN):
         done = session.project.run_stage(stage_name, part=share_of(part), **chosen)
     if done.current:
-        click.echo(f"{stage_name}: is current: nothing to do for part {done.share}")
+        click.echo(f"{stage_name}: already current, nothing to do for part {done.share}")
         return
     line = f"{stage_name}: part {done.share} is done"
     if done.missing:

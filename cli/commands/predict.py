@@ -39,8 +39,16 @@ KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
     shell_complete=completion.encodings,
     help="Encoding of FILES, e.g. gb18030.  [default: by the byte order mark, else utf-8]",
 )
-@click.option("--errors", type=click.Choice(["strict", "replace"]), default="strict", show_default=True)
-@click.option("--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True)
+@click.option(
+    "--errors",
+    type=click.Choice(["strict", "replace"]),
+    default="strict",
+    show_default=True,
+    help="Bytes that are invalid in the encoding: stop there, or read each as U+FFFD.",
+)
+@click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="jsonl", show_default=True, help="Form of the output."
+)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; it appears when everything is done."
 )

@@ -115,7 +115,7 @@ def record(workspace: Workspace, dataset: str, stages: Sequence[str], *, overrid
     elif dataset not in workspace.params().datasets:
         workspace.reporter.note(f"{dataset} is not in params.yaml's datasets: built untracked by DVC")
     elif overridden:
-        workspace.reporter.note("not recorded in dvc.lock: -S changed a parameter that params.yaml gives otherwise")
+        workspace.reporter.note("not recorded in dvc.lock: -S overrode a value of params.yaml")
     elif outdated_versions(workspace.root, stages):
         workspace.reporter.note(
             "not recorded in dvc.lock: dvc.yaml was written by another version; run ssmi-cli dvc write"

@@ -123,7 +123,7 @@ def _split(line: str, *, location: str, runs: bool) -> Iterator[Command]:
 COMMANDS = sorted({(one.words, one.runs): one for one in commands()}.values(), key=str)
 SSMI_COMMANDS = [one for one in COMMANDS if one.words[0] == "ssmi-cli"]
 OTHER_PROGRAMS = {"make", "pip", "source", "cd", "cat", "echo", "zcat", "dvc", "dask", "torchrun", "eval"}
-OTHER_PROGRAMS |= {"export", "grep", "helm", "kubectl", "sbatch"}
+OTHER_PROGRAMS |= {"export", "grep", "helm", "kubectl", "sbatch", "curl"}
 NOT_RUN = OTHER_PROGRAMS - {"cd", "cat", "echo", "zcat"}
 """Programs whose blocks must be marked as not run."""
 LONG_RUNNING = {("train",), ("ablate",), ("paper",), ("demo",), ("features", "vocab"), ("features", "prepare")}

@@ -84,8 +84,8 @@ _HEAD = """\
 Written by `make licences` from the metadata of each package; `tests/supply/test_licences.py` refuses one that is not
 here, is unknown, or would bind what depends on it. ssmi itself is Apache-2.0 and holds no code of these packages:
 whoever installs it fetches them from where their authors publish them.
-Data sets, vectors and encoders have terms of their own: the table under "Licence" in README.md, and
-`ssmi-cli data list` says them of each.
+Data sets, vectors and encoders have terms of their own: `ssmi-cli data list` shows them all, and those of the data
+sets are in `docs/guides/data.md`.
 """
 
 

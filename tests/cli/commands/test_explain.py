@@ -41,7 +41,7 @@ def test_a_word_is_its_own_best_candidate(explain: Callable[..., Any]) -> None:
     first = next(line for line in lines if line.split()[:1] == ["1"])
     assert first.split() == ["1", "公司", "1.000", "█" * 24, "best,", "set"]
     assert "… 6 more" in outcome.stdout and outcome.stdout.count("negative") == 2
-    assert "16 words hold 公" in outcome.stdout
+    assert "16 words contain 公" in outcome.stdout
 
 
 def test_choices_equal_those_of_the_features(explain: Callable[..., Any], built_once: Any) -> None:

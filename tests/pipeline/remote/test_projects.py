@@ -99,7 +99,7 @@ def test_each_share_runs_on_a_separate_machine(machine: Callable[[str], Any], bu
     assert joined.code == 0, joined.stderr
     assert machines[2].artifacts("segment") == built_once.artifacts("segment")
     repeated = machines[0].ssmi("features", "run", "segment", "--part", "1/2")
-    assert repeated.stdout == "segment: is current: nothing to do for part 1/2\n"
+    assert repeated.stdout == "segment: already current, nothing to do for part 1/2\n"
     assert not list((machines[0].root / ".ssmi" / "scratch" / "stages").glob("segment+tiny/*/marks/*"))
 
 
