@@ -129,7 +129,7 @@ def _add_extra_words(context: StageContext, builder: VocabularyBuilder) -> Extra
         alignment = run_single_threaded(fit, builder.vectors(len(fit_on)))
         builder.add_over_limit(joining, run_single_threaded(alignment.apply, states[: len(joining)]))
         digest, fit_quality = encoder_of(context).digest, alignment_fit(alignment)
-    context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words join{_named(path, left_out)}")
+    context.reporter.note(f"vocab: {len(joining):,} of {len(listed):,} extra words added{_named(path, left_out)}")
     return ExtraWords(
         listed=len(listed),
         added=len(joining),

@@ -32,7 +32,7 @@ def extended(pristine_project: Any, copy_project: Any, tmp_path_factory: pytest.
     (project.root / "own.txt").write_text(LISTED, encoding="utf-8")
     project.set("vocab", extra_words="own.txt")
     outcome = project.build()
-    assert "3 of 7 extra words join" in outcome.stderr
+    assert "3 of 7 extra words added" in outcome.stderr
     for line, reason in (
         (5, "'abc' no-cjk"),
         (6, "'疫苗' has a vector"),
