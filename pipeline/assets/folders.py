@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, name_hint
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.tables import SPLITS
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml, yaml_step
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.contract.wrong_values import mistakes
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
@@ -152,7 +152,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     try:
         tree = parse_yaml(read_bytes(path).decode("utf-8-sig")) or {}
     except NOT_YAML as error:
-        raise InputDataError(not_yaml(path, error), next_step="correct it") from None
+        raise InputDataError(not_yaml(path, error), next_step=yaml_step(error, usual="correct it")) from None
     if not isinstance(tree, dict):
         raise InputDataError(f"{path}: holds no keys", next_step="write for example `encoding: gb18030`")
     return tree
@@ -229,7 +229,7 @@ def _label_groups(value: object, path: Path) -> LabelGroups | None:
         return None if value is None else _GROUPS.validate_python(value)
     except ValidationError as error:
         raise InputDataError(
-            f"{path}: label_groups: {mistakes(error)}",
+            f"{path}: {mistakes(error, within='label_groups')}",
             next_step='write for example `label_groups: {named: "*.NAM", nominal: "*.NOM"}`',
         ) from None
 

@@ -22,7 +22,7 @@ from ssmi.pipeline.readers.entities.schemes import TagCensus, read_tags
 from ssmi.pipeline.readers.formats.columns import LONGEST_UNBROKEN
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.raw.json_values import Value
-from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.raw.lines import numbered_lines, stray_return
 from ssmi.pipeline.readers.rows.fields import show
 from ssmi.pipeline.readers.rows.objects import read_rows
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
@@ -87,6 +87,11 @@ def table_of(header: str) -> Table | None:
     return None
 
 
+def is_stray_return(error: csv.Error) -> bool:
+    """Whether a table was refused for a carriage return outside quotes that does not end a line."""
+    return str(error).startswith("new-line character")
+
+
 def looks_like_table(lines: list[str]) -> bool:
     """Whether the first line is a header with known columns."""
     return bool(lines) and table_of(lines[0]) is not None
@@ -147,6 +152,8 @@ def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[
             try:
                 cells = next(reader, None)
             except csv.Error as error:
+                if is_stray_return(error):
+                    raise stray_return(at_line(path, reader.line_num)) from None
                 raise _wrong(path, start, f"broken quoting ({error})", next_step=_QUOTE) from None
             if cells is None:
                 return

@@ -126,6 +126,10 @@ def test_dataset_yaml_sets_the_reading_options(tmp_path: Path) -> None:
         ("- a", "holds no keys"),
         ("a: [", "not YAML"),
         ("a: 1\na: 2", "not YAML"),
+        (f"labels: [O, {'9' * 5000}]", "dataset.yaml:1: a number of thousands of digits"),
+        ("tag_map: {1: PER}", "tag_map: expected a text as key, got 1 (in quotes it is a text)"),
+        ("label_groups: [a]", "dataset.yaml: label_groups: expected keys with values {a: b}, got [a]"),
+        ("label_groups: {a: [1]}", "dataset.yaml: label_groups.a, entry 1: expected a text, got 1"),
     ],
 )
 def test_an_invalid_dataset_yaml_is_refused_by_name(content: str, message: str, tmp_path: Path) -> None:

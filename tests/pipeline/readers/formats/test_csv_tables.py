@@ -148,3 +148,12 @@ def test_the_limit_of_a_cell_is_only_raised(write: Write, before: int, after: in
         assert csv.field_size_limit() == after
     finally:
         csv.field_size_limit(limit)
+
+
+@pytest.mark.parametrize(("header", "mark"), [("token,tag", ","), ("token\ttag", "\t"), ("entities,text", ",")])
+def test_a_carriage_return_outside_quotes_is_refused_in_plain_words(write: Write, header: str, mark: str) -> None:
+    path = write(f"{header}\n[]{mark}O\n[]{mark}O\r市\n", "a.csv")
+    with pytest.raises(InputDataError) as caught:
+        read(path)
+    assert caught.value.message.startswith(f"{path}:3: a carriage return (CR) inside the line, in a file whose lines")
+    assert caught.value.next_step == "end every line in the same way, with LF or CRLF"
