@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ssmi.pipeline.contract.labels import OUTSIDE
 from ssmi.pipeline.readers.entities.characters import is_chinese
-from ssmi.pipeline.readers.entities.schemes import plain_tag
+from ssmi.pipeline.readers.entities.tag_spelling import plain_tag
 from ssmi.pipeline.readers.formats import brat, columns
 from ssmi.pipeline.readers.formats.bracket import ENTITY
 from ssmi.pipeline.readers.formats.slash import looks_like_slash

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
-from ssmi.pipeline.readers.entities.schemes import plain_tag
+from ssmi.pipeline.readers.entities.tag_spelling import plain_tag
 from ssmi.pipeline.readers.raw.lines import numbered_blocks, stray_return
 from ssmi.pipeline.readers.rows.fields import show
 from ssmi.pipeline.readers.rows.known_rows import LONGEST_KNOWN
