@@ -1,7 +1,8 @@
 r"""CSV and TSV with a header, with one row per token or one row per text.
 
 Columns are recognised by their names: a token and its tag (and optionally its sentence), a text and its entities as
-JSON, or a list of tokens and a list of tags. Other columns are ignored. Line ends inside a cell become ``\n``.
+JSON, or a list of tokens and a list of tags. Other columns are ignored. Line ends inside a cell stay as they are,
+because offsets count them.
 """
 
 from __future__ import annotations
@@ -140,9 +141,8 @@ def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[
     # A cell may hold a whole text. The limit applies to the whole process, so it is only raised.
     if csv.field_size_limit() < LONGEST_CELL:
         csv.field_size_limit(LONGEST_CELL)
-    with closing(numbered_lines(path, encoding=options.encoding)) as lines:
-        # numbered_lines removes the line ends, but inside quotes they are part of the cell.
-        raw = (line + "\n" for _, line in lines)
+    with closing(numbered_lines(path, encoding=options.encoding, keep_ends=True)) as lines:
+        raw = (line for _, line in lines)
         # With one row per token and tabs, a quote is a token, or encloses its cell.
         unquoted = table.delimiter == "\t" and "token" in table.column_of
         quoting: Literal[0, 3] = csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL

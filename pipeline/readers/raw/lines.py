@@ -37,26 +37,31 @@ _RARE_NUL = 10
 """With more than one NUL byte in this many bytes, a file is not UTF-8. In UTF-16, half the bytes of ASCII are NUL."""
 
 
-def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
-    """Yield each line as ``(number, line)``, numbered from 1 and without its line end, in constant memory.
+def numbered_lines(
+    path: Path, *, encoding: str | None = None, keep_ends: bool = False
+) -> Generator[tuple[int, str], None, None]:
+    """Yield each line as ``(number, line)``, numbered from 1, in constant memory.
 
     Lines end as ``raw.decoding`` says. Gzip is recognised by its first bytes.
 
     Args:
         path: The file.
         encoding: Encoding of a file without a byte order mark; None means UTF-8. It is never guessed.
+        keep_ends: Whether the lines keep their line ends, as they stand in the file.
 
     Raises:
         MissingResourceError: The file does not exist.
         InputDataError: With ``file:line``: bytes do not have the encoding, a line is longer than ``LONGEST_LINE``,
             UTF-16 has neither a byte order mark nor a named byte order, or the gzip data is broken.
     """
-    with closing(numbered_blocks(path, encoding=encoding)) as blocks:
+    with closing(numbered_blocks(path, encoding=encoding, keep_ends=keep_ends)) as blocks:
         for first, lines in blocks:
             yield from enumerate(lines, first)
 
 
-def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, list[str]], None, None]:
+def numbered_blocks(
+    path: Path, *, encoding: str | None = None, keep_ends: bool = False
+) -> Generator[tuple[int, list[str]], None, None]:
     """Yield the lines of ``numbered_lines`` in blocks: the number of the first line, and the lines of the block."""
     with _opened(path) as (stream, reached):
         head = _head(stream)
@@ -75,11 +80,11 @@ def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tup
             )
 
         blocks: Iterator[tuple[int, list[str]]]
-        if codec == "utf-8" and end == "\n":
+        if codec == "utf-8" and end == "\n" and not keep_ends:
             blocks = decoded_blocks(stream, refuse=refuse, too_long=too_long)
         else:
             decoded = decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long)
-            blocks = ((line.number, [line.text.removesuffix(line.end)]) for line in decoded)
+            blocks = ((line.number, [line.text.removesuffix("" if keep_ends else line.end)]) for line in decoded)
         for number, lines in blocks:
             if number == 1:
                 lines[0] = lines[0].removeprefix(_BOM)

@@ -68,6 +68,16 @@ def test_lines_inside_cells_are_counted(write: Write) -> None:
         list(sentences)
 
 
+@pytest.mark.parametrize("inner", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_inside_cells_stay_as_they_are_because_offsets_count_them(write: Write, inner: str, end: str) -> None:
+    text = f"王明{inner}在京城"
+    place = text.index("京")
+    path = write(f'text,entities{end}"{text}","[[{place},{place + 1},""LOC""]]"{end}', "a.csv")
+    ((sentence,), _) = read(path)
+    assert sentence.text == text and sentence.entities == (Span(place, place + 1, "LOC"),)
+
+
 def test_separators_and_quotes_may_be_tokens(write: Write) -> None:
     csv = 'token,tag\n",",O\n"""",O\n'
     tsv = 'token\ttag\n"\tO\n""""\tO\n""\tO\n'
