@@ -196,6 +196,14 @@ def _not_text(where: str, field: str, kind: str) -> InputDataError:
     return InputDataError(f"{where}: {field!r} is {kind}, not text", next_step="give it a text, or leave the row out")
 
 
+def _is_text(kind: Any) -> bool:
+    """Whether a column holds texts; pandas writes categories as a dictionary of texts, other libraries views."""
+    from pyarrow import types
+
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    return types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain)
+
+
 def _rows(path: Path, field: str) -> Iterator[Text]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -204,7 +212,7 @@ def _rows(path: Path, field: str) -> Iterator[Text]:
     try:
         with pq.ParquetFile(path) as file:
             kinds = {column.name: column.type for column in file.schema_arrow}
-            texts = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+            texts = [name for name, kind in kinds.items() if _is_text(kind)]
             if field not in texts:
                 raise _no_text(str(path), field, texts)
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=[field]):

@@ -104,6 +104,18 @@ def test_errors_are_reported_with_their_place(tmp_path: Path, name: str, data: b
     assert str(tmp_path / name) in caught.value.message
 
 
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+def test_a_column_of_texts_may_have_any_of_arrows_types_of_text(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "a.parquet"
+    column = pa.array(["甲", "乙", "甲"])
+    column = column.dictionary_encode() if pa.types.is_dictionary(kind) else column.cast(kind)
+    pq.write_table(pa.table({"text": column}), path)
+    assert pq.read_schema(path).field("text").type == kind
+    assert texts(path) == [(1, "甲"), (2, "乙"), (3, "甲")]
+
+
 def test_a_table_needs_a_column_of_texts(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     pq.write_table(pa.table({"text": [1, 2], "body": ["甲", None]}), path)
