@@ -21,6 +21,8 @@ from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named
 
 DESCRIPTION = "dataset.yaml"
+_MISNAMED = ("dataset.yml", "Dataset.yaml", "Dataset.yml", "dataset.yaml.txt", "dataset.yml.txt")
+"""Names of files that are meant to be ``dataset.yaml``."""
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "trainset"),
     "dev": ("dev", "valid", "val", "validation", "eval", "evaluation", "development", "devset", "validset", "testa"),
@@ -64,10 +66,11 @@ def open_folder(folder: Path) -> DataFolder:
         The folder's splits, options and notes.
 
     Raises:
-        InputDataError: Two files could be the same split, a file cannot be read, or ``dataset.yaml`` is invalid.
+        InputDataError: Two files could be the same split, a file cannot be read, or ``dataset.yaml`` is invalid or has
+            another name, such as ``dataset.yml``.
         MissingResourceError: ``dataset.yaml`` names a file that does not exist.
     """
-    description = folder / DESCRIPTION
+    description = _description_in(folder)
     described = _read_description(description) if description.is_file() else _Description()
     splits = {}
     notes = []
@@ -85,6 +88,19 @@ def open_folder(folder: Path) -> DataFolder:
     notes += _unread(entries, splits.values())
     source = description if description.is_file() else None
     return DataFolder(splits, described.options, described.label_groups, source, tuple(notes))
+
+
+def _description_in(folder: Path) -> Path:
+    """Return the path of the ``dataset.yaml``; raise InputDataError if there is only a file of nearly this name."""
+    description = folder / DESCRIPTION
+    if not description.exists():
+        for path in (folder / name for name in _MISNAMED):
+            if path.is_file():
+                raise InputDataError(
+                    f"{path}: not read, because it is not called {DESCRIPTION}",
+                    next_step=f"rename it to {DESCRIPTION}, or move it out of the folder",
+                )
+    return description
 
 
 def _by_name(entries: Sequence[Path], split: str, folder: Path) -> Path | None:
@@ -162,9 +178,9 @@ def options_beside(path: Path) -> ReadOptions:
     """Read the options in the ``dataset.yaml`` beside a file or in a folder; the defaults if there is none.
 
     Raises:
-        InputDataError: The ``dataset.yaml`` is invalid.
+        InputDataError: The ``dataset.yaml`` is invalid, or has another name, such as ``dataset.yml``.
     """
-    description = (path if path.is_dir() else path.parent) / DESCRIPTION
+    description = _description_in(path if path.is_dir() else path.parent)
     return _read_description(description).options if description.is_file() else DEFAULT
 
 

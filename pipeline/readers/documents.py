@@ -16,6 +16,8 @@ DOCUMENTS: Mapping[str, tuple[str, str]] = {
 }
 """Ending → what such a file is, and what to do with it."""
 
+ARCHIVES = (".zip", ".xz", ".bz2", ".zst", ".7z", ".rar", ".tar", ".tgz")
+"""Endings of packed files that no reader of labelled files unpacks."""
 _UNPACK = "unpack it first; of packed files gzip's alone are read"
 _BZIP2_BLOCKS = (b"1AY", b"\x17rE")
 """What follows ``BZh`` and a digit: the first block, or the end of an empty file."""
