@@ -201,7 +201,7 @@ def _is_text(kind: Any) -> bool:
     from pyarrow import types
 
     plain = kind.value_type if types.is_dictionary(kind) else kind
-    return types.is_string(plain) or types.is_large_string(plain) or types.is_string_view(plain)
+    return any(is_one(plain) for is_one in (types.is_string, types.is_large_string, types.is_string_view))
 
 
 def _rows(path: Path, field: str) -> Iterator[Text]:
