@@ -22,7 +22,7 @@ from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, 
 from ssmi.pipeline.contract.label_groups import NO_GROUPS, LabelGroups
 from ssmi.pipeline.contract.parquet.tables import SPLITS
 from ssmi.pipeline.contract.progress import Reporter
-from ssmi.pipeline.readers.documents import DOCUMENTS, ending_of, labelled_step
+from ssmi.pipeline.readers.documents import ARCHIVES, DOCUMENTS, ending_of, labelled_step
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 from ssmi.pipeline.readers.registry import endings
 
@@ -199,6 +199,12 @@ def _with_splits(folder: Path) -> DataFolder:
         if documents:
             raise MissingResourceError(
                 f"{folder}: no train, dev or test file (found: {present})", next_step=labelled_step(documents[0])
+            )
+        packed = next((path for path in sorted(folder.iterdir()) if path.suffix.lower() in ARCHIVES), None)
+        if packed is not None:
+            raise MissingResourceError(
+                f"{folder}: no train, dev or test file (found: {present})",
+                next_step=f"unpack {packed.name}; of packed files gzip's alone (.gz) are read",
             )
         raise MissingResourceError(
             f"{folder}: no train, dev or test file (found: {present})",

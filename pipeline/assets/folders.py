@@ -14,13 +14,15 @@ from pydantic import TypeAdapter, ValidationError
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError, name_hint
 from ssmi.pipeline.contract.label_groups import LabelGroups
 from ssmi.pipeline.contract.parquet.tables import SPLITS
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml, yaml_step
 from ssmi.pipeline.contract.user_files import read_bytes, require_file
 from ssmi.pipeline.contract.wrong_values import mistakes
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions, options_from
 from ssmi.pipeline.readers.registry import endings, files_of, format_named
 
 DESCRIPTION = "dataset.yaml"
+_MISNAMED = ("dataset.yml", "Dataset.yaml", "Dataset.yml", "dataset.yaml.txt", "dataset.yml.txt")
+"""Names of files that are meant to be ``dataset.yaml``."""
 SPLIT_WORDS: Mapping[str, tuple[str, ...]] = {
     "train": ("train", "training", "trainset"),
     "dev": ("dev", "valid", "val", "validation", "eval", "evaluation", "development", "devset", "validset", "testa"),
@@ -64,10 +66,11 @@ def open_folder(folder: Path) -> DataFolder:
         The folder's splits, options and notes.
 
     Raises:
-        InputDataError: Two files could be the same split, a file cannot be read, or ``dataset.yaml`` is invalid.
+        InputDataError: Two files could be the same split, a file cannot be read, or ``dataset.yaml`` is invalid or has
+            another name, such as ``dataset.yml``.
         MissingResourceError: ``dataset.yaml`` names a file that does not exist.
     """
-    description = folder / DESCRIPTION
+    description = _description_in(folder)
     described = _read_description(description) if description.is_file() else _Description()
     splits = {}
     notes = []
@@ -85,6 +88,19 @@ def open_folder(folder: Path) -> DataFolder:
     notes += _unread(entries, splits.values())
     source = description if description.is_file() else None
     return DataFolder(splits, described.options, described.label_groups, source, tuple(notes))
+
+
+def _description_in(folder: Path) -> Path:
+    """Return the path of the ``dataset.yaml``; raise InputDataError if there is only a file of nearly this name."""
+    description = folder / DESCRIPTION
+    if not description.exists():
+        for path in (folder / name for name in _MISNAMED):
+            if path.is_file():
+                raise InputDataError(
+                    f"{path}: not read, because it is not called {DESCRIPTION}",
+                    next_step=f"rename it to {DESCRIPTION}, or move it out of the folder",
+                )
+    return description
 
 
 def _by_name(entries: Sequence[Path], split: str, folder: Path) -> Path | None:
@@ -152,7 +168,7 @@ def read_mapping(path: Path) -> dict[str, Any]:
     try:
         tree = parse_yaml(read_bytes(path).decode("utf-8-sig")) or {}
     except NOT_YAML as error:
-        raise InputDataError(not_yaml(path, error), next_step="correct it") from None
+        raise InputDataError(not_yaml(path, error), next_step=yaml_step(error, usual="correct it")) from None
     if not isinstance(tree, dict):
         raise InputDataError(f"{path}: holds no keys", next_step="write for example `encoding: gb18030`")
     return tree
@@ -162,9 +178,9 @@ def options_beside(path: Path) -> ReadOptions:
     """Read the options in the ``dataset.yaml`` beside a file or in a folder; the defaults if there is none.
 
     Raises:
-        InputDataError: The ``dataset.yaml`` is invalid.
+        InputDataError: The ``dataset.yaml`` is invalid, or has another name, such as ``dataset.yml``.
     """
-    description = (path if path.is_dir() else path.parent) / DESCRIPTION
+    description = _description_in(path if path.is_dir() else path.parent)
     return _read_description(description).options if description.is_file() else DEFAULT
 
 
@@ -229,7 +245,7 @@ def _label_groups(value: object, path: Path) -> LabelGroups | None:
         return None if value is None else _GROUPS.validate_python(value)
     except ValidationError as error:
         raise InputDataError(
-            f"{path}: label_groups: {mistakes(error)}",
+            f"{path}: {mistakes(error, within='label_groups')}",
             next_step='write for example `label_groups: {named: "*.NAM", nominal: "*.NOM"}`',
         ) from None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -12,6 +12,8 @@ from pydantic_core import ErrorDetails
 from ssmi.pipeline.contract.text.wording import as_yaml, counted
 
 _LONGEST_SHOWN = 60
+_KEY = "[key]"
+"""Last step of pydantic's place of a key of a mapping."""
 _EXPECTED: Mapping[str, str] = {
     **dict.fromkeys(("int_parsing", "int_type", "int_from_float"), "a whole number"),
     "int_parsing_size": "a whole number with fewer digits",
@@ -48,11 +50,25 @@ def wrong_value(mistake: ErrorDetails) -> str:
     return f"expected {expected}, got {_shown(value)}" if expected else mistake["msg"]
 
 
-def mistakes(error: ValidationError) -> str:
-    """Format every mistake that pydantic found as ``key: what is wrong``."""
-    return "; ".join(
-        f"{'.'.join(map(str, one['loc'])) or 'the file'}: {wrong_value(one)}" for one in distinct_mistakes(error)
-    )
+def placed(mistake: ErrorDetails, *, within: str = "") -> str:
+    """Format one mistake as ``key: what is wrong``; ``within`` is the key that holds everything that was checked."""
+    steps = (*filter(None, [within]), *mistake["loc"])
+    if mistake["type"] == "invalid_key" or steps[-1:] == (_KEY,):
+        # The place ends with the key, as Python shows it; YAML has keys of other types, such as numbers.
+        holder = _place(steps[: -2 if steps[-1] == _KEY else -1])
+        return f"{holder}: expected a text as key, got {_shown(mistake['input'])} (in quotes it is a text)"
+    return f"{_place(steps)}: {wrong_value(mistake)}"
+
+
+def _place(steps: Sequence[str | int]) -> str:
+    """Format the way to a value: ``section.key``, or ``section.key, entry 2`` in a list."""
+    pieces = (f", entry {step + 1}" if isinstance(step, int) else f".{step}" for step in steps)
+    return "".join(pieces).removeprefix(".") or "the file"
+
+
+def mistakes(error: ValidationError, *, within: str = "") -> str:
+    """Format every mistake that pydantic found as ``key: what is wrong``; ``within`` as for ``placed``."""
+    return "; ".join(placed(one, within=within) for one in distinct_mistakes(error))
 
 
 def distinct_mistakes(error: ValidationError) -> list[ErrorDetails]:

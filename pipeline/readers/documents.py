@@ -1,4 +1,4 @@
-"""Files that hold text but are not text, known by their names: how to get at their text or their table."""
+"""Files that hold text but are not text, by name or first bytes: how to get at their text or their table."""
 
 from __future__ import annotations
 
@@ -16,10 +16,43 @@ DOCUMENTS: Mapping[str, tuple[str, str]] = {
 }
 """Ending → what such a file is, and what to do with it."""
 
+ARCHIVES = (".zip", ".xz", ".bz2", ".zst", ".7z", ".rar", ".tar", ".tgz")
+"""Endings of packed files that no reader of labelled files unpacks."""
+_UNPACK = "unpack it first; of packed files gzip's alone are read"
+_BZIP2_BLOCKS = (b"1AY", b"\x17rE")
+"""What follows ``BZh`` and a digit: the first block, or the end of an empty file."""
+_NAME_TEXT = "name files of text"
+_BEGINNINGS = (
+    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", f"unpack a .zip first; of a document {SAVE_AS}"),
+    (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", SAVE_AS),
+    (b"%PDF", "a PDF", TAKE_OUT),
+    (
+        b"PAR1",
+        "a Parquet file",
+        "write its rows as .jsonl or .csv; a labelled one is read if its name ends in .parquet",
+    ),
+    (b"BZh", "packed with bzip2", _UNPACK),
+    (b"\xfd7zXZ", "packed with xz", _UNPACK),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
+    (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
+    (b"Rar!\x1a", "a RAR archive", _UNPACK),
+    (b"\x89PNG", "a picture", _NAME_TEXT),
+    (b"\xff\xd8\xff", "a picture", _NAME_TEXT),
+)
+"""First bytes of files that are not text, what such a file is, and what to do with it."""
+
 
 def ending_of(path: Path) -> str:
     """Return the ending of a file, in lower case and without a final ``.gz``."""
     return Path(path.stem if path.suffix.lower() == ".gz" else path.name).suffix.lower()
+
+
+def refuse_binary(head: bytes, name: Path | str) -> None:
+    """Raise InputDataError for a file that is not text by its first bytes; those of gzip are for the caller."""
+    for magic, what, next_step in _BEGINNINGS:
+        # Text may begin with the letters BZh too.
+        if head.startswith(magic) and (magic != b"BZh" or head[4:7] in _BZIP2_BLOCKS):
+            raise InputDataError(f"{name}: {what}, not text", next_step=next_step)
 
 
 def refuse_document(path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from ssmi.pipeline.contract.labels import OUTSIDE
 from ssmi.pipeline.readers.entities.characters import is_chinese
-from ssmi.pipeline.readers.entities.schemes import plain_tag
+from ssmi.pipeline.readers.entities.tag_spelling import plain_tag
 from ssmi.pipeline.readers.formats import brat, columns
 from ssmi.pipeline.readers.formats.bracket import ENTITY
 from ssmi.pipeline.readers.formats.slash import looks_like_slash
@@ -54,7 +54,9 @@ def labelled_form(lines: Sequence[str]) -> Form | None:
     Every line except blank lines and comments must look labelled, and the tags must be typical of labelled files: a
     text that contains blanks, slashes or an ``O`` remains a text.
     """
-    shown = [line for line in lines if line.strip() and not line.startswith((*_COMMENT, DOCSTART))]
+    # Files with line ends of two kinds are labelled too, and refused when they are read as such.
+    rows = [row for line in lines for row in line.split("\r")]
+    shown = [row for row in rows if row.strip() and not row.startswith((*_COMMENT, DOCSTART))]
     if _are_columns(shown):
         return "columns"
     return "slash" if _are_tagged_words(shown) else None

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from ssmi.pipeline.contract.errors import InputDataError, SsmiError, name_hint
 from ssmi.pipeline.contract.labels import is_label
 from ssmi.pipeline.contract.text.encodings import text_encoding
-from ssmi.pipeline.contract.wrong_values import distinct_mistakes, wrong_value
+from ssmi.pipeline.contract.wrong_values import distinct_mistakes, placed
 
 Offsets = Literal["auto", "code-points", "utf-16"]
 
@@ -95,5 +95,5 @@ def options_from(
             if item["type"] == "extra_forbidden":
                 mistakes.append(f"{key}: unknown key, {name_hint(key, (*ReadOptions.model_fields, *others))}")
             else:
-                mistakes.append(f"{key}: {wrong_value(item)}")
+                mistakes.append(placed(item))
         raise refusal(f"{source}: {'; '.join(mistakes)}", next_step="correct these") from None

@@ -21,11 +21,11 @@ from typing import Any, BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.encodings import likely_readings
-from ssmi.pipeline.contract.text.json_text import fault_in_line
+from ssmi.pipeline.contract.text.json_text import not_json
 from ssmi.pipeline.contract.text.wording import json_kind
 from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers import labelled
-from ssmi.pipeline.readers.documents import refuse_document
+from ssmi.pipeline.readers.documents import refuse_binary, refuse_document
 from ssmi.pipeline.readers.raw.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
 
 ROWS_AT_ONCE = 1000
@@ -36,7 +36,7 @@ ENDINGS = (".txt", ".jsonl", ".ndjson", ".parquet")
 _PACKED = (".gz", ".zst")
 _JSON_LINES = (".jsonl", ".ndjson")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_MARK_BYTES = 4
+_HEAD_BYTES = 16
 _LINES_LOOKED_AT = 100
 _LONG_LINE = 1000
 """Number of characters that no row of a labelled file reaches."""
@@ -106,7 +106,10 @@ def _lines(path: Path) -> Iterator[Text]:
     number = 0
     with _unpacked(path) as stream:
         try:
-            mark, codec = byte_order_mark(stream.peek(_MARK_BYTES)[:_MARK_BYTES])
+            head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+            mark, codec = byte_order_mark(head)
+            if codec is None:
+                refuse_binary(head, path)
             lines = decoded_lines(stream, codec=codec or "utf-8", mark=mark, refuse=refuse, too_long=too_long)
             for line in lines:
                 number = line.number
@@ -142,7 +145,7 @@ def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file, unpacked if it is packed with gzip or zstd."""
     try:
         with path.open("rb") as stream:
-            packed = _unpacking(stream, stream.peek(_MARK_BYTES)[:_MARK_BYTES])
+            packed = _unpacking(stream, stream.peek(_HEAD_BYTES)[:_HEAD_BYTES])
             with stream if packed is None else io.BufferedReader(packed) as unpacked:
                 yield unpacked
     except OSError as error:
@@ -168,9 +171,7 @@ def _objects(lines: Iterator[Text], path: Path, field: str) -> Iterator[Text]:
         try:
             body = json.loads(line.text)
         except (ValueError, RecursionError) as error:
-            raise InputDataError(
-                f"{where}: not JSON ({fault_in_line(error)})", next_step=_objects_step(field)
-            ) from None
+            raise not_json(where, error, next_step=_objects_step(field)) from None
         if not isinstance(body, dict):
             raise InputDataError(f"{where}: {json_kind(body)}, not a JSON object", next_step=_objects_step(field))
         if field in body and not isinstance(body[field], str):
@@ -195,6 +196,14 @@ def _not_text(where: str, field: str, kind: str) -> InputDataError:
     return InputDataError(f"{where}: {field!r} is {kind}, not text", next_step="give it a text, or leave the row out")
 
 
+def _is_text(kind: Any) -> bool:
+    """Whether a column holds texts; pandas writes categories as a dictionary of texts, other libraries views."""
+    from pyarrow import types
+
+    plain = kind.value_type if types.is_dictionary(kind) else kind
+    return any(is_one(plain) for is_one in (types.is_string, types.is_large_string, types.is_string_view))
+
+
 def _rows(path: Path, field: str) -> Iterator[Text]:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -203,7 +212,7 @@ def _rows(path: Path, field: str) -> Iterator[Text]:
     try:
         with pq.ParquetFile(path) as file:
             kinds = {column.name: column.type for column in file.schema_arrow}
-            texts = [name for name, kind in kinds.items() if pa.types.is_string(kind) or pa.types.is_large_string(kind)]
+            texts = [name for name, kind in kinds.items() if _is_text(kind)]
             if field not in texts:
                 raise _no_text(str(path), field, texts)
             for batch in file.iter_batches(batch_size=ROWS_AT_ONCE, columns=[field]):

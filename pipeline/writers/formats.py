@@ -14,7 +14,7 @@ from typing import Any
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.labels import Span, TagScheme, spans_to_tags
 from ssmi.pipeline.contract.text.json_text import dumps
-from ssmi.pipeline.readers.entities.schemes import may_be_tag
+from ssmi.pipeline.readers.entities.tag_spelling import may_be_tag
 from ssmi.pipeline.readers.formats.bracket import to_bracket
 from ssmi.pipeline.readers.sentence import Sentence
 

@@ -16,12 +16,13 @@ from typing import Any
 from ssmi.configurations import BASELINE, CONFIGURATIONS, Configuration, find
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, name_hint
 from ssmi.pipeline.contract.text.encodings import not_utf8
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml, value_fault, yaml_step
 from ssmi.pipeline.contract.user_files import read_bytes
 
 _NAME = re.compile(r"[\w][\w.+-]*")
 _NEXT_KEY = re.compile(r",(?=[a-z]\w*(?:\.[a-z]\w*)?=)")
 """A comma between changes; a comma within a value is not followed by a key."""
+_LONGEST_SHOWN = 200
 _EXAMPLE = "for example small:base=bert-crf,model.encoder_layers=2"
 
 
@@ -52,7 +53,9 @@ def read(path: Path) -> list[Configuration]:
     except UnicodeDecodeError as error:
         raise InputDataError(not_utf8(path, error), next_step="save it as UTF-8") from error
     except NOT_YAML as error:
-        raise ParameterError(not_yaml(path, error), next_step="give a YAML file of variants") from error
+        raise ParameterError(
+            not_yaml(path, error), next_step=yaml_step(error, usual="give a YAML file of variants")
+        ) from error
     if not isinstance(tree, dict) or not all(isinstance(changes, dict | None) for changes in tree.values()):
         raise ParameterError(
             f"{path}: not a mapping from names to changes",
@@ -107,7 +110,10 @@ def _value(raw: str, text: str) -> Any:
     try:
         return parse_yaml(raw)
     except NOT_YAML as error:
-        raise ParameterError(f"variant {text}: the value {raw} is not YAML", next_step="quote it") from error
+        raise ParameterError(
+            f"variant {text[:_LONGEST_SHOWN]}: the value {raw[:_LONGEST_SHOWN]} is {value_fault(error)}",
+            next_step=yaml_step(error, usual="quote it"),
+        ) from error
 
 
 def as_option(variant: Configuration) -> str:

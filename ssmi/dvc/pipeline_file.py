@@ -14,7 +14,7 @@ from ssmi.model.runs.revision import REVISION
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.project.stages import STAGES
 from ssmi.pipeline.contract.storage.replacing import writing
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, commented_yaml, not_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, commented_yaml, not_yaml, yaml_step
 from ssmi.pipeline.stages.running.registry import STAGE_NAMES, get_stage
 from ssmi.workspace import Workspace
 
@@ -154,7 +154,7 @@ def _read(path: Path) -> Any:
     try:
         document = yaml.load(path.read_text(encoding="utf-8")) if path.is_file() else None
     except NOT_YAML as error:
-        raise ParameterError(not_yaml(path, error), next_step="correct it") from None
+        raise ParameterError(not_yaml(path, error), next_step=yaml_step(error, usual="correct it")) from None
     if document is None:
         document = yaml.map()
     if not isinstance(document, Mapping) or not isinstance(document.get("stages") or {}, Mapping):

@@ -19,7 +19,7 @@ from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers.options import ReadOptions, options_from
 from ssmi.pipeline.readers.sentence import LINES_KEPT
 from ssmi.predict.garbage_collection import garbage_collection_paused
-from ssmi.runs.lookup import check_split, nearest_project, run_and_dataset
+from ssmi.runs.lookup import check_split, nearest_project, note_if_unfinished, run_and_dataset
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -65,6 +65,7 @@ def evaluate_split(
     """
     check_split(split)
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
+    note_if_unfinished(folder, workspace.reporter)
     workspace.fetch_features(name)
     shards = workspace.paths.shards(name)
     from ssmi.model.split_tagging import tag_split, why_unfit
@@ -125,14 +126,10 @@ def evaluate_file(
     path = Path(file)
     beside = options_beside(path).model_dump(exclude_unset=True)
     options = options_from({**beside, **given}, source="evaluate", refusal=ParameterError)
-    return _tag_file(
-        Path(run),
-        path,
-        options,
-        project=optional_path(project),
-        device=device,
-        reporter=reporter or Silent(),
-    )
+    reporter = reporter or Silent()
+    result = _tag_file(Path(run), path, options, project=optional_path(project), device=device, reporter=reporter)
+    note_if_unfinished(Path(run), reporter)
+    return result
 
 
 def _file_of(files: DatasetFiles, split: str, *, why_not: str) -> Path:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ssmi.model.runs.files import report_name
 from ssmi.pipeline.contract.storage.replacing import writing
-from ssmi.runs.lookup import check_split, run_and_dataset
+from ssmi.runs.lookup import check_split, note_if_unfinished, run_and_dataset
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def write_report(
     check_split(split)
     folder, name = run_and_dataset(workspace, run=run, dataset=dataset)
     workspace.fetch_features(name)
+    note_if_unfinished(folder, workspace.reporter)
     target = out or folder / report_name(split)
     from ssmi.report.build import build  # imports torch, so after the run is found
 

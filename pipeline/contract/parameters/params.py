@@ -30,9 +30,9 @@ from ssmi.pipeline.contract.parameters.section import Section
 from ssmi.pipeline.contract.parameters.training_sections import ModelParams, TrainParams
 from ssmi.pipeline.contract.project.dataset_names import check_dataset_name
 from ssmi.pipeline.contract.text.encodings import not_utf8
-from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml
+from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, not_yaml, parse_yaml, value_fault, yaml_step
 from ssmi.pipeline.contract.user_files import read_bytes
-from ssmi.pipeline.contract.wrong_values import distinct_mistakes, wrong_value
+from ssmi.pipeline.contract.wrong_values import distinct_mistakes, placed
 
 __all__ = [
     "EmbedParams",
@@ -52,6 +52,7 @@ __all__ = [
     "load",
 ]
 
+_LONGEST_SHOWN = 200
 RENAMED_KEYS = {"embed.ahead": "precompute_words", "model.segment_places": "segment_positions"}
 RENAMED_VALUES = {("pmi.estimator", "printed"): "paper", ("model.gmi", "printed"): "paper"}
 """Names from version 0.1.0, which are refused with the current name."""
@@ -111,7 +112,7 @@ def load(path: Path, *, overrides: Iterable[str] = ()) -> Params:
     except UnicodeDecodeError as error:
         raise InputDataError(not_utf8(path, error), next_step="save it as UTF-8") from error
     except NOT_YAML as error:
-        raise ParameterError(not_yaml(path, error), next_step="fix the file") from error
+        raise ParameterError(not_yaml(path, error), next_step=yaml_step(error, usual="fix the file")) from error
     if not isinstance(tree, dict):
         raise ParameterError(f"{path}: holds no sections", next_step="see the project's params.yaml for every section")
     given = list_of("overrides", overrides)
@@ -142,8 +143,10 @@ def _override(tree: dict[str, Any], text: str) -> None:
     try:
         # Parsed like the file, so that 0.6 is a number, null is None and [a, b] is a list.
         value = parse_yaml(raw)
-    except NOT_YAML:
-        raise ParameterError(f"{text}: the value is not YAML", next_step="quote it") from None
+    except NOT_YAML as error:
+        raise ParameterError(
+            f"{text[:_LONGEST_SHOWN]}: the value is {value_fault(error)}", next_step=yaml_step(error, usual="quote it")
+        ) from None
     node = tree
     for key in keys[:-1]:
         child = node.setdefault(key, {})
@@ -167,7 +170,7 @@ def _explain(error: ErrorDetails) -> str:
             annotation = known.model_fields[name].annotation
             known = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else known
         return f"{where}: unknown key, {_nearest_key(path[-1], known)}"
-    return f"{where}: {wrong_value(error)}"
+    return placed(error)
 
 
 def _nearest_key(name: str, section: type[BaseModel]) -> str:

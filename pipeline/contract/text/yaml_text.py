@@ -12,10 +12,17 @@ from ruamel.yaml.nodes import Node, ScalarNode
 
 from ssmi.pipeline.contract.errors import at_line
 from ssmi.pipeline.contract.text.encodings import not_utf8
+from ssmi.pipeline.contract.text.json_text import LONG_NUMBER, is_long_number
 
 NOT_YAML = (YAMLError, ValueError, KeyError, RecursionError)
 """What reading a YAML file may raise: ruamel lets some of Python's own errors pass, nesting may be too deep, and bytes
 that are not UTF-8 are a ValueError."""
+
+_LONGEST_SHOWN = 60
+
+
+class _LongNumberError(ConstructorError):
+    """A number with more digits than Python parses: YAML, but of no use as a value."""
 
 
 class _PlacedErrors:
@@ -30,9 +37,13 @@ class _PlacedErrors:
         except (ValueError, KeyError) as error:
             if not isinstance(node, ScalarNode):
                 raise
+            if is_long_number(error):
+                raise _LongNumberError(None, None, LONG_NUMBER, node.start_mark) from error
             kind = str(node.tag).rpartition(":")[2]
             why = f": {error}" if isinstance(error, ValueError) else ""
-            raise ConstructorError(None, None, f"{node.value} is not of type {kind}{why}", node.start_mark) from error
+            raise ConstructorError(
+                None, None, f"{node.value[:_LONGEST_SHOWN]} is not of type {kind}{why}", node.start_mark
+            ) from error
 
 
 class _PlainConstructor(_PlacedErrors, SafeConstructor):
@@ -57,6 +68,16 @@ def commented_yaml() -> YAML:
     return yaml
 
 
+def yaml_step(error: BaseException, *, usual: str) -> str:
+    """Return the next step after one of ``NOT_YAML``: the usual one, unless the text is YAML with a number too long."""
+    return "write a smaller number, or a text in quotes" if isinstance(error, _LongNumberError) else usual
+
+
+def value_fault(error: BaseException) -> str:
+    """Say what a single value is that was not read, after one of ``NOT_YAML``."""
+    return LONG_NUMBER if isinstance(error, _LongNumberError) else "not YAML"
+
+
 def not_yaml(path: Path, error: BaseException) -> str:
     """Say why a file is not YAML, with its line if the parser gives one.
 
@@ -73,4 +94,6 @@ def not_yaml(path: Path, error: BaseException) -> str:
         reason = error.problem.partition(" with value ")[0] if isinstance(error, DuplicateKeyError) else error.problem
         if error.context and begun is not None and mark is not None and begun.line != mark.line:
             reason += f" {error.context} that begins in line {begun.line + 1}"
+    if isinstance(error, _LongNumberError):
+        return f"{place}: {LONG_NUMBER}"
     return f"{place}: not YAML ({' '.join(reason.split())})"

@@ -1,40 +1,33 @@
-"""The tags of a file: detect their scheme and spelling, and find where they break the scheme."""
+"""The tags of a file: detect their scheme, and find where they break it."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
 from pathlib import Path
-from typing import Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line, name_hint
 from ssmi.pipeline.contract.labels import INSIDE_ROLE, OUTSIDE, Span, TagScheme, repair_spans, split_tag
 from ssmi.pipeline.readers.entities.spans import check_label
+from ssmi.pipeline.readers.entities.tag_spelling import (
+    ROLES,
+    SEPARATORS,
+    SPELT,
+    Spelling,
+    is_several,
+    is_word,
+    plain_tag,
+)
 from ssmi.pipeline.readers.sentence import ReadReport
 
 ORPHAN_CONTINUATION = "orphan-continuation"
 UNCLOSED_ENTITY = "unclosed-entity"
 
-Spelling = Literal["", "outside", "case", "separator", "suffix"]
-"""How a tag deviates from the usual form (``B-ORG``): o or 0 for O, b- for B-, B_ for B-, ORG-B for B-ORG."""
-
-_ROLES = "BIMESLU"
 _MAX_DIGITS = 9
 _BIOES_ROLE = {"L": "E", "U": "S"}
-_SEPARATORS = "-_:./|\uff0d\u2013\u2014"
-_ROLE_FIRST = re.compile(rf"([{_ROLES}{_ROLES.lower()}])([{_SEPARATORS}])(.+)", re.DOTALL)
-_ROLE_LAST = re.compile(rf"(.+)[-_]([{_ROLES}])", re.DOTALL)
-_SEVERAL = re.compile(rf".-[^-]+[|/,;+&][{_ROLES}]-.+", re.DOTALL)
-_SPELT = {
-    "outside": "o and 0 are read as O",
-    "case": "roles in small letters are read as capitals (b-ORG as B-ORG)",
-    "separator": "another sign between role and type is read as a dash (B_ORG as B-ORG)",
-    "suffix": "roles after the type are read as before it (ORG-B as B-ORG)",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,30 +39,6 @@ class Notation:
     """The normalised tag of the scheme, by tag as written."""
     opens_with_inside: bool
     """Whether the tags are IOB1: entities begin with I-, and with B- only directly after one of the same type."""
-
-
-@lru_cache(maxsize=4096)
-def plain_tag(tag: str) -> tuple[str, Spelling] | None:
-    """Return a tag normalised to ``O`` or ``<role>-<type>``, and its spelling; None if it is not a tag."""
-    if tag == OUTSIDE:
-        return OUTSIDE, ""
-    if tag in ("o", "0"):
-        return OUTSIDE, "outside"
-    if match := _ROLE_FIRST.fullmatch(tag):
-        role, separator, label = match.groups()
-        return f"{role.upper()}-{label}", "separator" if separator != "-" else "" if role.isupper() else "case"
-    if match := _ROLE_LAST.fullmatch(tag):
-        return f"{match[2]}-{match[1]}", "suffix"
-    return None
-
-
-def may_be_tag(tag: str) -> bool:
-    """Whether a string may be a tag: a word of printable characters, and not several tags in one."""
-    return _is_word(tag) and not _SEVERAL.fullmatch(tag)
-
-
-def _is_word(tag: str) -> bool:
-    return not any(mark.isspace() or not mark.isprintable() for mark in tag)
 
 
 class TagCensus:
@@ -147,7 +116,7 @@ class TagCensus:
             report.notes.append("the tags are BILOU (BIOLU): read as BIOES (L- as E-, U- as S-)")
         for spelling, (tag, line) in self._spelt.items():
             if spelling:
-                report.notes.append(f"{_SPELT[spelling]}; the first is {tag} in line {line}")
+                report.notes.append(f"{SPELT[spelling]}; the first is {tag} in line {line}")
         scheme = report.scheme = self._scheme(counts, lines)
         opens_with_inside = scheme == "BIO" and self._n_opened_inside > 0 and counts["B"] == self._n_parting
         if opens_with_inside:
@@ -181,12 +150,12 @@ class TagCensus:
         where = at_line(self._path, line)
         if tag.isdecimal() and (self._labels is not None or tag != "0"):
             return self._named(tag, line, where)
-        if not _is_word(tag):
+        if not is_word(tag):
             raise InputDataError(
                 f"{where}: {tag[:40]!r} is not a tag: it holds white space or a control character",
                 next_step="put one token and its tag on each line, the tag in the last column",
             )
-        if _SEVERAL.fullmatch(tag):
+        if is_several(tag):
             raise InputDataError(
                 f"{where}: {tag[:40]!r} is several tags in one",
                 next_step="write nested entities as JSON lines with offsets (the longer of two stays), or one tag each",
@@ -216,7 +185,7 @@ class TagCensus:
         return read[0]
 
     def _no_tag(self, tag: str, where: str) -> InputDataError:
-        if len(tag.rstrip(_SEPARATORS)) == 1 and tag[0] in _ROLES:
+        if len(tag.rstrip(SEPARATORS)) == 1 and tag[0] in ROLES:
             return InputDataError(f"{where}: tag {tag!r} names no entity type", next_step="write it as in B-ORG")
         return InputDataError(
             f"{where}: {tag[:40]!r} is not a tag (O, or one of B I M E S, a dash and an entity type); "

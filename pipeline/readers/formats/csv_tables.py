@@ -1,7 +1,8 @@
 r"""CSV and TSV with a header, with one row per token or one row per text.
 
 Columns are recognised by their names: a token and its tag (and optionally its sentence), a text and its entities as
-JSON, or a list of tokens and a list of tags. Other columns are ignored. Line ends inside a cell become ``\n``.
+JSON, or a list of tokens and a list of tags. Other columns are ignored. Line ends inside a cell stay as they are,
+because offsets count them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from ssmi.pipeline.readers.entities.schemes import TagCensus, read_tags
 from ssmi.pipeline.readers.formats.columns import LONGEST_UNBROKEN
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.raw.json_values import Value
-from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.raw.lines import numbered_lines, stray_return
 from ssmi.pipeline.readers.rows.fields import show
 from ssmi.pipeline.readers.rows.objects import read_rows
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence, check_length
@@ -87,6 +88,11 @@ def table_of(header: str) -> Table | None:
     return None
 
 
+def is_stray_return(error: csv.Error) -> bool:
+    """Whether a table was refused for a carriage return outside quotes that does not end a line."""
+    return str(error).startswith("new-line character")
+
+
 def looks_like_table(lines: list[str]) -> bool:
     """Whether the first line is a header with known columns."""
     return bool(lines) and table_of(lines[0]) is not None
@@ -135,9 +141,8 @@ def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[
     # A cell may hold a whole text. The limit applies to the whole process, so it is only raised.
     if csv.field_size_limit() < LONGEST_CELL:
         csv.field_size_limit(LONGEST_CELL)
-    with closing(numbered_lines(path, encoding=options.encoding)) as lines:
-        # numbered_lines removes the line ends, but inside quotes they are part of the cell.
-        raw = (line + "\n" for _, line in lines)
+    with closing(numbered_lines(path, encoding=options.encoding, keep_ends=True)) as lines:
+        raw = (line for _, line in lines)
         # With one row per token and tabs, a quote is a token, or encloses its cell.
         unquoted = table.delimiter == "\t" and "token" in table.column_of
         quoting: Literal[0, 3] = csv.QUOTE_NONE if unquoted else csv.QUOTE_MINIMAL
@@ -147,6 +152,8 @@ def _records(path: Path, table: Table, options: ReadOptions) -> Generator[tuple[
             try:
                 cells = next(reader, None)
             except csv.Error as error:
+                if is_stray_return(error):
+                    raise stray_return(at_line(path, reader.line_num)) from None
                 raise _wrong(path, start, f"broken quoting ({error})", next_step=_QUOTE) from None
             if cells is None:
                 return

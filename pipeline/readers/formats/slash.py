@@ -20,7 +20,7 @@ from ssmi.pipeline.contract.labels import Span
 from ssmi.pipeline.readers.entities.characters import JOINED_WORDS, joins_words
 from ssmi.pipeline.readers.entities.spans import without_overlaps
 from ssmi.pipeline.readers.options import ReadOptions
-from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.raw.lines import numbered_lines, stray_return
 from ssmi.pipeline.readers.sentence import ReadReport, Sentence
 
 ENTITY_TAGS = ("nr", "ns", "nt")
@@ -52,11 +52,14 @@ def read_slash(path: Path, options: ReadOptions, report: ReadReport) -> Iterator
     written with a blank (``joins_words``) are counted as repairs.
 
     Raises:
-        InputDataError: With ``file:line:word``, for words without a tag and unbalanced brackets.
+        InputDataError: With ``file:line:word``, for words without a tag and unbalanced brackets; with ``file:line`` for
+            a carriage return inside a line.
     """
     types = _Types(options.tag_map)
     has_ids = False
     for number, line in numbered_lines(path, encoding=options.encoding):
+        if "\r" in line:
+            raise stray_return(at_line(path, number))
         words = _words(line)
         if words and _LINE_ID.fullmatch(words[0]):
             del words[0]

@@ -1,7 +1,8 @@
 r"""Decode bytes into lines in any encoding, a piece at a time: for files of data sets and for texts to be tagged.
 
-A line ends at ``\n``, or at ``\r`` in a text without ``\n``, and nowhere else: U+0085, U+2028 and similar belong to the
-text. Opening files, choosing the encoding and wording errors are left to the callers.
+A line ends at ``\n`` or ``\r\n``, or at ``\r`` in a text without ``\n`` (``own_line_end``); a ``\r`` at the very end of
+any text ends its last line. Lines end nowhere else: U+0085, U+2028 and similar belong to the text. Opening files,
+choosing the encoding and wording errors are left to the callers.
 """
 
 from __future__ import annotations
@@ -86,8 +87,7 @@ def decoded_lines(
         stream: The stream, at its start.
         codec: An encoding allowed by ``contract.text.encodings.text_encoding``, with its byte order.
         mark: The byte order mark, which is left out.
-        end: The character that ends a line; None for ``\r`` if the stream, or the first ``LONGEST_LINE`` bytes of it,
-            has ``\r`` and no ``\n``, otherwise ``\n``.
+        end: The character that ends a line, if ``own_line_end`` has found it before; None to find it here.
         errors: Error handling; ``replace`` replaces bytes that do not have the encoding by U+FFFD.
         refuse: Makes the exception for bytes that do not have the encoding.
         too_long: Makes the exception for a line over ``LONGEST_LINE``, given its number.
@@ -95,7 +95,7 @@ def decoded_lines(
     Yields:
         The lines. A stream of only a byte order mark has no lines.
     """
-    end, raw_lines = (end, _raw_lines(stream, end.encode(codec))) if end else _lines_of_own_end(stream, codec)
+    raw_lines = _raw_lines(stream, end.encode(codec)) if end else _lines_of_own_end(stream, codec)
     for number, raw in enumerate(raw_lines, start=1):
         if len(raw) > LONGEST_LINE:
             raise too_long(number)
@@ -109,7 +109,7 @@ def decoded_lines(
             text = raw[start:].decode(codec, errors)
             n_replaced = text.count("\ufffd") - raw[start:].decode(codec, "ignore").count("\ufffd")
         if text or not start:
-            yield Line(number, text, len(raw), _end_of(text, end), n_replaced)
+            yield Line(number, text, len(raw), _end_of(text), n_replaced)
 
 
 def decoded_blocks(
@@ -174,25 +174,38 @@ def _without_ends(text: str) -> list[str]:
     return lines
 
 
-def _end_of(line: str, end: Literal["\n", "\r"]) -> str:
-    if not line.endswith(end):
-        return ""
-    return "\r\n" if end == "\n" and line.endswith("\r\n") else end
+def _end_of(line: str) -> str:
+    return next((end for end in ("\r\n", "\n", "\r") if line.endswith(end)), "")
 
 
-def _lines_of_own_end(stream: BinaryIO, codec: str) -> tuple[Literal["\n", "\r"], Iterator[bytes]]:
-    """Return the character that ends the lines of a stream, and the lines as bytes.
+def own_line_end(stream: BinaryIO, codec: str) -> Literal["\n", "\r"]:
+    r"""Return the character that ends the lines of a stream.
 
-    One line is read for it, so that a line from a pipe is not held back. Without a line feed, it is the whole stream or
-    just over ``LONGEST_LINE`` bytes.
+    It is ``\r`` if the stream, or the first ``LONGEST_LINE`` bytes of it, has ``\r`` and no ``\n``, otherwise ``\n``.
+
+    Args:
+        stream: The stream, at its start; its first line is read, or just over ``LONGEST_LINE`` bytes.
+        codec: As for ``decoded_lines``.
     """
-    lines = _raw_lines(stream, "\n".encode(codec))
-    first = next(lines, b"")
+    return _line_end_after(next(_raw_lines(stream, "\n".encode(codec)), b""), codec)
+
+
+def _line_end_after(first: bytes, codec: str) -> Literal["\n", "\r"]:
+    """Return the character that ends lines, given the stream up to its first line feed."""
     text = "" if first.endswith("\n".encode(codec)) else first.decode(codec, "ignore")
     # Of a longer line the last character does not count, because a line feed may come after it.
-    if "\r" in (text[:-1] if len(first) > LONGEST_LINE else text):
-        return "\r", _split(stream, "\r".encode(codec), begun=first)
-    return "\n", itertools.chain([first] if first else [], lines)
+    return "\r" if "\r" in (text[:-1] if len(first) > LONGEST_LINE else text) else "\n"
+
+
+def _lines_of_own_end(stream: BinaryIO, codec: str) -> Iterator[bytes]:
+    """Yield the lines of a stream as bytes; one line is read first, so that a line from a pipe is not held back."""
+    lines = _raw_lines(stream, "\n".encode(codec))
+    first = next(lines, b"")
+    if _line_end_after(first, codec) == "\r":
+        yield from _split(stream, "\r".encode(codec), begun=first)
+    elif first:
+        yield first
+        yield from lines
 
 
 def _raw_lines(stream: BinaryIO, end: bytes) -> Iterator[bytes]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
-from ssmi.pipeline.contract.text.json_text import fault_in_line
+from ssmi.pipeline.contract.text.json_text import not_json
 from ssmi.pipeline.readers.raw.lines import numbered_lines, text_pieces
 from ssmi.pipeline.readers.sentence import ReadReport
 
@@ -19,6 +19,7 @@ LONGEST_VALUE = 1 << 28
 """Maximum number of characters of one value of an array; a longer value is refused rather than held in memory."""
 
 BLANK_LINE = "blank-line"
+_FORM = 'write an object a line, or one array of objects: {"text": "李明在京", "entities": [[0, 2, "PER"]]} for example'
 
 _PIECE = 1 << 18
 """Number of characters decoded at once, unless a single value is longer."""
@@ -67,7 +68,7 @@ def json_values(
             try:
                 body = json.loads(line)
             except (ValueError, RecursionError) as error:
-                raise not_json(where, fault_in_line(error)) from None
+                raise not_json(where, error, next_step=_FORM) from None
             yield Value(body, number, where)
 
 
@@ -95,13 +96,9 @@ def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
     return _ARRAY.match(head) is not None
 
 
-def not_json(where: str, why: object) -> InputDataError:
-    """Make the error for text that is not JSON."""
-    return InputDataError(
-        f"{where}: not JSON ({why})",
-        next_step="write an object a line, or one array of objects: "
-        '{"text": "李明在京", "entities": [[0, 2, "PER"]]} for example',
-    )
+def _not_values(where: str, why: object) -> InputDataError:
+    """Make the error for text that is not one array of values."""
+    return InputDataError(f"{where}: not JSON ({why})", next_step=_FORM)
 
 
 class _Array:
@@ -131,7 +128,7 @@ class _Array:
                 if self._expect(",]") == "]":
                     break
         if self._peek():
-            raise not_json(at_line(self._path, self._line_here()), "text after the end of the array")
+            raise _not_values(at_line(self._path, self._line_here()), "text after the end of the array")
 
     def _value(self) -> Any:
         """Decode the value at the current place, reading more text until the value is complete."""
@@ -146,11 +143,12 @@ class _Array:
                     continue
                 where = at_line(self._path, self._line_at(error.pos))
                 if cut_short and length > LONGEST_VALUE:
-                    raise not_json(where, f"one value is longer than {LONGEST_VALUE} characters") from None
-                raise not_json(where, error.msg) from None
+                    raise _not_values(where, f"one value is longer than {LONGEST_VALUE} characters") from None
+                raise _not_values(where, error.msg) from None
             # ValueError: a number with more digits than Python parses.
             except (RecursionError, ValueError) as error:
-                raise not_json(at_line(self._path, self._line_here()), error) from None
+                where = at_line(self._path, self._line_here())
+                raise not_json(where, error, next_step=_FORM) from None
             return body
 
     def _expect(self, marks: str) -> str:
@@ -158,7 +156,7 @@ class _Array:
         if not character or character not in marks:
             wanted = " or ".join(map(repr, marks))
             found = repr(character) if character else "the end of the file"
-            raise not_json(at_line(self._path, self._line_here()), f"expected {wanted}, got {found}")
+            raise _not_values(at_line(self._path, self._line_here()), f"expected {wanted}, got {found}")
         self._place += 1
         return character
 

@@ -7,13 +7,14 @@ import gzip
 import io
 import zlib
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.encodings import likely_readings
 from ssmi.pipeline.contract.user_files import require_file, unreadable
+from ssmi.pipeline.readers.documents import refuse_binary
 from ssmi.pipeline.readers.raw.decoding import (
     GZIP_MAGIC,
     LONGEST_LINE,
@@ -22,48 +23,52 @@ from ssmi.pipeline.readers.raw.decoding import (
     byte_order_mark,
     decoded_blocks,
     decoded_lines,
+    own_line_end,
 )
 
 LARGEST_WHOLE = 1 << 26
 """Maximum unpacked size in bytes of a file that is read whole."""
 
 _BOM = "\ufeff"
+_BROKEN = (gzip.BadGzipFile, EOFError, zlib.error)
+"""What reading damaged gzip data raises."""
 _CHUNK = 1 << 16
 _RARE_NUL = 10
 """With more than one NUL byte in this many bytes, a file is not UTF-8. In UTF-16, half the bytes of ASCII are NUL."""
 
 
-def numbered_lines(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, str], None, None]:
-    r"""Yield each line as ``(number, line)``, numbered from 1 and without its line end, in constant memory.
+def numbered_lines(
+    path: Path, *, encoding: str | None = None, keep_ends: bool = False
+) -> Generator[tuple[int, str], None, None]:
+    """Yield each line as ``(number, line)``, numbered from 1, in constant memory.
 
-    A line ends at ``\n`` or ``\r\n``; U+0085, U+2028 and similar are characters of the text. If the beginning of the
-    file has ``\r`` but no ``\n``, lines end at ``\r``. Gzip is recognised by its first bytes.
+    Lines end as ``raw.decoding`` says. Gzip is recognised by its first bytes.
 
     Args:
         path: The file.
         encoding: Encoding of a file without a byte order mark; None means UTF-8. It is never guessed.
+        keep_ends: Whether the lines keep their line ends, as they stand in the file.
 
     Raises:
         MissingResourceError: The file does not exist.
         InputDataError: With ``file:line``: bytes do not have the encoding, a line is longer than ``LONGEST_LINE``,
             UTF-16 has neither a byte order mark nor a named byte order, or the gzip data is broken.
     """
-    with closing(numbered_blocks(path, encoding=encoding)) as blocks:
+    with closing(numbered_blocks(path, encoding=encoding, keep_ends=keep_ends)) as blocks:
         for first, lines in blocks:
             yield from enumerate(lines, first)
 
 
-def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tuple[int, list[str]], None, None]:
+def numbered_blocks(
+    path: Path, *, encoding: str | None = None, keep_ends: bool = False
+) -> Generator[tuple[int, list[str]], None, None]:
     """Yield the lines of ``numbered_lines`` in blocks: the number of the first line, and the lines of the block."""
     with _opened(path) as (stream, reached):
         head = _head(stream)
         codec = _codec(head, encoding, path)
         if codec == "utf-8" and head.count(0) * _RARE_NUL > len(head):
             raise _undecodable(head, f"byte {head.index(0) + 1} is 0x00", codec, where=at_line(path, 1))
-        # The head may end inside a character; wrong bytes in it are reported below, with their line.
-        beginning = head.decode(codec, "ignore")
-        # The last character does not count, because the line feed after it may be outside the head.
-        end: Literal["\n", "\r"] = "\r" if "\r" in beginning[:-1] and "\n" not in beginning else "\n"
+        end = _line_end(stream, codec)
 
         def refuse(bad: BadBytes) -> InputDataError:
             return _undecodable(bad.raw, bad.fault, codec, where=at_line(path, bad.number))
@@ -75,11 +80,11 @@ def numbered_blocks(path: Path, *, encoding: str | None = None) -> Generator[tup
             )
 
         blocks: Iterator[tuple[int, list[str]]]
-        if codec == "utf-8" and end == "\n":
+        if codec == "utf-8" and end == "\n" and not keep_ends:
             blocks = decoded_blocks(stream, refuse=refuse, too_long=too_long)
         else:
             decoded = decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long)
-            blocks = ((number, [text.removesuffix(end).removesuffix("\r")]) for number, text, *_ in decoded)
+            blocks = ((line.number, [line.text.removesuffix("" if keep_ends else line.end)]) for line in decoded)
         for number, lines in blocks:
             if number == 1:
                 lines[0] = lines[0].removeprefix(_BOM)
@@ -143,6 +148,14 @@ def text_pieces(path: Path, *, encoding: str | None = None) -> Generator[str, No
             reached[0] += piece.count("\n")
 
 
+def stray_return(where: str) -> InputDataError:
+    """Make the error for a row with a carriage return inside, where two rows have become one."""
+    return InputDataError(
+        f"{where}: a carriage return (CR) inside the line, in a file whose lines end in line feeds (LF)",
+        next_step="end every line in the same way, with LF or CRLF",
+    )
+
+
 @contextmanager
 def _opened(path: Path) -> Iterator[tuple[io.BufferedReader[Any], list[int]]]:
     """Open a file and unpack it; yield its stream, and a list in which the caller keeps the number of lines read.
@@ -157,7 +170,7 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedReader[Any], list[int]]]:
         # Buffered, because gzip's own readline is several times slower.
         with io.BufferedReader(gzip.open(path, "rb")) if packed else path.open("rb") as stream:
             yield stream, reached
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+    except _BROKEN as error:
         raise InputDataError(
             f"{at_line(path, reached[0] + 1)}: broken gzip data ({error})", next_step="fetch or pack the file again"
         ) from error
@@ -166,18 +179,26 @@ def _opened(path: Path) -> Iterator[tuple[io.BufferedReader[Any], list[int]]]:
 
 
 def _head(stream: io.BufferedReader[Any]) -> bytes:
-    try:
+    head = b""
+    with suppress(*_BROKEN):  # raised again while lines are read, with the line number
         head = stream.read(_CHUNK)
-    except (gzip.BadGzipFile, EOFError, zlib.error):
-        head = b""  # raised again while lines are read, with the line number
     stream.seek(0)
     return head
+
+
+def _line_end(stream: io.BufferedReader[Any], codec: str) -> Literal["\n", "\r"]:
+    end: Literal["\n", "\r"] = "\n"
+    with suppress(*_BROKEN):
+        end = own_line_end(stream, codec)
+    stream.seek(0)
+    return end
 
 
 def _codec(head: bytes, said: str | None, path: Path) -> str:
     _, marked = byte_order_mark(head)
     if marked is not None:
         return marked
+    refuse_binary(head, path)
     codec = codecs.lookup(said).name if said else "utf-8"
     if codec in NEED_A_MARK and head:
         raise InputDataError(

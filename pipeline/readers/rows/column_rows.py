@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
-from ssmi.pipeline.readers.entities.schemes import plain_tag
-from ssmi.pipeline.readers.raw.lines import numbered_blocks
+from ssmi.pipeline.readers.entities.tag_spelling import plain_tag
+from ssmi.pipeline.readers.raw.lines import numbered_blocks, stray_return
 from ssmi.pipeline.readers.rows.fields import show
 from ssmi.pipeline.readers.rows.known_rows import LONGEST_KNOWN
 
@@ -49,11 +49,14 @@ def split_row(line: str) -> ColumnLine | None:
     may be a space, a tab, U+3000 or U+00A0.
 
     Raises:
-        ValueError: The token or the tag is missing; the message names what is missing.
+        ValueError: The token or the tag is missing, or the line holds a carriage return after its first character; the
+            message says which.
     """
     kept = line.rstrip(" \t")
     if not kept:
         return None
+    if kept.find("\r", 1) > 0:
+        raise ValueError("a carriage return inside the line")
     if kept.startswith(DOCSTART):
         return ColumnLine(DOCSTART, "")
     separator = "\t" if kept.find("\t", 1) > 0 else " "
@@ -120,6 +123,8 @@ def rows_of(
         try:
             row = split_row(line)
         except ValueError as error:
+            if line.find("\r", 1) > 0:
+                raise stray_return(at_line(path, number)) from None
             raise InputDataError(
                 f"{at_line(path, number)}: {error}",
                 next_step="write: token, a space or tab, tag (for example 京 B-LOC)",

@@ -33,6 +33,11 @@ QUOTE_KEYS = ("text", "entity", "word", "mention", "value", "name")
 LOST_KEYS = {"relations": "relation", "cats": "category-of-a-text", "Comments": "comment", "comments": "comment"}
 """Lists beside the entities that hold other things, with the reason under which their items are counted as skipped."""
 
+REJECTED = "rejected-or-ignored-answer"
+"""Rows of Prodigy whose annotation the annotator did not accept."""
+_PRODIGY = "_task_hash"
+"""A key that every row of Prodigy has."""
+
 _FORM = 'write rows as {"text": "李明在京", "entities": [[0, 2, "PER"]]} or {"tokens": [...], "tags": [...]}'
 
 RowSource = Callable[[ReadReport | None], Iterator[Value]]
@@ -45,8 +50,9 @@ def read_rows(
     """Yield one sentence per row; the first row determines whether the file holds spans or tags.
 
     Of entities that overlap or nest the longest is kept (of equal lengths the first); the others are counted as
-    skipped, as are rows without characters and the items under ``LOST_KEYS``. Text is taken unchanged, including line
-    breaks. Tokens of several characters are split into characters.
+    skipped, as are rows without characters, answers of Prodigy that were not accepted, and the items under
+    ``LOST_KEYS``. Text is taken unchanged, including line breaks. Tokens of several characters are split into
+    characters.
 
     Args:
         rows: Function that reads the rows; called for each pass over the file.
@@ -106,6 +112,10 @@ def _objects(rows: RowSource, report: ReadReport | None) -> Generator[Value, Non
     for value in rows(report):
         if not isinstance(value.body, dict):
             raise _wrong(value.where, "not a JSON object")
+        if _PRODIGY in value.body and value.body.get("answer") in ("reject", "ignore"):
+            if report is not None:
+                report.skip(REJECTED, value.number)
+            continue
         if report is not None:
             for key, reason in LOST_KEYS.items():
                 for _ in value.body[key] if isinstance(value.body.get(key), list) else ():

@@ -15,11 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, Literal
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
-from ssmi.pipeline.contract.text.json_text import fault_in_line
+from ssmi.pipeline.contract.text.json_text import not_json
 from ssmi.pipeline.contract.text.wording import counted, json_kind
-from ssmi.pipeline.readers.formats.csv_tables import LONGEST_CELL
+from ssmi.pipeline.readers.formats.csv_tables import LONGEST_CELL, is_stray_return
 from ssmi.pipeline.readers.labelled import is_labelled_row, suggestions
 from ssmi.pipeline.readers.raw.decoding import Line
+from ssmi.pipeline.readers.raw.lines import stray_return
 from ssmi.predict.input.structured_files import (
     note_brackets,
     note_entities,
@@ -136,7 +137,7 @@ def _objects(lines: Iterable[Line], *, name: str, text_field: str, numbers: _Num
         try:
             body = numbers.loads(line.text)
         except (ValueError, RecursionError) as error:
-            raise InputDataError(f"{where}: not JSON ({fault_in_line(error)})", next_step=_JSONL_STEP) from None
+            raise not_json(where, error, next_step=_JSONL_STEP) from None
         if not isinstance(body, dict):
             raise InputDataError(f"{where}: {json_kind(body)}, not a JSON object", next_step=_JSONL_STEP)
         yield _record(body, name=name, where=where, text_field=text_field, next_step=_JSONL_STEP)
@@ -150,7 +151,7 @@ def _array(lines: Iterable[Line], *, name: str, text_field: str, numbers: _Numbe
         where = at_line(name, error.lineno)
         raise InputDataError(f"{where}: not JSON ({error.msg}, column {error.colno})", next_step=_JSON_STEP) from None
     except (ValueError, RecursionError) as error:
-        raise InputDataError(f"{name}: not JSON ({error})", next_step=_JSON_STEP) from None
+        raise not_json(name, error, next_step=_JSON_STEP) from None
     if isinstance(body, dict) and text_field in body:
         body = [body]
     if not isinstance(body, list):
@@ -180,6 +181,8 @@ def _rows(lines: Iterable[Line], *, name: str, text_field: str, delimiter: str) 
         try:
             row = next(reader, None)
         except csv.Error as error:
+            if is_stray_return(error):
+                raise stray_return(at_line(name, reader.line_num)) from None
             raise InputDataError(f"{at_line(name, start)}: not a row ({error})", next_step=_CSV_STEP) from None
         # A quoted field may span lines: errors name the first line of its row.
         where, start = at_line(name, start), reader.line_num + 1

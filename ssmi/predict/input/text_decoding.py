@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, Literal
 from ssmi.pipeline.contract.errors import InputDataError, ParameterError, at_line
 from ssmi.pipeline.contract.text.encodings import likely_readings, text_encoding
 from ssmi.pipeline.contract.text.wording import counted
-from ssmi.pipeline.readers.documents import SAVE_AS, TAKE_OUT
+from ssmi.pipeline.readers.documents import refuse_binary
 from ssmi.pipeline.readers.raw.decoding import (
     GZIP_MAGIC,
     LONGEST_LINE,
@@ -33,18 +33,6 @@ Note = Callable[[str], object]
 UTF8 = "utf-8"
 HEAD = 1 << 12
 """Number of bytes examined before anything is read."""
-_NOT_TEXT = (
-    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", SAVE_AS),
-    (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", SAVE_AS),
-    (b"%PDF", "a PDF", TAKE_OUT),
-    (b"PAR1", "a Parquet file", "write its rows as .jsonl or .csv"),
-    (b"BZh", "packed with bzip2", "unpack it first; of packed files gzip's alone are read"),
-    (b"\xfd7zXZ", "packed with xz", "unpack it first; of packed files gzip's alone are read"),
-    (b"7z\xbc\xaf", "a 7z archive", "unpack it first; of packed files gzip's alone are read"),
-    (b"Rar!", "a RAR archive", "unpack it first; of packed files gzip's alone are read"),
-    (b"\x89PNG", "a picture", "name files of text"),
-    (b"\xff\xd8\xff", "a picture", "name files of text"),
-)
 _MIN_BYTES_PER_NUL = 16
 """At most one byte in this many may be NUL: text may contain a few, other files contain more."""
 
@@ -111,9 +99,8 @@ class Source:
         return marked or said or UTF8
 
     def _refuse_what_is_no_text(self) -> None:
-        for magic, what, next_step in _NOT_TEXT:
-            if self.head.startswith(magic) and not self._mark:
-                raise InputDataError(f"{self.name}: {what}, not text", next_step=next_step)
+        if not self._mark:
+            refuse_binary(self.head, self.name)
         wide = self.encoding.startswith(("utf-16", "utf-32"))
         # In a short file two NULs prove nothing.
         if not wide and self.head.count(0) * _MIN_BYTES_PER_NUL > max(len(self.head), 2 * _MIN_BYTES_PER_NUL):

@@ -80,7 +80,7 @@ def test_offsets_can_count_utf16_units(tmp_path: Path) -> None:
         (["--encoding", "unicode_escape"], "encoding 'unicode_escape' is not known"),
         (["--offsets", "bytes"], "offsets"),
         (["--tag-map", "PER=A\nB"], "tag_map.PER: 'A\\nB' is empty or holds a control character"),
-        (["--labels", "O,,B-PER"], "labels.1: '' is empty"),
+        (["--labels", "O,,B-PER"], "labels, entry 2: '' is empty"),
     ],
 )
 def test_invalid_options_are_refused(tmp_path: Path, arguments: list[str], message: str) -> None:

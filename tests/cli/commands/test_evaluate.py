@@ -44,6 +44,16 @@ def test_a_file_is_scored_like_its_split(tagging_project: Any) -> None:
     assert split_calibration["ece"] == pytest.approx(file_calibration["ece"], abs=1e-4)
 
 
+def test_an_unfinished_run_is_noted(tagging_project: Any, copy_project: Copy, tmp_path: Path) -> None:
+    project = copy_project(tagging_project, tmp_path)
+    (project.root / "artifacts" / "train" / "tiny" / "metrics.json").unlink()
+    file = tagging_project.raw("dev")
+    for arguments in ((), ("--file", str(file))):
+        outcome = project.ssmi("evaluate", "--device", "cpu", *arguments)
+        assert outcome.code == 0, outcome.stderr
+        assert outcome.stderr.count("an unfinished run (no metrics.json)") == 1
+
+
 def test_calibration_covers_all_predicted_entities(tagging_project: Any, tmp_path: Path) -> None:
     scores, _ = evaluate(tagging_project, "--split", "test")
     calibration = scores["calibration"]

@@ -147,6 +147,14 @@ def test_a_folder_of_documents_is_refused_with_what_to_save_them_as(project: Pat
     assert caught.value.next_step.startswith("save train.xlsx as train.csv in UTF-8")
 
 
+def test_a_folder_of_packed_files_is_refused_with_what_to_unpack(project: Path) -> None:
+    _put(project / "data" / "mine")
+    (project / "data" / "mine" / "train.bio.xz").write_bytes(b"\xfd7zXZ")
+    with pytest.raises(MissingResourceError, match="no train, dev or test file") as caught:
+        find_dataset("mine", root=project, reporter=Silent())
+    assert caught.value.next_step == "unpack train.bio.xz; of packed files gzip's alone (.gz) are read"
+
+
 @pytest.mark.parametrize("place", ["data", "."])
 def test_split_files_beside_the_folder_are_refused_with_advice(project: Path, place: str) -> None:
     _put(project / "data" / "mine")

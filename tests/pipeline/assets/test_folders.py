@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ssmi.pipeline.assets.folders import open_folder, split_names
+from ssmi.pipeline.assets.folders import open_folder, options_beside, split_names
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.readers.options import DEFAULT, ReadOptions
 
@@ -126,6 +126,10 @@ def test_dataset_yaml_sets_the_reading_options(tmp_path: Path) -> None:
         ("- a", "holds no keys"),
         ("a: [", "not YAML"),
         ("a: 1\na: 2", "not YAML"),
+        (f"labels: [O, {'9' * 5000}]", "dataset.yaml:1: a number of thousands of digits"),
+        ("tag_map: {1: PER}", "tag_map: expected a text as key, got 1 (in quotes it is a text)"),
+        ("label_groups: [a]", "dataset.yaml: label_groups: expected keys with values {a: b}, got [a]"),
+        ("label_groups: {a: [1]}", "dataset.yaml: label_groups.a, entry 1: expected a text, got 1"),
     ],
 )
 def test_an_invalid_dataset_yaml_is_refused_by_name(content: str, message: str, tmp_path: Path) -> None:
@@ -133,6 +137,16 @@ def test_an_invalid_dataset_yaml_is_refused_by_name(content: str, message: str, 
     with pytest.raises(InputDataError) as caught:
         open_folder(tmp_path)
     assert caught.value.message.startswith(str(tmp_path / "dataset.yaml")) and message in caught.value.message
+
+
+@pytest.mark.parametrize("name", ["dataset.yml", "Dataset.yaml", "dataset.yaml.txt"])
+def test_a_dataset_yaml_under_another_name_is_not_ignored(name: str, tmp_path: Path) -> None:
+    (fill(tmp_path, "train.bio") / name).write_text("tag_map: {nr: PER}")
+    for read in (open_folder, options_beside):
+        with pytest.raises(InputDataError, match=f"{name}: not read, because it is not called dataset.yaml"):
+            read(tmp_path)
+    (tmp_path / "dataset.yaml").write_text("tag_map: {nr: LOC}")
+    assert open_folder(tmp_path).options.tag_map == {"nr": "LOC"} == options_beside(tmp_path / "train.bio").tag_map
 
 
 def test_dataset_yaml_must_name_existing_files(tmp_path: Path) -> None:

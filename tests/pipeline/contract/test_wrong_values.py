@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -11,6 +12,8 @@ from ssmi.pipeline.contract.wrong_values import mistakes
 
 
 class _Inner(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     x: int = 0
 
 
@@ -23,6 +26,7 @@ class _Body(BaseModel):
     groups: dict[str, str] = {}
     kind: Literal["one", "two"] = "one"
     inner: _Inner = _Inner()
+    pairs: tuple[dict[str, int], ...] = ()
 
 
 @pytest.mark.parametrize(
@@ -38,6 +42,11 @@ class _Body(BaseModel):
         ({"names": {"a": 1}}, 'names: expected a list [a, b], got {"a": 1}'),
         ({"groups": ["a"]}, "groups: expected keys with values {a: b}, got [a]"),
         ({"groups": {"a": 1}}, "groups.a: expected a text, got 1"),
+        ({"groups": {1: "a"}}, "groups: expected a text as key, got 1 (in quotes it is a text)"),
+        ({"groups": {None: "a"}}, "groups: expected a text as key, got null (in quotes it is a text)"),
+        ({"inner": {True: 1}}, "inner: expected a text as key, got true (in quotes it is a text)"),
+        ({date(2020, 1, 1): 1}, "the file: expected a text as key, got 2020-01-01 (in quotes it is a text)"),
+        ({"pairs": [{}, {"a": "b"}]}, "pairs, entry 2.a: expected a whole number, got b"),
         ({"kind": "three"}, "kind: expected one or two, got three"),
         ({"inner": 3}, "inner: expected keys with values {a: b}, got 3"),
         ({"sise": 3}, "sise: unknown key"),
@@ -55,4 +64,4 @@ def test_mistakes_say_what_was_expected_and_what_was_given(body: Any, expected: 
 def test_a_list_with_wrong_entries_is_not_called_too_short() -> None:
     with pytest.raises(ValidationError) as caught:
         _Body.model_validate({"names": [1, 2]})
-    assert mistakes(caught.value) == "names.0: expected a text, got 1; names.1: expected a text, got 2"
+    assert mistakes(caught.value) == "names, entry 1: expected a text, got 1; names, entry 2: expected a text, got 2"

@@ -1,9 +1,14 @@
-"""Office files and PDFs are refused by every reader, with what to save them as."""
+"""Office files, PDFs and archives are refused by every reader, with what to save them as."""
 
 from __future__ import annotations
 
+import bz2
+import io
+import lzma
+import zipfile
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from ssmi.pipeline.contract.errors import InputDataError
@@ -28,3 +33,50 @@ def test_a_spreadsheet_becomes_csv_and_a_document_plain_text(tmp_path: Path) -> 
         with pytest.raises(InputDataError) as caught:
             read_sentences(tmp_path / name)
         assert caught.value.next_step.startswith(expected)
+
+
+def _zipped(text: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("train.bio", text)
+    return packed.getvalue()
+
+
+def _zstd(text: bytes) -> bytes:
+    return bytes(pa.compress(text, codec="zstd", asbytes=True))
+
+
+ROWS = "京 B-LOC\n城 I-LOC\n".encode()
+PACKED = [
+    pytest.param(_zipped(ROWS), "a zip archive", "unpack a .zip first", id="zip"),
+    pytest.param(lzma.compress(ROWS), "packed with xz", "unpack it first", id="xz"),
+    pytest.param(bz2.compress(ROWS), "packed with bzip2", "unpack it first", id="bzip2"),
+    pytest.param(bz2.compress(b"", 1), "packed with bzip2", "unpack it first", id="bzip2-empty"),
+]
+
+
+@pytest.mark.parametrize(
+    ("data", "what", "step"), [*PACKED, pytest.param(_zstd(ROWS), "packed with zstd", "unpack it")]
+)
+@pytest.mark.parametrize("name", ["train.bio", "train.json", "train.csv", "train.txt"])
+def test_archives_are_named_and_not_taken_for_text_in_another_encoding(
+    tmp_path: Path, data: bytes, what: str, step: str, name: str
+) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputDataError) as caught:
+        list(read_sentences(tmp_path / name)[0])
+    assert caught.value.message.startswith(f"{tmp_path / name}: {what}") and caught.value.next_step.startswith(step)
+
+
+@pytest.mark.parametrize(("data", "what", "step"), PACKED)
+def test_archives_are_no_texts(tmp_path: Path, data: bytes, what: str, step: str) -> None:
+    (tmp_path / "a.txt").write_bytes(data)
+    with pytest.raises(InputDataError, match=what) as caught:
+        list(read_texts(tmp_path / "a.txt", field="text"))
+    assert caught.value.next_step.startswith(step)
+
+
+def test_a_text_may_begin_with_the_letters_of_an_archive(tmp_path: Path) -> None:
+    for text in ("BZh91 B-ORG\n", "Rar! O\n"):
+        (tmp_path / "train.bio").write_text(text * 2)
+        assert len(list(read_sentences(tmp_path / "train.bio")[0])) == 1

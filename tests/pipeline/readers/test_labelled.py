@@ -75,6 +75,10 @@ def test_lines_with_a_full_stop_are_texts(lines: list[str]) -> None:
     assert labelled_form(lines) is None
 
 
+def test_labelled_rows_that_carriage_returns_join_are_recognised() -> None:
+    assert labelled_form(["王 B-PER\r明 I-PER\r在 O", "京 B-LOC\r"]) == "columns"
+
+
 def test_only_bracketed_entities_are_recognised() -> None:
     assert bracketed(["李明", "[北京|LOC]的[李明|PER]"]) == "[北京|LOC]"
     for text in ("[[北京|LOC]]", "[图1]", "[a|b]", "[北京|首都]"):

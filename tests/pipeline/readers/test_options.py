@@ -53,7 +53,7 @@ def test_all_mistakes_are_reported_in_one_error() -> None:
     for part in (
         "encoding: encoding 'gbkk' is not known, did you mean 'gbk'?",
         "offset: unknown key, did you mean 'offsets'?",
-        "labels.1: 'B\\tX' is empty or holds a control character",
+        "labels, entry 2: 'B\\tX' is empty or holds a control character",
         "tag_map.ns: '' is empty",
         "tag_map.nt: '\\ud800' is empty or holds a control character, half a surrogate pair or white space around it",
     ):

@@ -64,7 +64,7 @@ def test_carriage_returns_end_the_lines_of_a_file_without_line_feeds(tmp_path: P
     path.write_bytes("北京\r\r上海\r".encode())
     assert texts(path) == [(1, "北京"), (2, ""), (3, "上海")]
     path.write_bytes("北京\r上海\n公司\r".encode())
-    assert texts(path) == [(1, "北京\r上海"), (2, "公司\r")]
+    assert texts(path) == [(1, "北京\r上海"), (2, "公司")]
 
 
 def test_utf_16_with_a_byte_order_mark_and_blank_json_lines_are_read(tmp_path: Path) -> None:
@@ -86,6 +86,7 @@ def test_utf_16_with_a_byte_order_mark_and_blank_json_lines_are_read(tmp_path: P
             "a.jsonl:2: not JSON (Expecting ':' delimiter, column 8)",
             '{"text": "..."}',
         ),
+        ("a.jsonl", b'{"n": ' + b"9" * 5000 + b"}", "a.jsonl:1: a number of thousands of digits", "in quotes"),
         ("a.jsonl", b'\n"text"\n', "a.jsonl:2: a string, not a JSON object", '{"text": "..."}'),
         ("a.jsonl", b'{"content": "a", "n": 1}\n', "a.jsonl:1: no text in 'text' (there are 'content')", "text_field"),
         ("a.jsonl", b'{"text": 3}\n', "a.jsonl:1: 'text' is a number, not text", "leave the row out"),
@@ -101,6 +102,18 @@ def test_errors_are_reported_with_their_place(tmp_path: Path, name: str, data: b
         texts(tmp_path / name)
     assert message in caught.value.message and step in caught.value.next_step
     assert str(tmp_path / name) in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())], ids=str
+)
+def test_a_column_of_texts_may_have_any_of_arrows_types_of_text(tmp_path: Path, kind: pa.DataType) -> None:
+    path = tmp_path / "a.parquet"
+    column = pa.array(["甲", "乙", "甲"])
+    column = column.dictionary_encode() if pa.types.is_dictionary(kind) else column.cast(kind)
+    pq.write_table(pa.table({"text": column}), path)
+    assert pq.read_schema(path).field("text").type == kind
+    assert texts(path) == [(1, "甲"), (2, "乙"), (3, "甲")]
 
 
 def test_a_table_needs_a_column_of_texts(tmp_path: Path) -> None:

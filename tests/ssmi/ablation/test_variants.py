@@ -50,6 +50,7 @@ def test_commas_in_values_do_not_separate() -> None:
         ("small:layers=2", "layers: neither base, against nor section.key"),
         ("small:base=bertcrf", "did you mean 'bert-crf'?"),
         ("small:model.can=[", "the value [ is not YAML"),
+        (f"small:train.seed={'9' * 5000}", "999 is a number of thousands of digits"),
     ],
 )
 def test_invalid_variants_are_refused(text: str, message: str) -> None:

@@ -227,6 +227,7 @@ def test_overrides_reach_any_value_and_the_last_one_wins(path: Path) -> None:
         ("selection.threshold=[1", "not YAML"),
         ("datasets=2020-13-45", "not YAML"),
         ("vocab.vectors=!!bool maybe", "not YAML"),
+        (f"train.seed={'9' * 5000}", "the value is a number of thousands of digits"),
         ("selection.treshold=1", "did you mean 'threshold'"),
         ("datasets.first=x", "holds a value, not a section"),
         ("selection.threshold.deep=x", "selection.threshold"),

@@ -30,6 +30,7 @@ from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, commented_yaml, not_
         ("a:\n  - !!bool maybe", "p.yaml:2: not YAML (maybe is not of type bool)"),
         ("a: !!int x", "p.yaml:1: not YAML (x is not of type int: "),
         ("a: \x00", "p.yaml: not YAML ("),
+        (f"a: 1\nb: {'9' * 5000}", "p.yaml:2: a number of thousands of digits"),
     ],
 )
 def test_a_message_has_the_line_and_the_reason(text: str, message: str) -> None:

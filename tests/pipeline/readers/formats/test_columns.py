@@ -264,3 +264,18 @@ def test_a_column_of_token_numbers_is_not_the_text(write: Write) -> None:
 )
 def test_other_columns_of_numbers_are_text(write: Write, rows: str, text: str) -> None:
     assert [sentence.text for sentence in read(write(rows))] == [text]
+
+
+@pytest.mark.parametrize("row", ["在 O\r京 B-LOC", "在 O\r\r", "在\r O", "在\tO\r京\tB-LOC"])
+@pytest.mark.parametrize("known", ["", "在 O\n京 B-LOC\n" * 3 + "\n"], ids=["first", "after-known-rows"])
+def test_rows_that_a_carriage_return_joins_are_refused(write: Write, row: str, known: str) -> None:
+    path = write(f"{known}王 B-PER\n{row}\n\n明 B-PER\n\n", "train.bio")
+    line = known.count("\n") + 2
+    with pytest.raises(InputDataError, match=rf"train\.bio:{line}: a carriage return \(CR\) inside the line") as caught:
+        list(read_sentences(path)[0])
+    assert caught.value.next_step == "end every line in the same way, with LF or CRLF"
+
+
+def test_a_carriage_return_may_be_a_token_or_end_the_last_row(write: Write) -> None:
+    path = write("王 B-PER\n\r O\n\n明 B-PER\r", "train.bio")
+    assert [sentence.text for sentence in read_sentences(path)[0]] == ["王\r", "明"]

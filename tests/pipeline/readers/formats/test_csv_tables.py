@@ -68,6 +68,16 @@ def test_lines_inside_cells_are_counted(write: Write) -> None:
         list(sentences)
 
 
+@pytest.mark.parametrize("inner", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_ends_inside_cells_stay_as_they_are_because_offsets_count_them(write: Write, inner: str, end: str) -> None:
+    text = f"王明{inner}在京城"
+    place = text.index("京")
+    path = write(f'text,entities{end}"{text}","[[{place},{place + 1},""LOC""]]"{end}', "a.csv")
+    ((sentence,), _) = read(path)
+    assert sentence.text == text and sentence.entities == (Span(place, place + 1, "LOC"),)
+
+
 def test_separators_and_quotes_may_be_tokens(write: Write) -> None:
     csv = 'token,tag\n",",O\n"""",O\n'
     tsv = 'token\ttag\n"\tO\n""""\tO\n""\tO\n'
@@ -148,3 +158,12 @@ def test_the_limit_of_a_cell_is_only_raised(write: Write, before: int, after: in
         assert csv.field_size_limit() == after
     finally:
         csv.field_size_limit(limit)
+
+
+@pytest.mark.parametrize(("header", "mark"), [("token,tag", ","), ("token\ttag", "\t"), ("entities,text", ",")])
+def test_a_carriage_return_outside_quotes_is_refused_in_plain_words(write: Write, header: str, mark: str) -> None:
+    path = write(f"{header}\n[]{mark}O\n[]{mark}O\r市\n", "a.csv")
+    with pytest.raises(InputDataError) as caught:
+        read(path)
+    assert caught.value.message.startswith(f"{path}:3: a carriage return (CR) inside the line, in a file whose lines")
+    assert caught.value.next_step == "end every line in the same way, with LF or CRLF"

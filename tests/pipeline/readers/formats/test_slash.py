@@ -108,3 +108,9 @@ def test_joined_latin_words_are_counted(write: Write) -> None:
     sentences, report = read_sentences(path)
     assert [one.text for one in sentences] == ["李在NewYork。", "李用Linux"]
     assert report.repairs == {"words-without-blank": 1} and report.first_lines["words-without-blank"] == [1]
+
+
+def test_a_line_with_a_carriage_return_inside_is_refused(write: Write) -> None:
+    path = write("李明/nr 在/p\r北京/ns\n上海/ns\n")
+    with pytest.raises(InputDataError, match=r":1: a carriage return \(CR\) inside the line"):
+        list(read_sentences(path, options=ReadOptions(format="slash"))[0])

@@ -59,7 +59,7 @@ def test_a_carriage_return_ends_lines_only_where_no_line_feed_does(
     assert "".join(line.text for line in lines) == text
     contents = [line.text.removesuffix(line.end) for line in lines]
     if "\n" in text or "\r" not in text:
-        assert contents == [re.sub("\r?\n$", "", line) for line in re.findall("[^\n]*\n|[^\n]+$", text)]
+        assert contents == [re.sub("\r?\n$|\r$", "", line) for line in re.findall("[^\n]*\n|[^\n]+$", text)]
     else:
         assert contents == text.removesuffix("\r").split("\r")
 

@@ -113,9 +113,12 @@ def test_the_first_value_is_returned(write: Write, content: str, first: Any) -> 
     assert first_value(write(content, "a.json")) == first
 
 
-@pytest.mark.parametrize("value", ["9" * 5000, "[" * 100_000])
-def test_json_that_python_cannot_parse_is_refused_with_its_line(tmp_path: Path, value: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "what"),
+    [("9" * 5000, "a number of thousands of digits → write it as a text"), ("[" * 100_000, r"not JSON \(nested too")],
+)
+def test_json_that_python_cannot_parse_is_refused_with_its_line(tmp_path: Path, value: str, what: str) -> None:
     for text in (f'[{{"text": "京"}},\n{{"n": {value}}}]', f'{{"text": "京"}}\n{{"n": {value}}}'):
         (tmp_path / "a.json").write_text(text, encoding="utf-8")
-        with pytest.raises(InputDataError, match=r"a\.json:[12].*not JSON"):
+        with pytest.raises(InputDataError, match=rf"a\.json:[12].*: {what}"):
             list(json_values(tmp_path / "a.json"))

@@ -18,6 +18,8 @@ from ssmi.pipeline.contract.errors import InputDataError, ParameterError
 from ssmi.pipeline.readers import read_sentences
 from ssmi.pipeline.readers.options import ReadOptions, options_from
 from ssmi.pipeline.readers.raw.lines import numbered_lines, read_text
+from ssmi.pipeline.readers.texts import read_texts
+from ssmi.predict.input.reading import read_records
 
 Write = Callable[..., Path]
 
@@ -118,7 +120,7 @@ def test_bytes_invalid_in_the_given_encoding_are_refused_with_their_line(write: 
         ({"encoding": "hex"}, "is not known"),
         ({"offsets": "bytes"}, "offsets: expected auto, code-points or utf-16, got bytes"),
         ({"labels": []}, "labels: expected at least 1 entry, got []"),
-        ({"labels": ["O", ""]}, "labels.1: '' is empty"),
+        ({"labels": ["O", ""]}, "labels, entry 2: '' is empty"),
         ({"tag_map": {"PER": ""}}, "tag_map.PER: '' is empty"),
         ({"tag_map": {"PER": "P", "ORG X": "A\nB"}}, "tag_map.ORG X: 'A\\nB' is empty or holds a control character"),
         ({"tag_map": {"PER": " P"}}, "tag_map.PER: ' P' is empty or holds"),
@@ -185,3 +187,26 @@ def test_broken_gzip_gives_the_lines_before_the_break(write: Write, n: int, frac
         for _, text in numbered_lines(path):
             read_lines.append(text)
     assert read_lines == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (f"{'京' * 30_000}\r城\n人\n", [f"{'京' * 30_000}\r城", "人"]),
+        (f"{'京' * 30_000}\r城\r", ["京" * 30_000, "城"]),
+        ("京\n城\r", ["京", "城"]),
+        ("京\r\n城\r", ["京", "城"]),
+        ("京\n\r", ["京", ""]),
+        ("京\r", ["京"]),
+    ],
+    ids=["late-line-feed", "no-line-feed", "last-after-LF", "last-after-CRLF", "last-alone", "only"],
+)
+@pytest.mark.parametrize("codec", ["utf-8", "utf-16-le", "gb18030"])
+def test_lines_end_alike_in_labelled_files_corpora_and_new_texts(
+    write: Write, text: str, expected: list[str], codec: str
+) -> None:
+    raw = text.encode(codec)
+    assert lines(write(raw), codec) == expected
+    marked = write(b"\xff\xfe" + raw) if codec == "utf-16-le" else write(text.encode())
+    assert [one.text for one in read_texts(marked, field="text")] == expected
+    assert [one.text for one in read_records(io.BytesIO(raw), name="a.txt", kind="text", encoding=codec)] == expected

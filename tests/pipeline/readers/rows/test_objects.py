@@ -194,3 +194,19 @@ def test_closing_the_iterator_closes_the_source() -> None:
     assert next(sentences).text == "好"
     sentences.close()  # type: ignore[attr-defined]
     assert source.n_begun == source.n_ended
+
+
+def test_answers_of_prodigy_that_were_not_accepted_are_left_out_and_counted() -> None:
+    task = {"text": TEXT, "_task_hash": 1, "spans": [{"start": 0, "end": 2, "label": "PER", "token_start": 0}]}
+    answers = [{**task, "answer": answer} for answer in ("accept", "reject", "ignore", "accept")]
+    sentences, report = read(*answers, task)
+    assert [sentence.line for sentence in sentences] == [1, 4, 5]
+    assert report.skipped == {"rejected-or-ignored-answer": 2}
+    tagged = {"tokens": ["京"], "tags": ["B-LOC"], "_task_hash": 1}
+    sentences, report = read({**tagged, "answer": "ignore"}, tagged)
+    assert [sentence.line for sentence in sentences] == [2] and len(report.skipped) == 1
+
+
+def test_an_answer_in_rows_of_other_tools_is_a_field_like_any_other() -> None:
+    sentences, report = read({"text": TEXT, "entities": [], "answer": "reject"})
+    assert len(sentences) == 1 and report.skipped == {}

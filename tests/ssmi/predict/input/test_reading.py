@@ -64,8 +64,8 @@ def test_any_line_is_read_in_a_given_encoding(encoding: str, lines: list[str]) -
     [
         (None, "北京\r\r上海\r", ["北京", "", "上海"]),
         ("text", "北京\r上海", ["北京", "上海"]),
-        ("text", "北京\r上海\n公司\r", ["北京\r上海", "公司\r"]),
-        ("text", "北京\r\n上海\r", ["北京", "上海\r"]),
+        ("text", "北京\r上海\n公司\r", ["北京\r上海", "公司"]),
+        ("text", "北京\r\n上海\r", ["北京", "上海"]),
         ("paragraphs", "北京\r上海\r\r公司\r", ["北京\r上海", "公司"]),
         ("jsonl", '{"text": "北京"}\r{"text": "上海"}\r', ["北京", "上海"]),
         ("json", '["北京",\r"上海"]\r', ["北京", "上海"]),
@@ -239,6 +239,11 @@ def test_the_usual_separator_of_a_table_comes_first() -> None:
     assert texts("text;a,b\n北,京;1\n".encode(), kind="csv") == ["北,京"]
 
 
+def test_a_carriage_return_outside_quotes_is_refused_in_plain_words() -> None:
+    message = read_error('text,note\n"北\r京",a\n上\r海,b\n'.encode(), kind="csv")
+    assert message.startswith("a.txt:3: a carriage return (CR) inside the line") and "every line in the same" in message
+
+
 def test_overlong_fields_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ssmi.predict.input.reading.LONGEST_CELL", 0)
     before = csv.field_size_limit(1 << 17)  # a limit of the whole process, which other readers may have raised
@@ -267,7 +272,8 @@ def test_json_arrays_are_read() -> None:
         ),
         ('["a", 3]', "element 2: a number"),
         ('[{"content": "北京"}]', "element 1: no field 'text' → --field NAME says where the text stands ('content')"),
-        ("[" * 100_000, "not JSON"),
+        ("[" * 100_000, "not JSON (nested too deeply)"),
+        ("[" + "9" * 5000 + "]", "a number of thousands of digits → write it as a text, in quotes"),
         ("3", "a number, not a JSON array"),
     ],
 )
