@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from ssmi.cli import completion
+from ssmi.pipeline.contract.parameters.limits import MAX_REPEATS
 from ssmi.pipeline.contract.user_files import require_file
 
 Decorated = Callable[..., Any]
@@ -94,7 +95,7 @@ def seeds_option(*, default: int) -> Callable[[Decorated], Decorated]:
     return click.option(
         "--seeds",
         "n_seeds",
-        type=click.IntRange(1, 1_000),
+        type=click.IntRange(1, MAX_REPEATS),
         default=default,
         show_default=True,
         help="Seeds per row: train.seed, +1 ...",

@@ -19,6 +19,7 @@ from ssmi.cli.options import (
     split_names,
 )
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.parameters.limits import MAX_REPEATS
 
 
 def _names(context: click.Context, parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -57,7 +58,7 @@ def _names(context: click.Context, parameter: click.Parameter, value: tuple[str,
 @click.option(
     "--folds",
     "n_folds",
-    type=click.IntRange(2, 1_000),
+    type=click.IntRange(2, MAX_REPEATS),
     metavar="N",
     help="Cross-validate on N parts of train and dev, one run for each; test is not read.",
 )

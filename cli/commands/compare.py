@@ -10,6 +10,7 @@ import click
 
 from ssmi.cli.options import device_option, json_option
 from ssmi.cli.session import Session
+from ssmi.pipeline.contract.parameters.limits import MIN_RESAMPLES
 from ssmi.pipeline.contract.text.wording import counted
 
 if TYPE_CHECKING:
@@ -22,7 +23,9 @@ _FOLDER = click.Path(file_okay=False, path_type=Path)
 @click.argument("run", type=_FOLDER)
 @click.argument("base", type=_FOLDER)
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
-@click.option("--resamples", type=click.IntRange(min=100), default=2_000, show_default=True, help="Bootstrap samples.")
+@click.option(
+    "--resamples", type=click.IntRange(min=MIN_RESAMPLES), default=2_000, show_default=True, help="Bootstrap samples."
+)
 @device_option
 @json_option
 @click.pass_obj

@@ -28,7 +28,7 @@ from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_file
-from ssmi.pipeline.contract.storage.replacing import discard, writing
+from ssmi.pipeline.contract.storage.replacing import discard, temporary_folder, writing
 from ssmi.pipeline.contract.text.json_text import loads
 
 FORMAT = 3
@@ -183,9 +183,11 @@ def save(
     tensors = state_tensors.collect(network, average, optimizer, generators)
     file = next(name for name in _FILES if name != _file_in_use(folder))
     try:
-        with writing(folder / file) as temporary:
-            weights.write(tensors, temporary)
-            digest = digest_file(temporary)
+        # In a folder of its own, which is held until the file is complete; see ``weights.write``.
+        with temporary_folder(folder / file) as fresh:
+            weights.write(tensors, fresh / file)
+            digest = digest_file(fresh / file)
+            (fresh / file).replace(folder / file)
     except OSError:
         with suppress(OSError):
             folder.rmdir()  # if there was no state before
@@ -246,9 +248,13 @@ def _file_in_use(folder: Path) -> str | None:
 
 
 def _remove_others(folder: Path, *, keep: Iterable[str]) -> None:
-    """Remove the previous state and partial files of killed processes."""
+    """Remove the previous state and what killed processes left half written."""
     for path in folder.iterdir():
-        if path.name not in keep:
+        if path.name in keep:
+            continue
+        if path.is_dir():
+            discard(path)
+        else:
             path.unlink()
 
 

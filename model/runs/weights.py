@@ -30,10 +30,15 @@ def read(path: Path, *, sha256: str) -> dict[str, Tensor]:
 
 
 def write(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write tensors from any device.
+    """Write tensors from any device to disk (``fsync``), in a file with the usual permissions.
+
+    safetensors may write another file, which only its owner can read, and put it in the place of ``path``. So ``path``
+    must not be a file that ``replacing.writing`` holds: no lock would protect the new one.
 
     Raises OSError for errors of the operating system, such as a full disk, which safetensors reports only as text.
     """
+    path.touch()
+    permissions = path.stat().st_mode
     try:
         # safetensors refuses tensors that are not contiguous.
         save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, path)
@@ -43,3 +48,6 @@ def write(tensors: Mapping[str, Tensor], path: Path) -> None:
             raise
         number = int(refused[1])
         raise OSError(number, os.strerror(number), str(path)) from error
+    path.chmod(permissions)
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())

@@ -88,7 +88,7 @@ class Trainer:
 
         Raises:
             Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved.
-            DivergedError: A loss or gradient norm is not finite.
+            DivergedError: A loss, gradient norm or weight is not finite.
 
         """
         # A state saved after the last epoch leaves no epoch, only scoring on test.
@@ -166,6 +166,7 @@ class Trainer:
                 advance(characters[step - 1])
                 if stop:
                     raise self._interrupted()
+        self._learner.check_weights(where=f"epoch {epoch}")
         self.timing.seconds += time.perf_counter() - began
         return self._state.loss / sum(map(len, batches))
 

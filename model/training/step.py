@@ -17,6 +17,8 @@ from ssmi.model.training.context import TrainContext
 from ssmi.model.training.optimizer import build_optimizer, build_schedule
 from ssmi.pipeline.contract.errors import DivergedError
 
+_AFTER_DIVERGENCE = "lower -S train.lr_encoder, or try -S train.precision=fp32"
+
 
 class Learner:
     """A network in training, with everything that a step changes.
@@ -99,13 +101,23 @@ class Learner:
         if not math.isfinite(loss) or not math.isfinite(norm):
             raise DivergedError(
                 f"{where}: loss {loss / n_rows}, gradient norm {norm}",
-                next_step="lower -S train.lr_encoder, or try -S train.precision=fp32",
+                next_step=_AFTER_DIVERGENCE,
             )
         self.optimizer.step()
         self.schedule.step()
         if self.average is not None:
             self.average.update_parameters(self.network)
         return loss, bool(stop)
+
+    def check_weights(self, *, where: str) -> None:
+        """Check that the last step left finite weights, which the loss of a next step would show.
+
+        Raises:
+            DivergedError: A weight is not finite; ``where`` is named in the error.
+
+        """
+        if not all(bool(parameter.isfinite().all()) for parameter in self._trained):
+            raise DivergedError(f"{where}: weights that are not finite numbers", next_step=_AFTER_DIVERGENCE)
 
     def _backward(self, batch: Batch, *, scale: float) -> Tensor:
         """Accumulate the gradient of ``scale`` times the sum of losses, and return the losses. Shape: (batch,)."""

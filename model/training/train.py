@@ -103,7 +103,7 @@ def train(
         StaleArtifactError: Shards, encoder and state do not belong together, are of another version or damaged, or the
             shards do not have the digest ``shards_digest``.
         InputDataError: The shards have no train or dev sentences, or the train sentences have no entity.
-        DivergedError: The loss or the gradient norm is not finite.
+        DivergedError: The loss, the gradient norm or a weight is not finite.
         Interrupted: After Ctrl-C, SIGTERM or SIGHUP, with everything saved; a subclass of KeyboardInterrupt.
 
     """
@@ -121,6 +121,11 @@ def train(
             reporter.note(slow)
         params = encoder_defaults.resolve(params, opened.statistics.encoder_size)
         network, sentences = _load(opened, encoder, params, workers, reporter)
+        if params.train.select == "best" and not any(sentences.scored["dev"].gold):
+            reporter.note(
+                "no dev sentence holds an entity, so F1 is 0 after every epoch and the first one is kept; "
+                "-S train.select=last keeps the last one"
+            )
         with Interrupts() as interrupts:  # from here on a signal takes effect between two steps, with all saved
             context = TrainContext(opened, params, run, reporter, workers, interrupts)
             return _fit(Trainer(network, sentences.train, context), sentences, context, saved)

@@ -17,7 +17,9 @@ from ssmi.ablation.table import Table
 from ssmi.configurations import Configuration, select
 from ssmi.features import build_lock
 from ssmi.model.network.requirements import check_buildable, check_parameters
+from ssmi.model.training import adversarial
 from ssmi.pipeline.contract.errors import DivergedError, ParameterError, SsmiError
+from ssmi.pipeline.contract.parameters.limits import MAX_REPEATS
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage.locks import locked
 from ssmi.pipeline.contract.text.wording import counted, is_or_are
@@ -25,8 +27,8 @@ from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.stages.corpora.names import check_not_a_corpus_name
 from ssmi.workspace import Workspace
 
-MAX_REPEATS = 1_000
-"""Limit on seeds and on folds: a mistyped number would otherwise make a list of runs that fills any memory."""
+_OF_THE_TABLE = {"seed": "-S train.seed=FIRST and --seeds", "folds": "--folds", "fold": "--folds"}
+"""Keys of ``train`` that each run of a table sets itself, whatever its row says → the options that set them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +60,23 @@ class AblationRequest:
 
     def __post_init__(self) -> None:
         """Raise ParameterError for numbers of seeds, folds or jobs that are out of range."""
-        if not 1 <= self.n_seeds <= MAX_REPEATS:
-            raise ParameterError(f"n_seeds {self.n_seeds}: out of range", next_step=f"give 1 to {MAX_REPEATS:,}")
-        if self.n_folds is not None and not 2 <= self.n_folds <= MAX_REPEATS:
-            raise ParameterError(f"folds {self.n_folds}: out of range", next_step=f"give 2 to {MAX_REPEATS:,}")
+        _check_repeats("n_seeds", self.n_seeds, least=1)
+        if self.n_folds is not None:
+            _check_repeats("folds", self.n_folds, least=2)
         if self.n_jobs < 0:
             raise ParameterError(f"jobs {self.n_jobs}: below 0", next_step="give 1 or more, or 0 for as many as fit")
 
     def params(self, workspace: Workspace) -> Params:
         """Return the parameters before any configuration; with folds, the last epoch counts unless overridden."""
         if self.n_folds is None:
-            return workspace.params(self.overrides, device=self.device)
+            params = workspace.params(self.overrides, device=self.device)
+            if params.train.folds is not None:
+                raise ParameterError(
+                    f"train.folds is {params.train.folds}, but the runs of a table are not of one fold",
+                    next_step=f"run all folds with --folds {params.train.folds} (in Python: folds="
+                    f"{params.train.folds}), or none with -S train.folds=null -S train.fold=null",
+                )
+            return params
         # Fold 1 is a placeholder: each run sets its own fold (PlannedRun.params).
         before = (f"train.folds={self.n_folds}", "train.fold=1", "train.test=false", "train.select=last")
         params = workspace.params((*before, *self.overrides), device=self.device)
@@ -125,7 +133,7 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
     ablation = Ablation(workspace, workspace.dataset(dataset, params=params), params, every, request.n_folds, keep)
     # Check all rows before anything is built or trained.
     for configuration in chosen:
-        check_parameters(configuration.apply(params).model)
+        _check_row(configuration, params)
     folder = workspace.paths.ablation(ablation.dataset)
     with locked(
         workspace.paths.lock_of(folder), what=f"the runs of {folder} are being trained", reporter=workspace.reporter
@@ -140,6 +148,28 @@ def ablate(workspace: Workspace, dataset: str | None, request: AblationRequest) 
             work.schedule().expect()
             return AblationResult(ablation.folder, None, ())
         return work.run()
+
+
+def _check_repeats(name: str, number: int, *, least: int) -> None:
+    """Raise ParameterError for a number of seeds or folds out of range, in the words of the command line."""
+    if not least <= number <= MAX_REPEATS:
+        raise ParameterError(
+            f"{name}: {number} is not in the range {least}<=x<={MAX_REPEATS}",
+            next_step=f"give {least} to {MAX_REPEATS:,}",
+        )
+
+
+def _check_row(configuration: Configuration, params: Params) -> None:
+    """Check a row's parameters as far as they do not depend on shards; ``params`` are those of the whole table."""
+    row = configuration.apply(params)
+    check_parameters(row.model)
+    adversarial.check_parameters(row)
+    for key, option in _OF_THE_TABLE.items():
+        if getattr(row.train, key) != getattr(params.train, key):
+            raise ParameterError(
+                f"variant {configuration.name}: train.{key} is the same in all rows of a table",
+                next_step=f"use {option}",
+            )
 
 
 def _prepare(ablation: Ablation, chosen: Sequence[Configuration]) -> dict[str, PreparedRow]:

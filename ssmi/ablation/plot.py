@@ -30,13 +30,14 @@ def plot_scores(table: Table, path: Path) -> bool:
 
     Args:
         table: The ablation table.
-        path: The .svg or .png to write. The scores are those of test, of dev if the table has no test, or of the folds.
+        path: The .svg or .png to write. The scores are those of test, of dev if the table has no test, or of the folds;
+            a row without them is left out.
 
     Returns:
         True, because there is always a picture.
     """
-    split = table.rows[0].scored_splits[-1]
-    intervals = [_interval(row, split) for row in table.rows]
+    split = table.scored_splits[-1]
+    intervals = [_interval(row, split) for row in table.rows if split in row.figures]
     x_label = f"{split} F1 (%): mean and standard deviation; dots are seeds"
     save_chart(IntervalChart(f"{split} F1 by row", intervals, x_label=x_label, title=table.setting.dataset), path)
     return True

@@ -10,11 +10,15 @@ from ssmi.model.evaluation.significance import LEVEL, RESAMPLES
 
 
 def cells(table: Table) -> tuple[list[str], list[list[str]]]:
-    """Return header and rows; the figures are those of test, of dev if there is no test, or of the folds."""
-    splits = table.rows[0].scored_splits
+    """Return header and rows; the figures are those of test, of dev if there is no test, or of the folds.
+
+    A row that was not scored on test, because a variant sets ``train.test``, has dashes there.
+    """
+    splits = table.scored_splits
     split = splits[-1]
     columns = {"precision": f"{split} P", "recall": f"{split} R", "f1": f"{split} F1"}
-    groups = [name for name in table.rows[0].figures[split] if name in ("named_f1", "nominal_f1")]
+    figures = next(row.figures[split] for row in table.rows if split in row.figures)  # every row has the same ones
+    groups = [name for name in figures if name in ("named_f1", "nominal_f1")]
     columns |= {name: name.replace("_f1", " F1") for name in groups}
     columns |= {"span_f1": "span F1", "type_accuracy": "type acc."}
     before = ["dev F1"] if split == "test" else []
@@ -25,7 +29,7 @@ def cells(table: Table) -> tuple[list[str], list[list[str]]]:
             row.title,
             str(len(row.runs)),
             *(percent(row.figures["dev"]["f1"]) for _ in before),
-            *(percent(row.figures[split][name]) for name in columns),
+            *(percent(row.figures[split][name]) if split in row.figures else "-" for name in columns),
             *(_signed(row, one) for one in splits),
         ]
         for row in table.rows

@@ -218,6 +218,11 @@ class Table:
     rows: tuple[TableRow, ...]
     other_settings: tuple[OtherSettings, ...] = ()
 
+    @property
+    def scored_splits(self) -> list[str]:
+        """The splits with figures of any row."""
+        return [split for split in SPLITS if any(split in row.figures for row in self.rows)]
+
     def to_json(self) -> Json:
         """Return the form stored in table.json."""
         return {

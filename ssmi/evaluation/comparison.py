@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import PositiveInt
-
 from ssmi.model.data.folds import fold_characters
 from ssmi.model.data.shards import characters_of
 from ssmi.model.evaluation.sentence_counts import SentenceCounts, count
@@ -23,6 +21,7 @@ from ssmi.pipeline.contract import manifest as manifests
 from ssmi.pipeline.contract.arguments import checked
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
+from ssmi.pipeline.contract.parameters.limits import MIN_RESAMPLES
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.paths import ArtifactPaths
@@ -74,7 +73,7 @@ def compare_runs(
     base: str | Path,
     *,
     split: str = "dev",
-    n_resamples: PositiveInt = RESAMPLES,
+    n_resamples: int = RESAMPLES,
     project: str | Path | None = None,
     storage: str | None = None,
     device: str = "auto",
@@ -101,13 +100,17 @@ def compare_runs(
 
     Raises:
         MissingResourceError: There is no run, or there are no shards to score it on.
-        ParameterError: The runs in a folder differ in more than their seed.
+        ParameterError: The runs in a folder differ in more than their seed, or there are fewer than 100 resamples.
         StaleArtifactError: The two systems were scored on different sentences.
 
     """
     reporter = reporter or Silent()
     root = None if project is None else Path(project)
     check_split(split)
+    if n_resamples < MIN_RESAMPLES:
+        raise ParameterError(
+            f"n_resamples: {n_resamples} is not in the range x>={MIN_RESAMPLES}", next_step=f"give {RESAMPLES:,}"
+        )
 
     def score(run: Path) -> SentenceCounts:
         return _score(run, split, Workspace(root or nearest_project(run), reporter, storage), device=device)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import NonNegativeInt, PositiveInt
+from pydantic import NonNegativeInt
 
 from ssmi.pipeline.contract.arguments import checked, name_or_path, optional_path
 from ssmi.predict.entity import Words
@@ -82,7 +82,7 @@ class RunMethods(Workspace):
         base: str | Path,
         *,
         split: str = "dev",
-        n_resamples: PositiveInt = 2_000,
+        n_resamples: int = 2_000,
         device: str = "auto",
     ) -> Comparison:
         """Compute the difference in F1 between two systems, with a paired bootstrap interval.

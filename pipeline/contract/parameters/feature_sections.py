@@ -17,7 +17,16 @@ from pydantic import (
 )
 
 from ssmi.pipeline.contract.labels import TagScheme
-from ssmi.pipeline.contract.parameters.section import Fraction, NonNegative, Positive, Rate, Section, Seed
+from ssmi.pipeline.contract.parameters.section import (
+    NUMBER,
+    WHOLE,
+    Fraction,
+    NonNegative,
+    Positive,
+    Rate,
+    Section,
+    Seed,
+)
 from ssmi.pipeline.contract.text.encodings import text_encoding
 
 
@@ -65,7 +74,7 @@ class VocabParams(Section):
         default=2,
         description="Shortest word, in characters, that the vocabulary keeps. 1 lets single characters be boundaries.",
     )
-    max_word_len: Annotated[int, Field(ge=2, lt=2**31)] = Field(
+    max_word_len: Annotated[int, Field(ge=2, lt=2**31), WHOLE] = Field(
         default=10, description="Longest word, in characters, that the vocabulary keeps."
     )
     max_words: Positive | None = Field(
@@ -134,7 +143,7 @@ class EmbedParams(Section):
         "encoder's vector into the word vectors' space with a ridge regression, bert compares both in the encoder's "
         "space.",
     )
-    fit_words: Annotated[int, Field(ge=20, lt=2**31)] = Field(
+    fit_words: Annotated[int, Field(ge=20, lt=2**31), WHOLE] = Field(
         default=10_000,
         description="Number of most frequent vocabulary words on which the map of space aligned is fitted. A tenth of "
         "them is held out to measure it.",
@@ -161,7 +170,7 @@ class SelectionParams(Section):
     exclude_segment: bool = Field(
         default=False, description="Whether the segment itself is left out of its characters' candidates."
     )
-    threshold: Annotated[float, Field(ge=-1.0, le=1.0)] = Field(
+    threshold: Annotated[float, Field(ge=-1.0, le=1.0), NUMBER] = Field(
         default=0.5,
         description="Cosine, from -1 to 1, above which a candidate joins the boundary set S_s.",
     )

@@ -12,21 +12,42 @@ from pydantic import (
     Field,
     WithJsonSchema,
 )
+from pydantic_core import PydanticKnownError
 
-Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-Positive = Annotated[int, Field(ge=1, lt=2**31)]
-NonNegative = Annotated[int, Field(ge=0, lt=2**31)]
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Rate = Annotated[float, Field(gt=0.0)]
+
+def _whole(value: Any) -> Any:
+    # Python counts with booleans: int(True) is 1.
+    if isinstance(value, bool):
+        raise PydanticKnownError("int_type")
+    return value
+
+
+def _number(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticKnownError("float_type")
+    return value
+
+
+WHOLE = BeforeValidator(_whole)
+"""Refuses ``true`` and ``false`` for a whole number; comes last in ``Annotated``, after the limits."""
+NUMBER = BeforeValidator(_number)
+"""Refuses ``true`` and ``false`` for a number; comes last in ``Annotated``, after the limits."""
+
+Fraction = Annotated[float, Field(ge=0.0, lt=1.0), NUMBER]
+Weight = Annotated[float, Field(ge=0.0), NUMBER]
+Rate = Annotated[float, Field(gt=0.0), NUMBER]
+Positive = Annotated[int, Field(ge=1, lt=2**31), WHOLE]
+NonNegative = Annotated[int, Field(ge=0, lt=2**31), WHOLE]
+Seed = Annotated[int, Field(ge=0, lt=2**63), WHOLE]
 
 
 def _rate_or_auto(value: Any) -> Any:
     """Check the whole union with one message; pydantic's own check gives two, one of which is always irrelevant."""
     try:
-        # float(True) is 1.0, so booleans must be refused explicitly.
+        # float(True) is 1.0, and a whole number of more than 308 digits is too large for a float.
         if value == "auto" or (not isinstance(value, bool) and 0.0 < float(value) < math.inf):
             return value
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         pass
     raise ValueError("should be a number greater than 0, or auto")
 
@@ -60,7 +81,7 @@ AutoLayers = Annotated[
 
 
 class Section(BaseModel):
-    """A frozen section that refuses unknown keys."""
+    """A frozen section that refuses unknown keys, and booleans in place of numbers; numbers may be quoted."""
 
     # YAML has .nan and .inf; JSON, the format of manifests, has neither.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

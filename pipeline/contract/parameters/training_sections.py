@@ -14,7 +14,9 @@ from pydantic import (
     model_validator,
 )
 
+from ssmi.pipeline.contract.parameters.limits import MAX_REPEATS
 from ssmi.pipeline.contract.parameters.section import (
+    WHOLE,
     AutoLayers,
     AutoRate,
     Fraction,
@@ -23,6 +25,7 @@ from ssmi.pipeline.contract.parameters.section import (
     Rate,
     Section,
     Seed,
+    Weight,
 )
 
 
@@ -113,11 +116,11 @@ class ModelParams(Section):
     can_window: Positive = Field(
         default=5, description="Characters in the window of the convolutional attention, an odd number."
     )
-    hidden_width: Annotated[int, Field(ge=2, multiple_of=2, lt=2**31)] = Field(
+    hidden_width: Annotated[int, Field(ge=2, multiple_of=2, lt=2**31), WHOLE] = Field(
         default=256, description="Width of the output of MLP1, of MLP2 and of the GRU (both directions together)."
     )
     biaffine_width: Positive = Field(default=8, description="Width of the biaffine form's output.")
-    character_width: Annotated[int, Field(ge=4, lt=2**31)] = Field(
+    character_width: Annotated[int, Field(ge=4, lt=2**31), WHOLE] = Field(
         default=128, description="Width of the learned character embeddings; only with encoder none."
     )
     span_width: Positive = Field(
@@ -133,9 +136,7 @@ class ModelParams(Section):
         description="Largest distance D of such a span: the sum of the characters by which its two ends differ from "
         "the entity's. Only with head span.",
     )
-    gmi_weight: Annotated[float, Field(ge=0.0)] = Field(
-        default=0.1, description="Weight λ of the global loss beside the head's loss."
-    )
+    gmi_weight: Weight = Field(default=0.1, description="Weight λ of the global loss beside the head's loss.")
     train_boundaries: bool = Field(default=True, description="Whether training updates the boundary vectors.")
     dropout: Fraction = Field(
         default=0.2,
@@ -165,7 +166,7 @@ class TrainParams(Section):
     """Training."""
 
     seed: Seed = Field(default=13, description="Seed of initial weights, dropout and the order of batches.")
-    epochs: Annotated[int, Field(ge=1, le=10_000)] = Field(
+    epochs: Annotated[int, Field(ge=1, le=10_000), WHOLE] = Field(
         default=6, description="Number of epochs. The one with the best dev F1 is kept."
     )
     max_steps: Positive | None = Field(
@@ -183,7 +184,7 @@ class TrainParams(Section):
         description="Which epoch is kept: best, the one with the best dev F1, which is then biased upwards; or last, "
         "whatever its dev F1.",
     )
-    folds: Annotated[int, Field(ge=2, le=1_000)] | None = Field(
+    folds: Annotated[int, Field(ge=2, le=MAX_REPEATS), WHOLE] | None = Field(
         default=None,
         description="Number of parts that train and dev are divided into for cross-validation, equal texts in one "
         "part; null trains on train and scores dev. Test is then never read, so train.test must be false.",
@@ -217,7 +218,7 @@ class TrainParams(Section):
     )
     lr_crf: AutoRate = Field(default="auto", description="Peak learning rate of the CRF's transitions.")
     lr_new: AutoRate = Field(default="auto", description="Peak learning rate of all other parts.")
-    weight_decay: Annotated[float, Field(ge=0.0)] = Field(
+    weight_decay: Weight = Field(
         default=0.01, description="Weight decay of AdamW, on matrices outside the CRF and the boundary vectors."
     )
     warmup: Fraction = Field(

@@ -21,6 +21,7 @@ from ssmi.model.training.train import TrainResult, train
 from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.progress import Advance, Silent
 from ssmi.pipeline.contract.storage.digests import SEAL, seal
+from ssmi.pipeline.contract.storage.replacing import sweep_below
 
 Make = Callable[..., Any]
 RunTraining = Callable[..., TrainResult]
@@ -276,6 +277,36 @@ def test_training_in_a_thread_does_not_change_signal_handlers(run: RunTraining, 
     thread.join()
     run("main")
     assert _bytes(tmp_path / "thread") == _bytes(tmp_path / "main")
+
+
+def test_a_state_that_is_being_written_is_not_taken_for_that_of_a_dead_process(
+    run: RunTraining, tmp_path: Path
+) -> None:
+    done = threading.Event()
+
+    def open_the_project_again_and_again() -> None:
+        while not done.is_set():
+            sweep_below(tmp_path / "run")
+
+    thread = threading.Thread(target=open_the_project_again_and_again)
+    thread.start()
+    try:
+        run("run", train__epochs=12)
+    finally:
+        done.set()
+        thread.join()
+    assert _names(tmp_path / "run") == FINISHED_FILES
+
+
+def test_the_tensors_of_a_state_and_of_a_checkpoint_have_the_permissions_of_other_files(
+    run: RunTraining, tmp_path: Path
+) -> None:
+    with pytest.raises(Interrupted):
+        run("run", reporter=Signals("epoch 2/3", 1))
+    folder = tmp_path / "run"
+    for others in ("checkpoint", "state"):
+        modes = {path.name: path.stat().st_mode for path in (folder / others).iterdir() if path.is_file()}
+        assert len(set(modes.values())) == 1, modes
 
 
 def test_finished_run_is_kept_until_the_first_new_epoch(run: RunTraining, tmp_path: Path) -> None:

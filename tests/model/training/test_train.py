@@ -573,6 +573,28 @@ def test_nan_loss_stops_the_run(
     assert {path: path.read_bytes() for path in sorted(tmp_path.rglob("*")) if path.is_file()} == before
 
 
+def test_weights_that_the_last_step_made_infinite_are_refused(shards: Path, tmp_path: Path, make_params: Make) -> None:
+    # No step follows whose loss would show it, and no test split for which the weights are read again.
+    rates = {"train__lr_new": 3e38, "train__warmup": 0.0, "train__max_steps": 1, "train__test": False}
+    params = make_params(model__encoder="none", model__fusion="none", train__weight_decay=100.0, **rates)
+    with pytest.raises(DivergedError, match=r"epoch 1: weights that are not finite numbers.*train\.lr_encoder"):
+        _train(shards, None, tmp_path / "run", params)
+    assert not (tmp_path / "run" / "checkpoint").exists()
+
+
+@pytest.mark.parametrize(("select", "kept"), [("best", 1), ("last", 2)])
+def test_dev_without_entities_is_noted_if_it_is_to_choose_the_epoch(
+    tmp_path: Path, write_shards: Make, sentences: list[Any], sentence: Make, make_params: Make, select: str, kept: int
+) -> None:
+    folder = write_shards(tmp_path / "s", {"train": sentences, "dev": [sentence("我们去北京")], "test": []})
+    reporter = RecordingReporter()
+    params = make_params(model__encoder="none", model__fusion="none", train__select=select)
+    result = _train(folder, None, tmp_path / "run", params, reporter)
+    assert result.best_epoch == kept and result.dev.overall.gold == 0
+    noted = [note for note in reporter.notes if note.startswith("no dev sentence holds an entity")]
+    assert len(noted) == (select == "best") and all("train.select=last" in note for note in noted)
+
+
 def test_invalid_combinations_are_refused_before_writing(
     shards: Path, tmp_path: Path, encoder_folder: Path, make_params: Make
 ) -> None:

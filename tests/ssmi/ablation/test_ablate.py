@@ -262,6 +262,13 @@ def test_a_diverged_run_does_not_stop_the_others(project: Any) -> None:
         (["--jobs", "two"], "neither auto nor a whole number"),
         (["--folds", "2", "-S", "train.test=true"], "with folds test is never read"),
         (["--folds", "2", "-S", "train.folds=3"], "train.folds is 3, of 2 folds"),
+        (
+            ["-S", "train.folds=3", "-S", "train.fold=1", "-S", "train.test=false"],
+            "train.folds is 3, but the runs of a table are not of one fold\n  next: run all folds with --folds 3 ",
+        ),
+        (["--variant", "late:train.seed=99"], "variant late: train.seed is the same in all rows of a table"),
+        (["--variant", "some:train.folds=3", "--folds", "2"], "variant some: train.folds is the same in all rows"),
+        (["-S", "train.fgm=1.0", "--variant", "still:model.encoder=frozen,model.fusion=none"], "train.fgm: 1 moves"),
         (["--folds", "2", "-S", "train.patience=2"], "patience lets dev choose the epoch"),
         (["--variant", "a:b"], "not NAME:key=value"),
         (["--variant", "a:model.encoder_layers=9x"], "configuration a: model.encoder_layers"),
@@ -286,3 +293,30 @@ def test_an_invalid_variant_is_refused_before_the_first_run(project: Any) -> Non
 def test_invalid_numbers_are_refused_in_python(project: Any, arguments: dict[str, int]) -> None:
     with pytest.raises(ParameterError, match=next(iter(arguments))):
         ssmi.open_project(project.root).ablate(only=["no-bert"], **arguments)
+
+
+@pytest.mark.parametrize(("argument", "option"), [("n_seeds", "--seeds"), ("folds", "--folds")])
+@pytest.mark.parametrize("number", [0, 1_001])
+def test_python_and_the_command_line_refuse_a_number_in_the_same_words(
+    project: Any, argument: str, option: str, number: int
+) -> None:
+    with pytest.raises(ParameterError) as refused:
+        ssmi.open_project(project.root).ablate(only=["no-bert"], **{argument: number})
+    outcome = project.ssmi("ablate", "--only", "no-bert", option, str(number))
+    (said,) = re.findall(rf"{option}: (.*)", outcome.stderr)
+    assert refused.value.message == f"{argument}: {said}"
+    with pytest.raises(ParameterError, match=r"train\.folds: expected a number of at most 1000"):
+        ssmi.open_project(project.root).params(["train.folds=1001", "train.fold=1", "train.test=false"])
+
+
+def test_a_row_without_test_scores_has_dashes(project: Any) -> None:
+    options = ("--only", "char-crf", "--variant", "unread:base=char-crf,against=char-crf,train.test=false")
+    outcome = project.ssmi("ablate", *options, "--seeds", "1", "-S", "train.epochs=1")
+    assert outcome.code == 0, outcome.stderr
+    page = (project.root / "artifacts" / "ablate" / "tiny" / "table.md").read_text(encoding="utf-8")
+    header, _, full, without = ([cell.strip() for cell in line.split("|")] for line in page.splitlines()[2:6])
+    rows = [dict(zip(header, cells, strict=True)) for cells in (full, without)]
+    assert [row["configuration"] for row in rows] == ["char-crf", "unread"]
+    assert rows[0]["dev F1"] == rows[1]["dev F1"]
+    assert rows[0]["test F1"] != "-" and rows[1]["test F1"] == rows[1]["test P"] == rows[1]["type acc."] == "-"
+    assert rows[1]["dev Δ BERT-CRF"].startswith("+0.00 [") and rows[1]["test Δ BERT-CRF"] == "-"

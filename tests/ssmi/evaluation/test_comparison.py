@@ -165,3 +165,16 @@ def test_a_run_without_counts_needs_its_project(
     project.mkdir()
     with pytest.raises(MissingResourceError, match=r"project/artifacts/shards/tiny: not built"):
         compare_runs(run, run, split="test", project=project)
+
+
+@pytest.mark.parametrize("number", [99, 1, 0, -1])
+def test_python_and_the_command_line_refuse_too_few_resamples_in_the_same_words(
+    built_once: Any, tmp_path: Path, number: int
+) -> None:
+    better, worse = (_write_run(tmp_path / name, counts={"dev": BETTER}) for name in ("better", "worse"))
+    with pytest.raises(ParameterError) as refused:
+        compare_runs(better, worse, n_resamples=number)
+    outcome = built_once.ssmi("compare", str(better), str(worse), "--resamples", str(number))
+    assert outcome.code == 2
+    assert refused.value.message == f"n_resamples: {number} is not in the range x>=100"
+    assert f"--resamples: {number} is not in the range x>=100" in outcome.stderr

@@ -191,7 +191,7 @@ def test_invalid_arguments_are_refused_before_anything_is_built(fresh_project: A
     with pytest.raises(MissingResourceError, match="none of the paper's data sets is here") as raised:
         project.paper()
     assert "SSMI_DATA" in raised.value.next_step
-    with pytest.raises(ParameterError, match="n_seeds 0"):
+    with pytest.raises(ParameterError, match="n_seeds: 0"):
         project.paper(n_seeds=0)
     with pytest.raises(ParameterError, match="bert-crv"):
         project.paper(only=["bert-crv"])

@@ -124,7 +124,7 @@ def test_invalid_arguments_are_refused(pristine_project: Any) -> None:
         assert raised.value.next_step == "one of train, dev, test"
     with pytest.raises(ParameterError, match="split 'foo'"):
         project.compare("one", "two", split="foo")
-    with pytest.raises(ParameterError, match="n_seeds 0"):
+    with pytest.raises(ParameterError, match="n_seeds: 0"):
         project.ablate(n_seeds=0)
     with pytest.raises(ParameterError, match="limit -1"):
         project.stats(limit=-1)

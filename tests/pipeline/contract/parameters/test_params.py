@@ -144,6 +144,11 @@ def test_a_rate_is_a_number_or_auto(path: Path) -> None:
         ("train.epochs=10001", "train.epochs: expected a number of at most 10000, got 10001"),
         ("prepare.dev_fraction=1", "prepare.dev_fraction: expected a number less than 1, got 1"),
         ("train.lr_new=.nan", "train.lr_new: should be a number greater than 0, or auto"),
+        (f"train.lr_new=1{'0' * 400}", "train.lr_new: should be a number greater than 0, or auto"),
+        ("train.epochs=true", "train.epochs: expected a whole number, got true"),
+        ("train.patience=false", "train.patience: expected a whole number, got false"),
+        ("selection.threshold=true", "selection.threshold: expected a number, got true"),
+        ("train.fgm=true", "train.fgm: expected a number, got true"),
         ("embed.ridge=.inf", "embed.ridge: expected a finite number, got Infinity"),
         ("embed.ridge=0", "embed.ridge: expected a number greater than 0, got 0"),
         ("model.hidden_width=3", "model.hidden_width: expected a multiple of 2, got 3"),
@@ -167,6 +172,7 @@ WRONG: list[object] = [
     -1,
     -0.5,
     2**70,
+    10**400,
     math.inf,
     math.nan,
     True,
@@ -185,6 +191,22 @@ FIELDS = [
         else ()
     )
 ]
+
+
+@pytest.mark.parametrize("value", [True, False])
+def test_a_boolean_is_never_a_number(value: bool) -> None:
+    taken = []
+    for section, key in FIELDS:
+        try:
+            taken.append(check_params({section: {key: value}}, source="x").section(section)[key])
+        except ParameterError:
+            continue
+    assert len(taken) > 10 and all(one is value for one in taken)
+
+
+def test_numbers_may_be_quoted(path: Path) -> None:
+    params = _load(path, 'train: {epochs: "3", lr_new: "1e-3", warmup: "0.5"}\n')
+    assert (params.train.epochs, params.train.lr_new, params.train.warmup) == (3, 0.001, 0.5)
 
 
 @pytest.mark.parametrize("value", WRONG, ids=repr)
