@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from ssmi.cli.commands.data_convert import convert
-from ssmi.cli.options import dataset_option, json_option
+from ssmi.cli.options import dataset_option, json_option, override_option
 from ssmi.cli.session import Session
 from ssmi.cli.usage import CommandGroup
 
@@ -63,17 +63,26 @@ def fetch(session: Session, name: str, revision: str | None) -> None:
 @click.option(
     "--offsets", metavar="UNIT", help="What offsets count: auto, code-points, utf-16.  [default: dataset.yaml]"
 )
+@override_option
 @json_option
 @click.pass_obj
-def check(session: Session, dataset: str | None, encoding: str | None, offsets: str | None, as_json: bool) -> None:
+def check(
+    session: Session,
+    dataset: str | None,
+    encoding: str | None,
+    offsets: str | None,
+    overrides: tuple[str, ...],
+    as_json: bool,
+) -> None:
     """Counts by split and label, duplicates, ill-formed tags, over-long sentences, unknown characters, match rate.
 
     --encoding and --offsets apply to this check only; write them into dataset.yaml beside the files to build with them.
+    Of params.yaml and -S the check reads encoder and segment: -S segment.user_dict=FILE tries a user dictionary.
     """
     from ssmi.cli.terminal.data_tables import tables_of
     from ssmi.cli.terminal.tables import print_table
 
-    report = session.project.check_data(dataset, encoding=encoding, offsets=offsets)
+    report = session.project.check_data(dataset, encoding=encoding, offsets=offsets, overrides=overrides)
     if as_json:
         click.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=1, default=str))
         return

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from ssmi.data import DataCheck, DatasetReport, LineUse
+    from ssmi.data_check import DataCheck, DatasetReport, LineUse
 
 Cells = tuple[object, ...]
 

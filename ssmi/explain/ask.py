@@ -10,6 +10,7 @@ from ssmi.explain.explanation import Candidate, Explanation, Source, explain
 from ssmi.pipeline.assets.resolve import find_encoder
 from ssmi.pipeline.contract.arguments import checked, list_of
 from ssmi.pipeline.contract.errors import ParameterError
+from ssmi.pipeline.contract.parameters.params import other_sections
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def explain_character(
     """Rank all words that contain a character; see ``Project.explain``."""
     overrides = list_of("overrides", overrides)
     params = workspace.params(overrides)
-    if unread := [text for text in overrides if text.partition(".")[0].strip() not in _SECTIONS]:
+    if unread := other_sections(overrides, read=_SECTIONS):
         raise ParameterError(
             f"{unread[0]}: explain reads selection.* alone; the rest is in the features as built",
             next_step="build the features with it, then ask again",

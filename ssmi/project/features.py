@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.arguments import checked, name_or_path
 from ssmi.workspace import Workspace
 
 if TYPE_CHECKING:
-    from ssmi.data import DatasetReport
+    from ssmi.data_check import DatasetReport
     from ssmi.explain.ask import Explanation
     from ssmi.features import FeatureBuild
     from ssmi.pipeline.contract.manifest import StageReport
@@ -27,7 +27,12 @@ class FeatureMethods(Workspace):
 
     @checked
     def check_data(
-        self, dataset: str | None = None, *, encoding: str | None = None, offsets: str | None = None
+        self,
+        dataset: str | None = None,
+        *,
+        encoding: str | None = None,
+        offsets: str | None = None,
+        overrides: Iterable[str] = (),
     ) -> DatasetReport:
         """Read all raw files of a data set and report their counts and irregularities.
 
@@ -35,6 +40,7 @@ class FeatureMethods(Workspace):
             dataset: The data set; None for the first one in params.yaml.
             encoding: Encoding of the raw files; None for that of ``dataset.yaml``.
             offsets: Unit of entity offsets: ``auto``, ``code-points`` or ``utf-16``; None for that of ``dataset.yaml``.
+            overrides: Parameter changes, ``section.key=value`` each. The check reads ``encoder`` and ``segment``.
 
         Returns:
             Counts by split and type, duplicates, overlaps, repairs, unknown characters and vocabulary matches.
@@ -44,9 +50,9 @@ class FeatureMethods(Workspace):
             InputDataError: A raw file violates its format; the message gives ``file:line``.
 
         """
-        from ssmi import data
+        from ssmi.data_check import check_dataset
 
-        return data.check_dataset(self, dataset, encoding=encoding, offsets=offsets)
+        return check_dataset(self, dataset, encoding=encoding, offsets=offsets, overrides=overrides)
 
     @checked
     def build_features(

@@ -1,4 +1,4 @@
-"""Data sets, vectors and encoders in ``ssmi.data``: names, fetching available files, checks and conversion."""
+"""Data sets, vectors and encoders in ``ssmi.data``: names, fetching available files and conversion."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 import ssmi
 from ssmi import data
-from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, ParameterError
-from ssmi.workspace import Workspace
+from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError
 
 
 @pytest.fixture
@@ -75,83 +74,6 @@ def test_without_a_project_the_nearest_one_or_none_is_meant(
     assert listed.keys() == {asset.name for asset in ssmi.list_assets(project=str(root))} - {"tiny"}
     with pytest.raises(MissingResourceError, match="tiny"):
         ssmi.fetch("tiny")
-
-
-# --- check ------------------------------------------------------------------------------------------------------------
-
-
-def _check(project: Any, dataset: str | None = None, **options: str | None) -> data.DatasetReport:
-    return data.check_dataset(Workspace(project.root), dataset, **{"encoding": None, "offsets": None, **options})
-
-
-def _in_gb18030(project: Any, name: str) -> Path:
-    """Write a copy of the raw files of ``tiny`` in GB18030."""
-    folder: Path = project.root / "data" / name
-    folder.mkdir()
-    for split in ("train", "dev", "test"):
-        text = project.raw(split).read_text(encoding="utf-8")
-        (folder / f"{split}.bmes").write_bytes(text.encode("gb18030"))
-    return folder
-
-
-@pytest.mark.usefixtures("no_data_folder")
-@pytest.mark.parametrize("set_by", ["as an option", "in dataset.yaml"])
-def test_the_encoding_does_not_change_the_check(fresh_project: Any, set_by: str) -> None:
-    """The uses of the user dictionary are counted in the decoded characters."""
-    (fresh_project.root / "words.txt").write_text("只有测试集见过 1000000\n", encoding="utf-8")
-    fresh_project.set("segment", user_dict="words.txt")
-    folder = _in_gb18030(fresh_project, "other")
-    if set_by == "in dataset.yaml":
-        (folder / "dataset.yaml").write_text("encoding: gb18030\n", encoding="utf-8")
-    checked = _check(fresh_project, "other", encoding="gb18030" if set_by == "as an option" else None)
-    expected = _check(fresh_project)
-    assert checked.check.splits == expected.check.splits
-    assert checked.user_dictionary == expected.user_dictionary
-    assert expected.user_dictionary is not None
-    assert [(use.word, use.segments, use.sentences) for use in expected.user_dictionary] == [("只有测试集见过", 1, 1)]
-
-
-@pytest.mark.usefixtures("no_data_folder")
-def test_uses_are_counted_with_the_user_dictionary_as_it_is_now(fresh_project: Any) -> None:
-    folder = fresh_project.root / "data" / "spaced"
-    folder.mkdir()
-    (folder / "train.jsonl").write_text('{"text": "论 生 命 起 源", "entities": []}\n', encoding="utf-8")
-    fresh_project.set("segment", user_dict="words.txt")
-    for words, uses in (
-        ("生命起源 1000000\n", [("生命起源", 1)]),
-        ("命起 9\n论生命 9000000\n", [("命起", 0), ("论生命", 1)]),
-    ):
-        (fresh_project.root / "words.txt").write_text(words, encoding="utf-8")
-        counted = _check(fresh_project, "spaced").user_dictionary
-        assert counted is not None
-        assert [(use.word, use.segments) for use in counted] == uses
-
-
-@pytest.mark.usefixtures("no_data_folder")
-def test_a_wrong_encoding_and_unknown_options_are_refused(fresh_project: Any) -> None:
-    _in_gb18030(fresh_project, "other")
-    with pytest.raises(InputDataError, match=r"train\.bmes:1: "):
-        _check(fresh_project, "other")
-    with pytest.raises(ParameterError) as raised:
-        _check(fresh_project, "other", encoding="klingon", offsets="bytes")
-    assert raised.value.message.startswith("options: encoding: encoding 'klingon' is not known")
-    assert "; offsets: " in raised.value.message
-
-
-@pytest.mark.usefixtures("no_data_folder")
-def test_a_report_is_written_as_json(built_once: Any) -> None:
-    report = _check(built_once)
-    body = json.loads(json.dumps(report.to_json(), default=str))
-    assert body["encoder"]["name"] == "encoder"
-    assert body["user_dictionary"] is None and isinstance(body["notes"], list)
-    assert {split: values["sentences"] for split, values in body["splits"].items()} == {
-        "train": 60,
-        "dev": 12,
-        "test": 12,
-    }
-
-
-# --- convert ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_tag_map_is_a_mapping_or_a_file(tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ from safetensors.numpy import save_file
 
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.progress import Reporter
+from ssmi.pipeline.contract.storage.tensor_files import saving_tensors
 
 VERSION = 1
 """Raise when the same source gives other files, so that cached copies are made again."""
@@ -127,7 +128,8 @@ def convert(source: Path, target: Path, *, reporter: Reporter) -> None:
             vocabulary = character_rows(pieces, special=special)
             tensors = _tensors(cursor, header, directory, list(vocabulary.values()), reporter)
     (target / "vocab.txt").write_text("".join(f"{token}\n" for token in vocabulary), encoding="utf-8", newline="\n")
-    save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
+    with saving_tensors(target / "model.safetensors"):
+        save_file(tensors, target / "model.safetensors", metadata={"format": "pt"})
     body = json.dumps(_config(header, len(vocabulary)), indent=1, sort_keys=True)
     (target / "config.json").write_text(body + "\n", encoding="utf-8", newline="\n")
 

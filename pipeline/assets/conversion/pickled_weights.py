@@ -16,6 +16,7 @@ from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.progress import Reporter
 from ssmi.pipeline.contract.storage.digests import digest_once
+from ssmi.pipeline.contract.storage.tensor_files import saving_tensors
 
 VERSION = 1
 """Version of the conversion; raise it to have cached copies made again."""
@@ -78,7 +79,8 @@ def _convert_file(path: Path, target: Path) -> None:
             whole = whole.clone()  # tied, or part of a larger tensor: safetensors writes no shared memory
         written.add(memory.data_ptr())
         tensors[name] = whole
-    save_file(tensors, target, metadata={"format": "pt"})
+    with saving_tensors(target):
+        save_file(tensors, target, metadata={"format": "pt"})
 
 
 def read_pickled(path: Path) -> Mapping[str, Any]:

@@ -7,7 +7,7 @@ that applies ``-S section.key=value``, for training and features alike.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -50,6 +50,7 @@ __all__ = [
     "check_params",
     "dump",
     "load",
+    "other_sections",
 ]
 
 _LONGEST_SHOWN = 200
@@ -133,6 +134,11 @@ def check_params(tree: Mapping[str, Any], *, source: str) -> Params:
 def dump(params: Params) -> str:
     """Serialise all values, defaults included, as sorted JSON, which run folders contain."""
     return json.dumps(params.model_dump(mode="json"), ensure_ascii=False, indent=1, sort_keys=True) + "\n"
+
+
+def other_sections(overrides: Iterable[str], *, read: Container[str]) -> list[str]:
+    """Return the overrides of sections that are not among those read, which would change nothing."""
+    return [text for text in overrides if text.partition(".")[0].strip() not in read]
 
 
 def _override(tree: dict[str, Any], text: str) -> None:

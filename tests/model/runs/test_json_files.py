@@ -34,7 +34,7 @@ def _sealed(**body: object) -> str:
     [
         (_sealed(name="a", loss=1, extra=2), "extra: unknown key"),
         (_sealed(name="a"), "loss: missing"),
-        (_sealed(name="a", loss="much", steps=["x"]), "loss: .*; steps.0: "),
+        (_sealed(name="a", loss="much", steps=["x"]), "loss: .*; steps, entry 1: "),
         (_sealed(name="a", loss=1).replace('"a"', '"b"'), "its content does not match its digest"),
         ('{"name": "a", "loss": 1}', "its digest is missing"),
         ("[]", "not an object"),
