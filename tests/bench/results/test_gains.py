@@ -67,6 +67,7 @@ def test_rows_are_added_replaced_and_compared(tmp_path: Path) -> None:
         ("weibo-seeds", "segment-only-2", "bert-crf-12"),
         ("weibo-seeds", "segment-only-2", "softlexicon-2"),
         ("weibo-seeds", "ssmi-2-ema", "ssmi-2"),
+        ("weibo-seeds", "ssmi-2-long", "ssmi-2"),
         ("weibo-seeds", "ssmi-2-fgm", "ssmi-2"),
         ("weibo-seeds", "ssmi-2-infonce", "ssmi-2"),
         ("weibo-seeds", "ssmi-2-exclude", "ssmi-2"),
