@@ -82,7 +82,7 @@ def check_dataset(
     params = workspace.params(overrides)
     if unread := other_sections(overrides, read=_SECTIONS):
         raise ParameterError(
-            f"{unread[0]}: a data set is checked before anything is built, with {' and '.join(_SECTIONS)} alone",
+            f"{unread[0]}: data check reads {' and '.join(_SECTIONS)} alone",
             next_step="leave it out",
         )
     name = workspace.dataset(dataset, params=params)

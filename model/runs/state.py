@@ -28,7 +28,7 @@ from ssmi.pipeline.contract.errors import SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.parameters.params import Params
 from ssmi.pipeline.contract.storage import plain_files
 from ssmi.pipeline.contract.storage.digests import digest_file
-from ssmi.pipeline.contract.storage.replacing import discard, temporary_folder, writing
+from ssmi.pipeline.contract.storage.replacing import discard, fsync_folder, temporary_folder, writing
 from ssmi.pipeline.contract.text.json_text import loads
 
 FORMAT = 3
@@ -188,6 +188,7 @@ def save(
             weights.write(tensors, fresh / file)
             digest = digest_file(fresh / file)
             (fresh / file).replace(folder / file)
+        fsync_folder(folder)  # the tensors come before state.json, which names them
     except OSError:
         with suppress(OSError):
             folder.rmdir()  # if there was no state before

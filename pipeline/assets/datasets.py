@@ -201,7 +201,7 @@ def _with_splits(folder: Path) -> DataFolder:
                 f"{folder}: no train, dev or test file (found: {present})", next_step=labelled_step(documents[0])
             )
         packed = next((path for path in sorted(folder.iterdir()) if path.suffix.lower() in ARCHIVES), None)
-        if packed is not None:
+        if packed is not None and not any(ending_of(path) in endings() for path in folder.iterdir()):
             raise MissingResourceError(
                 f"{folder}: no train, dev or test file (found: {present})",
                 next_step=f"unpack {packed.name}; of packed files gzip's alone (.gz) are read",

@@ -36,7 +36,7 @@ class SsmiError(Exception):
 
 
 class DivergedError(SsmiError):
-    """The loss or gradient of a training is not a number: this run failed, but others may succeed."""
+    """The loss, gradient or weights of a training are not finite: this run failed, but others may succeed."""
 
 
 class ParameterError(SsmiError):

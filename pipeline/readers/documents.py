@@ -18,18 +18,22 @@ DOCUMENTS: Mapping[str, tuple[str, str]] = {
 
 ARCHIVES = (".zip", ".xz", ".bz2", ".zst", ".7z", ".rar", ".tar", ".tgz")
 """Endings of packed files that no reader of labelled files unpacks."""
-_UNPACK = "unpack it first; of packed files gzip's alone are read"
+_UNPACK = "unpack it first"
+HEAD_BYTES = 262
+"""Bytes at the beginning of a file that ``refuse_binary`` looks at."""
+_TAR = slice(257, HEAD_BYTES)
+"""Where a tar archive says ``ustar``, behind the name and the facts of its first file."""
 _BZIP2_BLOCKS = (b"1AY", b"\x17rE")
 """What follows ``BZh`` and a digit: the first block, or the end of an empty file."""
 _NAME_TEXT = "name files of text"
 _BEGINNINGS = (
-    (b"PK\x03\x04", "a zip archive, as .docx, .xlsx and .zip are", f"unpack a .zip first; of a document {SAVE_AS}"),
+    (b"PK\x03\x04", "a zip archive (.zip, .docx and .xlsx are such)", f"unpack a .zip first; of a document {SAVE_AS}"),
     (b"\xd0\xcf\x11\xe0", "an old Office file (.doc, .xls)", SAVE_AS),
-    (b"%PDF", "a PDF", TAKE_OUT),
+    (b"%PDF-", "a PDF", TAKE_OUT),
     (
-        b"PAR1",
+        b"PAR1\x15",  # the letters alone may begin a text
         "a Parquet file",
-        "write its rows as .jsonl or .csv; a labelled one is read if its name ends in .parquet",
+        "give it the ending .parquet if it holds labelled sentences or a corpus, else write its rows as .jsonl or .csv",
     ),
     (b"BZh", "packed with bzip2", _UNPACK),
     (b"\xfd7zXZ", "packed with xz", _UNPACK),
@@ -48,11 +52,13 @@ def ending_of(path: Path) -> str:
 
 
 def refuse_binary(head: bytes, name: Path | str) -> None:
-    """Raise InputDataError for a file that is not text by its first bytes; those of gzip are for the caller."""
+    """Raise InputDataError for a file that is not text by its first bytes (``HEAD_BYTES``); gzip is for the caller."""
     for magic, what, next_step in _BEGINNINGS:
         # Text may begin with the letters BZh too.
         if head.startswith(magic) and (magic != b"BZh" or head[4:7] in _BZIP2_BLOCKS):
             raise InputDataError(f"{name}: {what}, not text", next_step=next_step)
+    if head[_TAR] == b"ustar":
+        raise InputDataError(f"{name}: a tar archive, not text", next_step=_UNPACK)
 
 
 def refuse_document(path: Path) -> None:

@@ -25,7 +25,7 @@ from ssmi.pipeline.contract.text.json_text import not_json
 from ssmi.pipeline.contract.text.wording import json_kind
 from ssmi.pipeline.contract.user_files import require_file, unreadable
 from ssmi.pipeline.readers import labelled
-from ssmi.pipeline.readers.documents import refuse_binary, refuse_document
+from ssmi.pipeline.readers.documents import HEAD_BYTES, refuse_binary, refuse_document
 from ssmi.pipeline.readers.raw.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
 
 ROWS_AT_ONCE = 1000
@@ -36,7 +36,6 @@ ENDINGS = (".txt", ".jsonl", ".ndjson", ".parquet")
 _PACKED = (".gz", ".zst")
 _JSON_LINES = (".jsonl", ".ndjson")
 _ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
-_HEAD_BYTES = 16
 _LINES_LOOKED_AT = 100
 _LONG_LINE = 1000
 """Number of characters that no row of a labelled file reaches."""
@@ -106,7 +105,7 @@ def _lines(path: Path) -> Iterator[Text]:
     number = 0
     with _unpacked(path) as stream:
         try:
-            head = stream.peek(_HEAD_BYTES)[:_HEAD_BYTES]
+            head = stream.peek(HEAD_BYTES)[:HEAD_BYTES]
             mark, codec = byte_order_mark(head)
             if codec is None:
                 refuse_binary(head, path)
@@ -145,7 +144,7 @@ def _unpacked(path: Path) -> Iterator[io.BufferedReader]:
     """Open a file, unpacked if it is packed with gzip or zstd."""
     try:
         with path.open("rb") as stream:
-            packed = _unpacking(stream, stream.peek(_HEAD_BYTES)[:_HEAD_BYTES])
+            packed = _unpacking(stream, stream.peek(HEAD_BYTES)[:HEAD_BYTES])
             with stream if packed is None else io.BufferedReader(packed) as unpacked:
                 yield unpacked
     except OSError as error:

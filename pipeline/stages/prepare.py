@@ -184,7 +184,7 @@ def _total(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
 
 STAGE = Stage(
     name="prepare",
-    version=3,
+    version=4,
     sections=("prepare",),
     upstream=(),
     external_inputs=external_inputs,

@@ -72,9 +72,8 @@ class AblationRequest:
             params = workspace.params(self.overrides, device=self.device)
             if params.train.folds is not None:
                 raise ParameterError(
-                    f"train.folds is {params.train.folds}, but the runs of a table are not of one fold",
-                    next_step=f"run all folds with --folds {params.train.folds} (in Python: folds="
-                    f"{params.train.folds}), or none with -S train.folds=null -S train.fold=null",
+                    f"train.folds is {params.train.folds}, but a table has no runs of a single fold",
+                    next_step="take train.folds and train.fold out; ablate runs all folds if it is given their number",
                 )
             return params
         # Fold 1 is a placeholder: each run sets its own fold (PlannedRun.params).

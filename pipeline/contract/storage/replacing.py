@@ -54,7 +54,7 @@ def _writing(path: Path) -> Iterator[Path]:
             if sys.platform == "win32":
                 os.close(descriptor)  # an open file cannot be renamed on Windows
         temporary.replace(path)
-        _fsync_folder(path.parent)
+        fsync_folder(path.parent)
     finally:
         temporary.unlink(missing_ok=True)
         if sys.platform != "win32":
@@ -92,7 +92,7 @@ def replacing_folder(folder: Path) -> Iterator[Path]:
         for inner, _, names in os.walk(fresh):
             for name in names:
                 _fsync(Path(inner, name))
-            _fsync_folder(Path(inner))
+            fsync_folder(Path(inner))
         _swap(fresh, folder)
 
 
@@ -140,7 +140,7 @@ def _swap(fresh: Path, folder: Path) -> None:
         finally:
             if os.path.lexists(old) and not os.path.lexists(folder):
                 old.rename(folder)
-        _fsync_folder(folder.parent)
+        fsync_folder(folder.parent)
         # The new folder is in place, so failing to remove the old one is not an error.
         _remove(old)
     finally:
@@ -293,7 +293,7 @@ def _fsync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _fsync_folder(folder: Path) -> None:
+def fsync_folder(folder: Path) -> None:
     """Flush the names in a folder to disk, if the file system supports it."""
     if sys.platform != "win32":
         with suppress(OSError):

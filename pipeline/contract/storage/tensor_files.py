@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ def saving_tensors(path: Path) -> Iterator[None]:
 
     """
     path.touch()
-    permissions = path.stat().st_mode
+    permissions = stat.S_IMODE(path.stat().st_mode)
     try:
         yield
     except SafetensorError as error:

@@ -1,8 +1,8 @@
 r"""CSV and TSV with a header, with one row per token or one row per text.
 
 Columns are recognised by their names: a token and its tag (and optionally its sentence), a text and its entities as
-JSON, or a list of tokens and a list of tags. Other columns are ignored. Line ends inside a cell stay as they are,
-because offsets count them.
+JSON, or a list of tokens and a list of tags. Other columns are ignored. Line ends inside the cell of a text stay as
+they are, because offsets count them.
 """
 
 from __future__ import annotations
@@ -225,6 +225,7 @@ def _groups(path: Path, table: Table, options: ReadOptions) -> Iterator[list[tup
             raise _wrong(
                 path, line, f"no {'tag' if token else 'token'}", next_step="give each row a token and a tag, such as O"
             )
+        token = "\n" if token == "\r\n" else token  # a table that was given other line ends, and no offset counts it
         n_characters = len(token) + (n_characters if group else 0)
         check_length(n_characters, path, line)
         group.append((line, token, tag))

@@ -117,6 +117,7 @@ def decoded_blocks(
     *,
     refuse: Callable[[BadBytes], Exception],
     too_long: Callable[[int], Exception],
+    keep_ends: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     r"""Decode a UTF-8 stream many lines at once; equivalent to ``decoded_lines`` but much faster.
 
@@ -124,23 +125,25 @@ def decoded_blocks(
         stream: The stream, at its start.
         refuse: As for ``decoded_lines``.
         too_long: As for ``decoded_lines``.
+        keep_ends: Whether the lines keep their ``\n`` or ``\r\n``.
 
     Yields:
-        The number of a block's first line, and the lines of the block without ``\n`` or ``\r\n``. A byte order mark
+        The number of a block's first line, and the lines of the block. A byte order mark
         remains in the first line. All lines before a refused line are yielded.
     """
+    split = _with_ends if keep_ends else _without_ends
     number = 1
     for raw in _whole_lines(stream):
         # Only the first line of a block may have begun in an earlier chunk.
         if (raw.find(b"\n") + 1 or len(raw)) > LONGEST_LINE:
             raise too_long(number)
         try:
-            lines = _without_ends(raw.decode())
+            lines = split(raw.decode())
         except UnicodeDecodeError as error:
             start = raw.rfind(b"\n", 0, error.start) + 1
             end = raw.find(b"\n", error.start) + 1 or len(raw)
             if start:
-                yield number, _without_ends(raw[:start].decode())
+                yield number, split(raw[:start].decode())
             number += raw.count(b"\n", 0, start)
             raise refuse(BadBytes(number, raw[start:end], error.start - start, error.reason)) from None
         yield number, lines
@@ -163,6 +166,14 @@ def _whole_lines(stream: io.BufferedReader[Any] | io.BytesIO) -> Iterator[bytes]
             break
     if length:
         yield b"".join(begun)
+
+
+def _with_ends(text: str) -> list[str]:
+    lines = [f"{line}\n" for line in text.split("\n")]
+    lines[-1] = lines[-1].removesuffix("\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
 
 
 def _without_ends(text: str) -> list[str]:

@@ -80,8 +80,8 @@ def numbered_blocks(
             )
 
         blocks: Iterator[tuple[int, list[str]]]
-        if codec == "utf-8" and end == "\n" and not keep_ends:
-            blocks = decoded_blocks(stream, refuse=refuse, too_long=too_long)
+        if codec == "utf-8" and end == "\n":
+            blocks = decoded_blocks(stream, refuse=refuse, too_long=too_long, keep_ends=keep_ends)
         else:
             decoded = decoded_lines(stream, codec=codec, end=end, refuse=refuse, too_long=too_long)
             blocks = ((line.number, [line.text.removesuffix("" if keep_ends else line.end)]) for line in decoded)

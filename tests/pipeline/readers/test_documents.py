@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import io
 import lzma
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -46,9 +48,20 @@ def _zstd(text: bytes) -> bytes:
     return bytes(pa.compress(text, codec="zstd", asbytes=True))
 
 
+def _tar(text: bytes) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        info = tarfile.TarInfo("train.bio")
+        info.size = len(text)
+        archive.addfile(info, io.BytesIO(text))
+    return packed.getvalue()
+
+
 ROWS = "京 B-LOC\n城 I-LOC\n".encode()
 PACKED = [
     pytest.param(_zipped(ROWS), "a zip archive", "unpack a .zip first", id="zip"),
+    pytest.param(_tar(ROWS), "a tar archive", "unpack it first", id="tar"),
+    pytest.param(gzip.compress(_tar(ROWS)), "a tar archive", "unpack it first", id="tar.gz"),
     pytest.param(lzma.compress(ROWS), "packed with xz", "unpack it first", id="xz"),
     pytest.param(bz2.compress(ROWS), "packed with bzip2", "unpack it first", id="bzip2"),
     pytest.param(bz2.compress(b"", 1), "packed with bzip2", "unpack it first", id="bzip2-empty"),
@@ -77,6 +90,9 @@ def test_archives_are_no_texts(tmp_path: Path, data: bytes, what: str, step: str
 
 
 def test_a_text_may_begin_with_the_letters_of_an_archive(tmp_path: Path) -> None:
-    for text in ("BZh91 B-ORG\n", "Rar! O\n"):
+    for text in ("BZh91 B-ORG\n", "Rar! O\n", "PAR1 B-GENE\n", "%PDF O\n"):
         (tmp_path / "train.bio").write_text(text * 2)
         assert len(list(read_sentences(tmp_path / "train.bio")[0])) == 1
+    for text in ("PAR1受体\n", "%PDF格式\n"):
+        (tmp_path / "a.txt").write_text(text, encoding="utf-8")
+        assert [one.text for one in read_texts(tmp_path / "a.txt", field="text")] == [text.strip()]

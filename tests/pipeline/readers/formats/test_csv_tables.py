@@ -167,3 +167,10 @@ def test_a_carriage_return_outside_quotes_is_refused_in_plain_words(write: Write
         read(path)
     assert caught.value.message.startswith(f"{path}:3: a carriage return (CR) inside the line, in a file whose lines")
     assert caught.value.next_step == "end every line in the same way, with LF or CRLF"
+
+
+def test_a_token_that_is_a_line_end_is_the_same_in_a_table_with_crlf(write: Write) -> None:
+    table = 'token,tag\n京,B-LOC\n"\n",O\n城,O\n'
+    (sentence,), _ = read(write(table, "a.csv"))
+    (with_crlf,), _ = read(write(table.replace("\n", "\r\n"), "b.csv"))
+    assert with_crlf.characters == sentence.characters and with_crlf.entities == sentence.entities

@@ -100,8 +100,8 @@ PIECES = st.sampled_from(
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(PIECES, max_size=30).map(b"".join), st.integers(1, 7))
-def test_blocks_of_lines_equal_single_lines(raw: bytes, block: int) -> None:
+@given(st.lists(PIECES, max_size=30).map(b"".join), st.integers(1, 7), st.booleans())
+def test_blocks_of_lines_equal_single_lines(raw: bytes, block: int, keep_ends: bool) -> None:
     single_lines: list[object] = []
     block_lines: list[object] = []
     with pytest.MonkeyPatch.context() as patch:
@@ -109,11 +109,13 @@ def test_blocks_of_lines_equal_single_lines(raw: bytes, block: int) -> None:
         patch.setattr(decoding, "LONGEST_LINE", 9)
         try:
             for line in decoded_lines(io.BytesIO(raw), codec="utf-8", end="\n", refuse=refuse, too_long=too_long):
-                single_lines.append((line.number, line.text.removesuffix("\n").removesuffix("\r")))
+                text = line.text if keep_ends else line.text.removesuffix("\n").removesuffix("\r")
+                single_lines.append((line.number, text))
         except (ValueError, OverflowError) as error:
             single_lines.append(error.args)
         try:
-            for first, lines in decoded_blocks(io.BytesIO(raw), refuse=refuse, too_long=too_long):
+            blocks = decoded_blocks(io.BytesIO(raw), refuse=refuse, too_long=too_long, keep_ends=keep_ends)
+            for first, lines in blocks:
                 block_lines += enumerate(lines, first)
         except (ValueError, OverflowError) as error:
             block_lines.append(error.args)
