@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from ssmi.model import hardware
 from ssmi.model.data.shards import Shards, open_shards, read_parts
@@ -87,7 +88,7 @@ def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
     if not opened.is_text:
         raise ParameterError(
             f"{shards}: a data set, with labels",
-            next_step=f"ssmi-cli evaluate --run {run} --dataset {shards.name} tags and scores it",
+            next_step=f"ssmi-cli evaluate --run {quote(str(run))} --dataset {quote(shards.name)} tags and scores it",
         )
     check_fit(folder, opened)
     then, now = manifests.load(folder / SHARDS), opened.manifest
@@ -106,8 +107,8 @@ def check_text_fit(*, run: Path, shards: Path, whole: bool = True) -> Shards:
     if problems:
         raise StaleArtifactError(
             f"{run} and {shards} do not belong together: {'; '.join(problems)}",
-            next_step=f"ssmi-cli features build --corpus {shards.name} --like DATASET, where DATASET is the data set"
-            " that the run was trained on, with the features of that time",
+            next_step=f"ssmi-cli features build --corpus {quote(shards.name)} --like DATASET, where DATASET is the data"
+            " set that the run was trained on, with the features of that time",
         )
     return opened
 

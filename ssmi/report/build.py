@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from ssmi.model.data.folds import PARTS, Fold
 from ssmi.model.data.shards import characters_of
@@ -130,7 +131,7 @@ def _refuse_folds(run: Path, split: str) -> None:
     if split in PARTS and Fold.of(checkpoint_files.read_params(run / CHECKPOINT).train) is not None:
         raise ParameterError(
             f"{run}: a run of one fold, whose {split} is not the data set's, has no page",
-            next_step=f"ssmi-cli evaluate --run {run} scores it, or report on the split test",
+            next_step=f"ssmi-cli evaluate --run {quote(str(run))} scores it, or report on the split test",
         )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -200,5 +201,5 @@ def require_labels(shards: Manifest, folder: Path) -> None:
     if not holds_labels(shards):
         raise MissingResourceError(
             f"{folder}: text without labels, so there is nothing to train on or to score",
-            next_step=f"ssmi-cli predict --shards {folder.name} tags it with a run",
+            next_step=f"ssmi-cli predict --shards {quote(folder.name)} tags it with a run",
         )

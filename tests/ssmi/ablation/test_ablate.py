@@ -264,7 +264,7 @@ def test_a_diverged_run_does_not_stop_the_others(project: Any) -> None:
         (["--folds", "2", "-S", "train.folds=3"], "train.folds is 3, of 2 folds"),
         (
             ["-S", "train.folds=3", "-S", "train.fold=1", "-S", "train.test=false"],
-            "train.folds is 3, but the runs of a table are not of one fold\n  next: run all folds with --folds 3 ",
+            "train.folds is 3, but a table has no runs of a single fold\n  next: take train.folds and train.fold out",
         ),
         (["--variant", "late:train.seed=99"], "variant late: train.seed is the same in all rows of a table"),
         (["--variant", "some:train.folds=3", "--folds", "2"], "variant some: train.folds is the same in all rows"),

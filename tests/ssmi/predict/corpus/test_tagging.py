@@ -188,6 +188,11 @@ def test_invalid_corpora_are_refused_with_advice(opened: ssmi.Project) -> None:
     with pytest.raises(ParameterError, match="a data set, with labels") as raised:
         opened.predict_shards("tiny")
     assert "ssmi-cli evaluate" in raised.value.next_step
+    run = opened.root / "artifacts" / "my run"
+    shutil.copytree(opened.root / "artifacts" / "train" / "tiny", run)
+    with pytest.raises(ParameterError, match="a data set, with labels") as raised:
+        opened.predict_shards("tiny", run=run)
+    assert f"--run '{run}' --dataset tiny" in raised.value.next_step
     with pytest.raises(MissingResourceError, match="not built") as missing:
         opened.predict_shards("nothing")
     assert "--corpus nothing" in missing.value.next_step
