@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from ssmi.pipeline.assets import corpora, registry, resolve
 from ssmi.pipeline.assets.folders import options_given
@@ -17,11 +16,7 @@ from ssmi.pipeline.contract.errors import MissingResourceError, ParameterError, 
 from ssmi.pipeline.contract.labels import TagScheme
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.readers import ReadReport
-from ssmi.pipeline.readers.options import ReadOptions, options_from
 from ssmi.workspace import find_root
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["AssetStatus", "Fetched", "ReadReport", "convert", "corpus_names", "dataset_names", "fetch", "list_assets"]
 
@@ -171,7 +166,3 @@ def convert(
     )
     with (reporter or Silent()).task("convert", total=0, unit="sentences") as advance:
         return write_converted(Path(source), Path(target), to=to, scheme=scheme, options=options, advance=advance)
-
-
-def _options(given: Mapping[str, Any]) -> ReadOptions:
-    return options_from(given, source="options", refusal=ParameterError)

@@ -183,7 +183,7 @@ def save(
     tensors = state_tensors.collect(network, average, optimizer, generators)
     file = next(name for name in _FILES if name != _file_in_use(folder))
     try:
-        # In a folder of its own, which is held until the file is complete; see ``weights.write``.
+        # In a folder of its own, which is held until the file is complete; see ``saving_tensors``.
         with temporary_folder(folder / file) as fresh:
             weights.write(tensors, fresh / file)
             digest = digest_file(fresh / file)

@@ -27,8 +27,8 @@ from ssmi.pipeline.executor import open_executor
 from ssmi.pipeline.stages.corpora.names import check_not_a_corpus_name
 from ssmi.workspace import Workspace
 
-_OF_THE_TABLE = {"seed": "-S train.seed=FIRST and --seeds", "folds": "--folds", "fold": "--folds"}
-"""Keys of ``train`` that each run of a table sets itself, whatever its row says → the options that set them."""
+_OF_THE_TABLE = ("seed", "folds", "fold")
+"""Keys of ``train`` that each run of a table sets itself, whatever its row says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,11 +163,11 @@ def _check_row(configuration: Configuration, params: Params) -> None:
     row = configuration.apply(params)
     check_parameters(row.model)
     adversarial.check_parameters(row)
-    for key, option in _OF_THE_TABLE.items():
+    for key in _OF_THE_TABLE:
         if getattr(row.train, key) != getattr(params.train, key):
             raise ParameterError(
                 f"variant {configuration.name}: train.{key} is the same in all rows of a table",
-                next_step=f"use {option}",
+                next_step=f"take train.{key} out of the variant; seeds and folds are chosen for the whole table",
             )
 
 

@@ -46,6 +46,7 @@ class FeatureMethods(Workspace):
             Counts by split and type, duplicates, overlaps, repairs, unknown characters and vocabulary matches.
 
         Raises:
+            ParameterError: An override is wrong, or of a section that the check does not read.
             MissingResourceError: The data set or the encoder does not exist.
             InputDataError: A raw file violates its format; the message gives ``file:line``.
 

@@ -128,8 +128,8 @@ def decoded_blocks(
         keep_ends: Whether the lines keep their ``\n`` or ``\r\n``.
 
     Yields:
-        The number of a block's first line, and the lines of the block. A byte order mark
-        remains in the first line. All lines before a refused line are yielded.
+        The number of a block's first line, and the lines of the block. A byte order mark remains in the first line. All
+        lines before a refused line are yielded.
     """
     split = _with_ends if keep_ends else _without_ends
     number = 1
