@@ -132,11 +132,22 @@ def open_table(path: Path, *, manifest: Manifest | None = None) -> Iterator[pq.P
     content = checked_files.read(path, manifest=manifest)
     try:
         # pq.read_table would import pandas if it is installed, which takes half a second.
-        with pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True) as file:
+        with pq.ParquetFile(pa.BufferReader(in_arrow_memory(content)), page_checksum_verification=True) as file:
             yield file
     # For damaged bytes, Arrow also raises Python's own exceptions.
     except (OSError, pa.ArrowException, ValueError, KeyError, OverflowError) as error:
         raise _no_table(path, error) from error
+
+
+def in_arrow_memory(content: bytes | bytearray) -> pa.Buffer:
+    """Copy bytes, so that Arrow's threads free no Python object.
+
+    One of them may drop the last reference to the content after the reader has returned. If Python ends meanwhile, a
+    thread that needs the interpreter aborts the process (https://github.com/apache/arrow/issues/34314).
+    """
+    buffer = pa.allocate_buffer(len(content))
+    memoryview(buffer).cast("B")[:] = content
+    return buffer
 
 
 def _no_table(path: Path, error: Exception) -> StaleArtifactError:

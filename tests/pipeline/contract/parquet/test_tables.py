@@ -34,6 +34,15 @@ def test_rows_read_back_and_columns_can_be_selected(tmp_path: Path) -> None:
     assert _names(path.parent) == ["words.parquet"]
 
 
+@pytest.mark.parametrize("content", [b"", b"PAR1"])
+def test_arrow_holds_no_python_object_while_it_reads(content: bytes) -> None:
+    """A thread of Arrow that frees one while Python ends would abort the process."""
+    source = bytearray(content)
+    buffer = tables.in_arrow_memory(source)
+    source.extend(b"!")  # BufferError if the bytes were shared
+    assert buffer.to_pybytes() == content
+
+
 def test_rows_are_counted_from_the_manifest_or_the_footer(tmp_path: Path) -> None:
     finished, unfinished = (tables.part_path(tmp_path / name, "train", 0) for name in ("finished", "unfinished"))
     tables.write_rows(finished, schema.VOCABULARY, ROWS)
