@@ -60,14 +60,15 @@ def storage_url(context: click.Context, parameter: click.Parameter, value: str |
     return value
 
 
-def run_option(command: Decorated) -> Decorated:
-    """``--run FOLDER``: an existing run; by default the data set's run."""
+def run_option(*, packed: bool) -> Callable[[Decorated], Decorated]:
+    """``--run FOLDER``: an existing run, with ``packed`` also an exported one; by default the data set's run."""
+    what = "Run folder, or one made by `export`." if packed else "Run folder."
     return click.option(
         "--run",
         type=click.Path(file_okay=False, path_type=Path),
         shell_complete=completion.runs,
-        help="Run folder; to tag text, also one made by `export`.  [default: artifacts/train/DATASET]",
-    )(command)
+        help=f"{what}  [default: artifacts/train/DATASET]",
+    )
 
 
 def device_option(command: Decorated) -> Decorated:

@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 
 @click.command()
 @dataset_option
-@run_option
+@run_option(packed=True)
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
 @click.option(
     "--file",

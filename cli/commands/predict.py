@@ -28,7 +28,7 @@ KINDS = ("text", "paragraphs", "jsonl", "json", "csv", "tsv")
 
 @click.command()
 @click.argument("files", nargs=-1, type=InputFile(allow_dash=True))
-@run_option
+@run_option(packed=True)
 @dataset_option
 @click.option("--input", "kind", type=click.Choice(KINDS), help="Kind of input.  [default: by the name, else text]")
 @click.option("--field", "text_field", metavar="NAME", help="Field or column with the text.  [default: text]")

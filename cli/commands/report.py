@@ -14,7 +14,7 @@ from ssmi.pipeline.contract.errors import ParameterError
 
 @click.command()
 @dataset_option
-@run_option
+@run_option(packed=False)
 @click.option("--split", type=click.Choice(["train", "dev", "test"]), default="dev", show_default=True)
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [default: RUN/report-SPLIT.html]"

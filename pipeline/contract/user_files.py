@@ -14,8 +14,20 @@ from typing import BinaryIO
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+LFS_POINTER_BYTES = len(_LFS_POINTER)
+"""Bytes at the beginning of a file that ``refuse_lfs_pointer`` looks at."""
 _NOTICED_SECONDS = 1.0
 """Time to wait for the first writer to a pipe before the wait is reported."""
+
+
+def refuse_lfs_pointer(head: bytes, name: Path | str) -> None:
+    """Raise InputDataError for the few lines that a clone without Git LFS holds in place of a large file."""
+    if head.startswith(_LFS_POINTER):
+        raise InputDataError(
+            f"{name}: a Git LFS pointer, not the file itself",
+            next_step="fetch the file in its repository: git lfs pull",
+        )
 
 
 def require_file(path: Path, *, what: str = "", where: str = "", pipes: bool = False) -> None:

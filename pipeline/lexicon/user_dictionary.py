@@ -12,14 +12,17 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.user_files import read_bytes
+from ssmi.pipeline.readers.documents import HEAD_BYTES, refuse_binary
+from ssmi.pipeline.readers.raw.decoding import GZIP_MAGIC
 
 WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
 NAMED_LINES = 20
 LONGEST_WORD = 1_000
 """Characters. jieba stores every prefix of a word, and the prefixes of a word of 10 MB fill any memory."""
 
-# 18 digits suffice for any count; Python refuses to parse integers of more than 4300 digits.
-_LINE = re.compile(r"(?P<word>\S+)(?: (?P<count>[0-9]{1,18}))?(?: (?P<tag>[a-z]+))?")
+_MOST_DIGITS = 18
+"""Suffice for any count; Python refuses to parse integers of more than 4300 digits."""
+_LINE = re.compile(rf"(?P<word>\S+)(?: (?P<count>[0-9]{{1,{_MOST_DIGITS}}}))?(?: (?P<tag>[a-z]+))?")
 _FIELDS = re.compile(r".+?[,，;；|、]\s*[0-9]+\s*([,，;；|、]\s*[A-Za-z]+\s*)?")
 _FOUND = re.compile(r"[\u4E00-\u9FD5a-zA-Z0-9+#&._%\-]+")
 """A block of jieba's precise mode (its ``re_han_default``): a word with any other character is always cut there."""
@@ -83,8 +86,12 @@ def read_user_dictionary(path: Path) -> list[UserWord]:
 
 
 def _text(path: Path) -> str:
-    data = read_bytes(path, what="user dictionary", where="segment.user_dict in params.yaml")
+    data = read_bytes(path, what="user dictionary", where="segment.user_dict")
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
+    if data.startswith(GZIP_MAGIC):
+        raise InputDataError(f"{path}: packed with gzip, not text", next_step="unpack it first")
+    if not mark:
+        refuse_binary(data[:HEAD_BYTES], path)
     try:
         return data[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
@@ -107,6 +114,8 @@ def _line_problem(line: str, *, parsed: bool) -> str:
         return "the tag comes before the count"
     if len(fields) == 2 and fields[0].isdigit():
         return "the count comes before the word"
+    if len(fields) > 1 and fields[1].isdigit() and len(fields[1]) > _MOST_DIGITS:
+        return f"a count of over {_MOST_DIGITS} digits"
     if len(fields) > 1 and fields[1].lstrip("-+").replace(".", "", 1).isdigit() and not fields[1].isdigit():
         return "the count is not a whole number"
     return "a blank inside the word, or a field that is neither count nor tag"

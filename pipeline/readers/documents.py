@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.user_files import refuse_lfs_pointer
 
 SAVE_AS = "save its text as UTF-8, or its table as .csv"
 TAKE_OUT = "take its text out first, for example with pdftotext"
@@ -53,6 +54,7 @@ def ending_of(path: Path) -> str:
 
 def refuse_binary(head: bytes, name: Path | str) -> None:
     """Raise InputDataError for a file that is not text by its first bytes (``HEAD_BYTES``); gzip is for the caller."""
+    refuse_lfs_pointer(head, name)
     for magic, what, next_step in _BEGINNINGS:
         # Text may begin with the letters BZh too.
         if head.startswith(magic) and (magic != b"BZh" or head[4:7] in _BZIP2_BLOCKS):

@@ -13,6 +13,7 @@ from ssmi.model.runs.files import CHECKPOINT
 from ssmi.model.text_tagging import SpanTagger
 from ssmi.pipeline.contract.errors import ParameterError, StaleArtifactError
 from ssmi.pipeline.contract.label_groups import LabelGroups
+from ssmi.pipeline.contract.parameters.limits import MAX_THREADS
 from ssmi.pipeline.contract.parquet.statistics import ShardsStatistics
 from ssmi.pipeline.contract.progress import Reporter, Silent
 from ssmi.pipeline.contract.project.process_lock import process_lock
@@ -49,8 +50,11 @@ class OpenedRun:
 def open_for_use(run: Path, *, project: Path | None, device: str, threads: int | None, reporter: Reporter) -> OpenedRun:
     """Open a run folder or a packed run; arguments and errors are those of ``open_run``."""
     # type rather than isinstance, which would accept True as 1.
-    if threads is not None and not (type(threads) is int and threads >= 0):
-        raise ParameterError(f"threads={threads!r}: not a number of threads", next_step="0 takes the physical cores")
+    if threads is not None and not (type(threads) is int and 0 <= threads <= MAX_THREADS):
+        raise ParameterError(
+            f"threads={threads!r}: not a number of threads",
+            next_step=f"give 1 to {MAX_THREADS}, or 0 for the physical cores",
+        )
     packed = is_packed(run)
     if packed:
         check_pack(run)

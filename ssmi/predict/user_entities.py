@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.features.trie import Trie
-from ssmi.pipeline.readers.raw.lines import numbered_lines
+from ssmi.pipeline.readers.raw.lines import EncodingError, numbered_lines
 from ssmi.predict.entity import Mode, Source, Words
 
 MODES: tuple[Mode, ...] = get_args(Mode)
@@ -204,7 +204,7 @@ def _of_mapping(words: Words) -> Iterator[UserEntity]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         yield from numbered_lines(path)
-    except InputDataError as error:  # the advice of the readers of data sets does not help here
+    except EncodingError as error:  # the advice of the readers of data sets does not help here
         raise InputDataError(error.message, next_step="save it as UTF-8") from error
 
 

@@ -23,6 +23,12 @@ ENCODER_POSITIONS = 42
 
 
 @pytest.fixture(scope="session")
+def lfs_pointer() -> bytes:
+    """What a clone without Git LFS holds in place of a large file."""
+    return b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
+
+
+@pytest.fixture(scope="session")
 def make_vocabulary(tmp_path_factory: pytest.TempPathFactory) -> MakeVocabulary:
     """A function from words and vectors to the vocabulary, saved and opened again."""
     numbers = itertools.count()

@@ -14,7 +14,7 @@ from pydantic import (
     model_validator,
 )
 
-from ssmi.pipeline.contract.parameters.limits import MAX_REPEATS
+from ssmi.pipeline.contract.parameters.limits import MAX_REPEATS, MAX_THREADS
 from ssmi.pipeline.contract.parameters.section import (
     WHOLE,
     AutoLayers,
@@ -248,7 +248,7 @@ class TrainParams(Section):
         description="Where torch computes: cpu, cuda, cuda:1 and so on. auto takes a GPU where there is one.",
     )
     threads: NonNegative = Field(
-        default=0, description="CPU threads that torch uses; 0 takes one for each physical core."
+        default=0, le=MAX_THREADS, description="CPU threads that torch uses; 0 takes one for each physical core."
     )
 
     @model_validator(mode="after")

@@ -47,7 +47,12 @@ class _PlacedErrors:
 
 
 class _PlainConstructor(_PlacedErrors, SafeConstructor):
-    pass
+    def construct_yaml_set(self, node: Node) -> Any:
+        """Refuse a set, whose order differs from one run to the next."""
+        raise ConstructorError(None, None, "a set; write a list", node.start_mark)
+
+
+_PlainConstructor.add_constructor("tag:yaml.org,2002:set", _PlainConstructor.construct_yaml_set)
 
 
 class _CommentedConstructor(_PlacedErrors, RoundTripConstructor):

@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from ssmi.pipeline.contract.errors import InputDataError
+from ssmi.pipeline.contract.user_files import refuse_lfs_pointer
 from ssmi.pipeline.lexicon.word_vectors import fasttext
 from ssmi.pipeline.lexicon.word_vectors.binary import BinaryReader
 from ssmi.pipeline.lexicon.word_vectors.format_detection import Format, format_of, holds_vectors
@@ -65,6 +66,7 @@ def open_vectors(path: Path, *, encoding: str = "utf-8") -> Iterator[VectorReade
 
 
 def _reader(file: Unpacked, encoding: str) -> VectorReader:
+    refuse_lfs_pointer(file.peek(), file.display_name)
     format_name = format_of(file.peek())
     if format_name is None:
         raise InputDataError(

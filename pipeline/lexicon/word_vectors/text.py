@@ -66,6 +66,11 @@ class TextReader(VectorReader):
         # Bounded, so that a file without line ends is refused instead of held in memory.
         while line := self.file.stream.readline(_LONGEST_LINE):
             number += 1
+            if number == 1 and b"\r" in line.rstrip() and b"\n" not in line:
+                raise InputDataError(
+                    f"{self.file.display_name}: its lines end in carriage returns (CR) alone",
+                    next_step="end them with line feeds: tr '\\r' '\\n'",
+                )
             if len(line) == _LONGEST_LINE and not line.endswith(b"\n"):
                 raise InputDataError(f"{self._at(number)}: over {_LONGEST_LINE} bytes", next_step=f"name {FORMATS}")
             yield _Line(number, line)

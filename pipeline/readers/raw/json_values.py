@@ -25,7 +25,7 @@ _PIECE = 1 << 18
 """Number of characters decoded at once, unless a single value is longer."""
 _LONGEST_WORD = 16
 """JSON tokens other than strings are shorter, so an error further from the end is not caused by truncated text."""
-_ARRAY = re.compile(r"\[\s*(?:[{\]]|$)")
+_ARRAY = re.compile(r"""\[\s*(?:[{\]]|\[\s*(?:"|$)|$)""")
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
@@ -83,7 +83,7 @@ def first_value(path: Path, *, encoding: str | None = None) -> Any:
 
 
 def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
-    """Whether the first non-blank characters open an array of objects or an empty array."""
+    """Whether the first non-blank characters open an array of objects or of pairs, or an empty array."""
     head = ""
     try:
         with closing(text_pieces(path, encoding=encoding)) as pieces:

@@ -29,6 +29,11 @@ from ssmi.pipeline.readers.raw.decoding import (
 LARGEST_WHOLE = 1 << 26
 """Maximum unpacked size in bytes of a file that is read whole."""
 
+
+class EncodingError(InputDataError):
+    """Bytes of a file do not have its encoding."""
+
+
 _BOM = "\ufeff"
 _BROKEN = (gzip.BadGzipFile, EOFError, zlib.error)
 """What reading damaged gzip data raises."""
@@ -208,7 +213,7 @@ def _codec(head: bytes, said: str | None, path: Path) -> str:
     return codec
 
 
-def _undecodable(raw: bytes, fault: str, codec: str, *, where: str) -> InputDataError:
+def _undecodable(raw: bytes, fault: str, codec: str, *, where: str) -> EncodingError:
     """Make the error for bytes that do not have the encoding, which suggests encodings that the line may have.
 
     ``raw`` is the line, or the rest of it from the first wrong byte on; ``fault`` says which byte is wrong.
@@ -216,7 +221,7 @@ def _undecodable(raw: bytes, fault: str, codec: str, *, where: str) -> InputData
     likely, shown = likely_readings(raw, but=codec)
     named = likely[0] if likely else "utf-16-le" if b"\0" in raw.partition(b"\n")[0] else "gb18030"
     for_iconv = named.upper().replace("UTF-16-", "UTF-16")
-    return InputDataError(
+    return EncodingError(
         f"{where}: not {codec.upper()} ({fault}){shown}",
         next_step=f"if {'that' if likely else named.upper()} is its encoding, write `encoding: {named}` into "
         f"dataset.yaml beside the file (GB18030 reads GBK too), say --encoding {named} to `data convert`, or convert "

@@ -2,13 +2,15 @@
 
 Spans are in a list under ``entities``, ``labels``, ``label`` or ``spans``. Each is ``[start, end, type]`` or an object
 with ``start``/``end`` (``start_offset``, ``start_idx``, ...) and ``label`` or ``type``. Offsets are half-open and count
-Unicode code points, or UTF-16 units if the file or its data set indicates so.
+Unicode code points, or UTF-16 units if the file or its data set indicates so. A row may also be a pair as spaCy's
+training data has them: ``["text", {"entities": [[0, 2, "PER"]]}]``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -110,6 +112,8 @@ def _read_tagged(
 
 def _objects(rows: RowSource, report: ReadReport | None) -> Generator[Value, None, None]:
     for value in rows(report):
+        if _is_spacy_pair(value.body):
+            value = replace(value, body={"text": value.body[0], **value.body[1]})
         if not isinstance(value.body, dict):
             raise _wrong(value.where, "not a JSON object")
         if _PRODIGY in value.body and value.body.get("answer") in ("reject", "ignore"):
@@ -121,6 +125,10 @@ def _objects(rows: RowSource, report: ReadReport | None) -> Generator[Value, Non
                 for _ in value.body[key] if isinstance(value.body.get(key), list) else ():
                     report.skip(reason, value.number)
         yield value
+
+
+def _is_spacy_pair(body: Any) -> bool:
+    return isinstance(body, list) and len(body) == 2 and isinstance(body[0], str) and isinstance(body[1], dict)
 
 
 def _span_list(row: Mapping[str, Any], *, where: str) -> list[Any]:

@@ -95,3 +95,11 @@ def test_the_digest_depends_on_config_weights_and_vocabulary(changed: str, encod
     assert encoder_digest(encoder) == before
     (encoder / changed).write_bytes((encoder / changed).read_bytes() + b" ")
     assert encoder_digest(encoder) != before
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
+def test_weights_of_a_clone_without_git_lfs_are_named(encoder: Path, lfs_pointer: bytes, name: str) -> None:
+    (encoder / "model.safetensors").unlink()
+    (encoder / name).write_bytes(lfs_pointer)
+    with pytest.raises(InputDataError, match=f"{name}: a Git LFS pointer"):
+        check_encoder_folder(encoder, pickled=True)

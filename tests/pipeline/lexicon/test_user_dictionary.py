@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 from pathlib import Path
 
 import pytest
@@ -44,7 +46,8 @@ def test_lines_are_read_as_word_count_and_tag(encoding: str, tmp_path) -> None:
         ("500 南北高架", "count comes before the word"),
         ("南北高架 1.5", "not a whole number"),
         ("南北高架 -3 n", "not a whole number"),
-        (f"南北高架 {'9' * 5000}", "a field that is neither count nor tag"),
+        (f"南北高架 {'9' * 19}", "a count of over 18 digits"),
+        (f"南北高架 {'9' * 5000} n", "a count of over 18 digits"),
         ("Edu Trust认证 2000", "a blank inside the word"),
         ("南北高架 5 名词", "a blank inside the word, or a field that is neither count nor tag"),
         ("# 我的词", "a blank inside"),
@@ -84,6 +87,20 @@ def test_only_the_first_malformed_lines_are_listed(tmp_path) -> None:
 def test_bytes_of_another_encoding_are_refused_with_their_place(data: bytes, message: str, tmp_path) -> None:
     with pytest.raises(InputDataError, match=message):
         read_user_dictionary(_write(tmp_path, data))
+
+
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (gzip.compress("云计算 5\n".encode()), "packed with gzip"),
+        (bz2.compress("云计算 5\n".encode()), "packed with bzip2"),
+        (b"PK\x03\x04" + bytes(300), "a zip archive"),
+    ],
+)
+def test_packed_dictionaries_are_to_be_unpacked(data: bytes, what: str, tmp_path) -> None:
+    with pytest.raises(InputDataError, match=rf"words\.txt: {what}") as caught:
+        read_user_dictionary(_write(tmp_path, data))
+    assert caught.value.next_step.startswith("unpack")
 
 
 def test_exactly_the_words_reported_as_unmatchable_never_match(tmp_path) -> None:

@@ -256,7 +256,7 @@ def test_boundaries_unknown_to_training_are_added_again(tagging_project: Any, mo
 # --- what cannot be opened --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("threads", [-1, "2", True])
+@pytest.mark.parametrize("threads", [-1, "2", True, 1_025])
 def test_an_invalid_number_of_threads_is_refused(tagging_project: Any, threads: Any) -> None:
     with pytest.raises(ParameterError, match="threads="):
         ssmi.open_run(run_of(tagging_project), threads=threads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import pickle
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,13 @@ def test_files_not_in_utf8_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputDataError) as raised:
         UserEntities.read(tmp_path / "own.tsv")
     assert raised.value.next_step == "save it as UTF-8"
+
+
+def test_packed_files_are_to_be_unpacked(tmp_path: Path) -> None:
+    (tmp_path / "own.tsv").write_bytes(bz2.compress("云计算\tPRO\n".encode()))
+    with pytest.raises(InputDataError, match="packed with bzip2") as raised:
+        UserEntities.read(tmp_path / "own.tsv")
+    assert raised.value.next_step == "unpack it first"
 
 
 def test_comments_can_be_indented(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from ssmi.pipeline.contract.text.yaml_text import NOT_YAML, commented_yaml, not_
         ("a: 1\nb: 2020-13-45", "p.yaml:2: not YAML (2020-13-45 is not of type timestamp: month must be in 1..12"),
         ("a:\n  - !!bool maybe", "p.yaml:2: not YAML (maybe is not of type bool)"),
         ("a: !!int x", "p.yaml:1: not YAML (x is not of type int: "),
+        ("a: 1\nb: !!set {x, y}", "p.yaml:2: not YAML (a set; write a list)"),
         ("a: \x00", "p.yaml: not YAML ("),
         (f"a: 1\nb: {'9' * 5000}", "p.yaml:2: a number of thousands of digits"),
     ],

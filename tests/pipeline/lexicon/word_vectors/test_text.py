@@ -94,3 +94,22 @@ def test_blank_lines_count_in_line_numbers(tmp_path: Path) -> None:
     )
     with pytest.raises(InputDataError, match=r"v\.txt:104: not 2 numbers; 3 of 103 rows are wrong"):
         _read(tmp_path / "v.txt")
+
+
+@pytest.mark.parametrize("n_rows", [3, 1 << 18])
+@pytest.mark.parametrize("header", ["", "9 2\r"])
+def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path, n_rows: int, header: str) -> None:
+    (tmp_path / "v.txt").write_bytes((header + "词 1 2\r" * n_rows).encode())
+    with pytest.raises(InputDataError, match=r"v\.txt: its lines end in carriage returns"):
+        _read(tmp_path / "v.txt")
+
+
+def test_the_last_of_one_row_may_be_a_carriage_return(tmp_path: Path) -> None:
+    (tmp_path / "v.txt").write_bytes("词 1 2\r".encode())
+    assert _read(tmp_path / "v.txt")[1] == ["词"]
+
+
+def test_a_git_lfs_pointer_is_named(tmp_path: Path, lfs_pointer: bytes) -> None:
+    (tmp_path / "v.txt").write_bytes(lfs_pointer)
+    with pytest.raises(InputDataError, match=r"v\.txt: a Git LFS pointer"):
+        _read(tmp_path / "v.txt")

@@ -75,6 +75,16 @@ def test_written_rows_read_back(
     assert list(read_sentences(path)[0]) == expected
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_training_data_of_spacy_is_read_by_lines_and_as_an_array(write: Write, indent: int | None) -> None:
+    pairs = [["王红在北京", {"entities": [[0, 2, "PER"], [3, 5, "LOC"]]}], ["好", {"entities": []}]]
+    expected = [(("王", "红", "在", "北", "京"), (Span(0, 2, "PER"), Span(3, 5, "LOC"))), (("好",), ())]
+    files = ("".join(json.dumps(pair) + "\n" for pair in pairs), json.dumps(pairs, indent=indent))
+    for name, content in zip(("a.jsonl", "a.json"), files, strict=True):
+        sentences = list(read_sentences(write(content, name))[0])
+        assert [(one.characters, one.entities) for one in sentences] == expected
+
+
 def test_blank_lines_and_empty_texts_are_counted(write: Write) -> None:
     row = {"text": "甲\n乙", "entities": None}
     path = write("\n" + lines_of(row) + " \n" + lines_of({"text": "", "entities": []}), "raw.jsonl")
