@@ -107,7 +107,7 @@ probe: env
 	  $(if $(ONLY),--only $(ONLY))
 
 # Draw F1 against encoder layers and speed, from docs/results/curve.csv. ADD="--add DATASET --counts FILE ...
-# --speeds FILE" first adds the rows of ablations over folds.
+# --speeds FILE" first adds the rows of ablations that FILE names (lines NETWORK-LAYERS,TIMES).
 ADD ?=
 curve: env
 	$(BIN)/python -m tests.bench.results.curve $(ADD)

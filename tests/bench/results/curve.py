@@ -1,9 +1,9 @@
 """F1 against the encoder's depth and against speed: ``make curve`` draws docs/results/curve.csv.
 
 A point is a network with a given number of encoder layers on a data set: its F1 over the folds of ``ablate --folds``,
-with the 95 % interval over sentences (and seeds), and its tagging speed relative to the first run of ``make
-bench-tagging``. ``add`` takes F1 from the counts of an ablation whose rows are named NETWORK-LAYERS (``ssmi-2``,
-``char-crf-none``), and the speed from a file of lines ``NETWORK-LAYERS,TIMES``.
+or on the test split where nothing was folded, with the 95 % interval over sentences (and seeds), and its tagging speed
+relative to the first run of ``make bench-tagging``. ``add`` takes the rows and their speeds from a file of lines
+``NETWORK-LAYERS,TIMES`` (``ssmi-2,3.01``), and F1 from the counts of ablations whose rows have these names.
 """
 
 from __future__ import annotations
@@ -34,6 +34,12 @@ COLOURS = {
     "segment-only": Colour.PURPLE,
 }
 """Colours of the networks whose points are joined by a line; all others are grey."""
+SCORES = {
+    "weibo": "F1 over five folds of train and dev",
+    "resume": "F1 over five folds of train and dev",
+    "msra10k": "F1 on MSRA's test",
+}
+"""What the F1 of each data set's points is."""
 LABEL_OFFSETS = {"ssmi": (-5, 5), "softlexicon": (5, 5)}
 """Where the label of a point is, in points from it, so that labels of close points do not overlap."""
 
@@ -47,7 +53,7 @@ class Point:
     layers: str
     """Encoder layers, or ``none``."""
     n_runs: int
-    """Number of trainings: folds times seeds."""
+    """Number of trainings: seeds, times folds if there are any."""
     f1: float
     low: float
     high: float
@@ -160,7 +166,7 @@ class FrontChart:
                 )  # fmt: skip
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}×")
         axes.grid(axis="y")
-        axes.set(xlabel="speed of prediction, times BERT-CRF with 12 layers", ylabel="F1 over five folds")
+        axes.set(xlabel="speed of prediction, times BERT-CRF with 12 layers", ylabel=SCORES[self.dataset])
         axes.set_title(f"{self.dataset}: the numbers are encoder layers")
         canvas.add_legend()
 
@@ -182,13 +188,14 @@ def read_speeds(path: Path) -> Mapping[str, float]:
 
 
 def add(dataset: str, counts: Sequence[Path], speeds: Path, *, n_folds: int, path: Path = POINTS) -> None:
-    """Add the rows of ablations to the points of ``path``; they replace points of the same network and depth."""
+    """Add the rows that ``speeds`` names to the points of ``path``; a point of the same network and depth is replaced."""
     points = {(point.dataset, point.network, point.layers): point for point in read_points(path)}
-    speed_of = read_speeds(speeds)
-    for counts_file in counts:
-        for row, figures in f1_of_rows(counts_file, n_folds=n_folds).items():
-            network, _, layers = row.rpartition("-")
-            points[dataset, network, layers] = Point(dataset, network, layers, *figures, speed_of[row])
+    rows = {row: figures for file in counts for row, figures in f1_of_rows(file, n_folds=n_folds).items()}
+    for row, times in read_speeds(speeds).items():
+        if row not in rows:
+            raise SystemExit(f"{row}: no such row; the counts have {', '.join(rows)}")
+        network, _, layers = row.rpartition("-")
+        points[dataset, network, layers] = Point(dataset, network, layers, *rows[row], times)
     write_points(points.values(), path)
 
 
@@ -198,7 +205,7 @@ def main() -> None:
     parser.add_argument("--add", metavar="DATASET")
     parser.add_argument("--counts", type=Path, nargs="*", default=[], help="counts.parquet of ablations over folds")
     parser.add_argument("--speeds", type=Path)
-    parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--folds", type=int, default=5, help="folds of the ablations; 1 for none")
     options = parser.parse_args()
     if options.add is not None:
         add(options.add, options.counts, options.speeds, n_folds=options.folds)

@@ -55,7 +55,10 @@ def test_f1_is_computed_from_pooled_counts(tmp_path: Path) -> None:
 
 
 def test_a_row_of_an_ablation_becomes_a_point(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = [{"configuration": "bert-crf-12", "seed": 13, "sentence": "0" * 16, "counts": [ENTITY]}]
+    rows = [
+        {"configuration": name, "seed": 13, "sentence": "0" * 16, "counts": [ENTITY]}
+        for name in ("bert-crf-12", "row-without-a-speed")
+    ]
     tables.write_rows(tmp_path / "counts.parquet", schema.ABLATION_COUNTS, rows)
     (tmp_path / "speeds.csv").write_text("bert-crf-12,1\n", encoding="utf-8")
     existing = Point("weibo", "ssmi", "none", 5, 50.0, 40.0, 60.0, 4.0)
@@ -65,6 +68,17 @@ def test_a_row_of_an_ablation_becomes_a_point(tmp_path: Path, monkeypatch: pytes
         Point("weibo", "bert-crf", "12", 5, 100.0, 100.0, 100.0, 1.0),
         existing,
     ]
+
+
+def test_a_speed_of_an_unknown_row_is_refused(tmp_path: Path) -> None:
+    rows = [{"configuration": "ssmi-2", "seed": 13, "sentence": "0" * 16, "counts": [ENTITY]}]
+    tables.write_rows(tmp_path / "counts.parquet", schema.ABLATION_COUNTS, rows)
+    (tmp_path / "speeds.csv").write_text("ssmi-3,1\n", encoding="utf-8")
+    curve.write_points([], tmp_path / "curve.csv")
+    with pytest.raises(SystemExit, match="ssmi-3: no such row; the counts have ssmi-2"):
+        curve.add(
+            "weibo", [tmp_path / "counts.parquet"], tmp_path / "speeds.csv", n_folds=5, path=tmp_path / "curve.csv"
+        )
 
 
 def test_the_committed_pictures_show_the_stored_points(tmp_path: Path) -> None:
