@@ -188,7 +188,7 @@ def read_speeds(path: Path) -> Mapping[str, float]:
 
 
 def add(dataset: str, counts: Sequence[Path], speeds: Path, *, n_folds: int, path: Path = POINTS) -> None:
-    """Add the rows that ``speeds`` names to the points of ``path``; a point of the same network and depth is replaced."""
+    """Add the rows that ``speeds`` names to the points of ``path``, in place of those of the same network and depth."""
     points = {(point.dataset, point.network, point.layers): point for point in read_points(path)}
     rows = {row: figures for file in counts for row, figures in f1_of_rows(file, n_folds=n_folds).items()}
     for row, times in read_speeds(speeds).items():
