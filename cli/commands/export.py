@@ -13,7 +13,7 @@ from ssmi.pipeline.contract.text.wording import counted
 
 
 @click.command()
-@run_option(packed=False)
+@run_option(packed=True)
 @dataset_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder to create; it must not exist.")
 @json_option

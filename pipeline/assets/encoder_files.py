@@ -10,7 +10,7 @@ from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 from ssmi.pipeline.contract.manifest import digest_json
 from ssmi.pipeline.contract.storage.digests import digest_once
 from ssmi.pipeline.contract.text.json_text import loads
-from ssmi.pipeline.contract.user_files import LFS_POINTER_BYTES, refuse_lfs_pointer
+from ssmi.pipeline.contract.user_files import refuse_lfs_file
 
 SAFETENSORS, PICKLE = "model.safetensors", "pytorch_model.bin"
 INDEX = ".index.json"
@@ -27,7 +27,7 @@ def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False)
 
     Raises:
         MissingResourceError: The folder lacks files, which the message names.
-        InputDataError: The encoder's type is not supported, or a weight file is a Git LFS pointer.
+        InputDataError: The encoder's type is not supported, or a file is a Git LFS pointer.
     """
     lacking = [] if (folder / CONFIG).is_file() else [CONFIG]
     if not weight_files(folder) and not (pickled and weight_files(folder, PICKLE)):
@@ -42,9 +42,8 @@ def check_encoder_folder(folder: Path, *, name: str = "", pickled: bool = False)
             next_step="name a folder with config.json, model.safetensors (or pytorch_model.bin) and vocab.txt",
         )
     read_config(folder)
-    for path in (*weight_files(folder), *weight_files(folder, PICKLE)):
-        with path.open("rb") as file:
-            refuse_lfs_pointer(file.read(LFS_POINTER_BYTES), path)
+    for path in (*(weight_files(folder) or weight_files(folder, PICKLE)), vocabulary_file(folder)):
+        refuse_lfs_file(path)
 
 
 def encoder_digest(folder: Path) -> str:
@@ -76,8 +75,9 @@ def part_names(index: Path) -> dict[str, str]:
     """Read the index of weights stored in several files: weight → name of the file that holds it.
 
     Raises:
-        InputDataError: The index is damaged or names files elsewhere.
+        InputDataError: The index is damaged, a Git LFS pointer, or names files elsewhere.
     """
+    refuse_lfs_file(index)
     try:
         names = loads(index.read_text(encoding="utf-8"))["weight_map"]
         parts = {str(weight): str(part) for weight, part in names.items()}

@@ -15,8 +15,6 @@ from typing import BinaryIO
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError
 
 _LFS_POINTER = b"version https://git-lfs.github.com/spec/"
-LFS_POINTER_BYTES = len(_LFS_POINTER)
-"""Bytes at the beginning of a file that ``refuse_lfs_pointer`` looks at."""
 _NOTICED_SECONDS = 1.0
 """Time to wait for the first writer to a pipe before the wait is reported."""
 
@@ -28,6 +26,12 @@ def refuse_lfs_pointer(head: bytes, name: Path | str) -> None:
             f"{name}: a Git LFS pointer, not the file itself",
             next_step="fetch the file in its repository: git lfs pull",
         )
+
+
+def refuse_lfs_file(path: Path) -> None:
+    """Raise the errors of ``refuse_lfs_pointer`` for a file, and OSError if it cannot be read."""
+    with path.open("rb") as file:
+        refuse_lfs_pointer(file.read(len(_LFS_POINTER)), path)
 
 
 def require_file(path: Path, *, what: str = "", where: str = "", pipes: bool = False) -> None:
@@ -122,6 +126,8 @@ def read_bytes(path: Path, *, what: str = "", where: str = "") -> bytes:
     """Read a whole file. Arguments and errors are those of ``require_file``, with InputDataError if reading fails."""
     require_file(path, what=what, where=where)
     try:
-        return path.read_bytes()
+        content = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
+    refuse_lfs_pointer(content, path)
+    return content

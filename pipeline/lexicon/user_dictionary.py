@@ -12,10 +12,13 @@ from pathlib import Path
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.encodings import not_utf8
 from ssmi.pipeline.contract.user_files import read_bytes
-from ssmi.pipeline.readers.documents import HEAD_BYTES, refuse_binary
+from ssmi.pipeline.readers.documents import HEAD_BYTES, UNPACK, NotTextError, refuse_binary
 from ssmi.pipeline.readers.raw.decoding import GZIP_MAGIC
 
-WRITE = "write 'word [count] [tag]' on each line: single blanks, a whole number, a tag of a-z; no blank in a word"
+WRITE = (
+    "write 'word [count] [tag]' on each line: single blanks, a whole number of at most 18 digits, a tag of a-z; "
+    "no blank in a word"
+)
 NAMED_LINES = 20
 LONGEST_WORD = 1_000
 """Characters. jieba stores every prefix of a word, and the prefixes of a word of 10 MB fill any memory."""
@@ -89,11 +92,14 @@ def _text(path: Path) -> str:
     data = read_bytes(path, what="user dictionary", where="segment.user_dict")
     mark, encoding = next(((mark, name) for mark, name in _MARKS if data.startswith(mark)), (b"", "utf-8"))
     if data.startswith(GZIP_MAGIC):
-        raise InputDataError(f"{path}: packed with gzip, not text", next_step="unpack it first")
-    if not mark:
-        refuse_binary(data[:HEAD_BYTES], path)
+        raise InputDataError(f"{path}: packed with gzip, not text", next_step=UNPACK)
     try:
+        refuse_binary(data[:HEAD_BYTES], path)
         return data[len(mark) :].decode(encoding)
+    except NotTextError as error:
+        raise InputDataError(
+            error.message, next_step=UNPACK if error.next_step.startswith("unpack") else WRITE
+        ) from error
     except UnicodeDecodeError as error:
         said = not_utf8(path, error) if encoding == "utf-8" else f"{path}: not {encoding.upper()} ({error.reason})"
         raise InputDataError(f"{said}; user dictionaries must be UTF-8", next_step="save it as UTF-8") from error
@@ -114,7 +120,7 @@ def _line_problem(line: str, *, parsed: bool) -> str:
         return "the tag comes before the count"
     if len(fields) == 2 and fields[0].isdigit():
         return "the count comes before the word"
-    if len(fields) > 1 and fields[1].isdigit() and len(fields[1]) > _MOST_DIGITS:
+    if len(fields) > 1 and fields[1].isascii() and fields[1].isdigit() and len(fields[1]) > _MOST_DIGITS:
         return f"a count of over {_MOST_DIGITS} digits"
     if len(fields) > 1 and fields[1].lstrip("-+").replace(".", "", 1).isdigit() and not fields[1].isdigit():
         return "the count is not a whole number"

@@ -19,7 +19,7 @@ DOCUMENTS: Mapping[str, tuple[str, str]] = {
 
 ARCHIVES = (".zip", ".xz", ".bz2", ".zst", ".7z", ".rar", ".tar", ".tgz")
 """Endings of packed files that no reader of labelled files unpacks."""
-_UNPACK = "unpack it first"
+UNPACK = "unpack it first"
 HEAD_BYTES = 262
 """Bytes at the beginning of a file that ``refuse_binary`` looks at."""
 _TAR = slice(257, HEAD_BYTES)
@@ -36,15 +36,19 @@ _BEGINNINGS = (
         "a Parquet file",
         "give it the ending .parquet if it holds labelled sentences or a corpus, else write its rows as .jsonl or .csv",
     ),
-    (b"BZh", "packed with bzip2", _UNPACK),
-    (b"\xfd7zXZ", "packed with xz", _UNPACK),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd", _UNPACK),
-    (b"7z\xbc\xaf", "a 7z archive", _UNPACK),
-    (b"Rar!\x1a", "a RAR archive", _UNPACK),
+    (b"BZh", "packed with bzip2", UNPACK),
+    (b"\xfd7zXZ", "packed with xz", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", UNPACK),
+    (b"7z\xbc\xaf", "a 7z archive", UNPACK),
+    (b"Rar!\x1a", "a RAR archive", UNPACK),
     (b"\x89PNG", "a picture", _NAME_TEXT),
     (b"\xff\xd8\xff", "a picture", _NAME_TEXT),
 )
 """First bytes of files that are not text, what such a file is, and what to do with it."""
+
+
+class NotTextError(InputDataError):
+    """A file that is not text by its first bytes."""
 
 
 def ending_of(path: Path) -> str:
@@ -53,14 +57,14 @@ def ending_of(path: Path) -> str:
 
 
 def refuse_binary(head: bytes, name: Path | str) -> None:
-    """Raise InputDataError for a file that is not text by its first bytes (``HEAD_BYTES``); gzip is for the caller."""
+    """Raise NotTextError for a file that is not text by its first bytes (``HEAD_BYTES``); gzip is for the caller."""
     refuse_lfs_pointer(head, name)
     for magic, what, next_step in _BEGINNINGS:
         # Text may begin with the letters BZh too.
         if head.startswith(magic) and (magic != b"BZh" or head[4:7] in _BZIP2_BLOCKS):
-            raise InputDataError(f"{name}: {what}, not text", next_step=next_step)
+            raise NotTextError(f"{name}: {what}, not text", next_step=next_step)
     if head[_TAR] == b"ustar":
-        raise InputDataError(f"{name}: a tar archive, not text", next_step=_UNPACK)
+        raise NotTextError(f"{name}: a tar archive, not text", next_step=UNPACK)
 
 
 def refuse_document(path: Path) -> None:

@@ -23,7 +23,7 @@ from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.encodings import likely_readings
 from ssmi.pipeline.contract.text.json_text import not_json
 from ssmi.pipeline.contract.text.wording import json_kind
-from ssmi.pipeline.contract.user_files import require_file, unreadable
+from ssmi.pipeline.contract.user_files import refuse_lfs_file, require_file, unreadable
 from ssmi.pipeline.readers import labelled
 from ssmi.pipeline.readers.documents import HEAD_BYTES, refuse_binary, refuse_document
 from ssmi.pipeline.readers.raw.decoding import GZIP_MAGIC, LONGEST_LINE, BadBytes, byte_order_mark, decoded_lines
@@ -209,6 +209,7 @@ def _rows(path: Path, field: str) -> Iterator[Text]:
 
     number = 0
     try:
+        refuse_lfs_file(path)
         with pq.ParquetFile(path) as file:
             kinds = {column.name: column.type for column in file.schema_arrow}
             texts = [name for name, kind in kinds.items() if _is_text(kind)]

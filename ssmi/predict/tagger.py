@@ -256,8 +256,8 @@ def open_run(
         project: Folder whose ``artifacts/`` contain the run's features; by default the nearest one with params.yaml
             above the run, else above the working folder. A packed run needs no project.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``.
-        threads: Number of CPU threads that torch uses while tagging: 0 for one per physical core, None for
-            torch's current setting.
+        threads: Number of CPU threads that torch uses while tagging: 0 for one per physical core, at most 1,024,
+            None for torch's current setting.
         entities: Words with labels that are entities wherever they occur, as a file or a mapping; see
             ``UserEntities.read`` and ``merge_entities``.
         reporter: Receives notes and progress; None for silence.

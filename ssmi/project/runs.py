@@ -163,7 +163,8 @@ class RunMethods(Workspace):
             dataset: The data set whose run to open; None for the first one in params.yaml. Give only one of ``run``
                 and ``dataset``.
             device: Device to compute on.
-            threads: Number of CPU threads while tagging: 0 for one per physical core, None for torch's current setting.
+            threads: Number of CPU threads while tagging: 0 for one per physical core, at most 1,024, None for torch's
+                current setting.
             entities: A file of words and labels, or a mapping, that are entities wherever they occur; see
                 ``ssmi.open_run``.
 

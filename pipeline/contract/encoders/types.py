@@ -18,6 +18,7 @@ from ssmi.pipeline.contract.encoders.config_values import known_values
 from ssmi.pipeline.contract.encoders.vocabulary import PAD, read_vocabulary
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, SsmiError, StaleArtifactError
 from ssmi.pipeline.contract.text.wording import counted, is_or_are
+from ssmi.pipeline.contract.user_files import refuse_lfs_pointer
 
 CONFIG = "config.json"
 SPECIAL_TOKENS = 2
@@ -127,6 +128,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         with path.open("rb") as stream:
             # One byte more than allowed reveals a file that is too long without reading all of it.
             body = stream.read(_LONGEST_CONFIG + 1)
+        refuse_lfs_pointer(body, path)
         if len(body) > _LONGEST_CONFIG:
             raise ValueError(f"over {_LONGEST_CONFIG >> 20} MiB")
         config = json.loads(body.decode("utf-8"))

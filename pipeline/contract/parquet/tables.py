@@ -129,10 +129,10 @@ def read_table(
 @contextmanager
 def open_table(path: Path, *, manifest: Manifest | None = None) -> Iterator[pq.ParquetFile]:
     """Open a verified Parquet file with any columns; errors are those of ``read_table``, also while it is read."""
-    content = checked_files.read(path, manifest=manifest)
+    buffer = in_arrow_memory(checked_files.read(path, manifest=manifest))
     try:
         # pq.read_table would import pandas if it is installed, which takes half a second.
-        with pq.ParquetFile(pa.BufferReader(in_arrow_memory(content)), page_checksum_verification=True) as file:
+        with pq.ParquetFile(pa.BufferReader(buffer), page_checksum_verification=True) as file:
             yield file
     # For damaged bytes, Arrow also raises Python's own exceptions.
     except (OSError, pa.ArrowException, ValueError, KeyError, OverflowError) as error:

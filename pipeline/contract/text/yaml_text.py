@@ -21,8 +21,13 @@ that are not UTF-8 are a ValueError."""
 _LONGEST_SHOWN = 60
 
 
-class _LongNumberError(ConstructorError):
-    """A number with more digits than Python parses: YAML, but of no use as a value."""
+class _UnusableValueError(ConstructorError):
+    """A value that is YAML, but of no use as a parameter."""
+
+    def __init__(self, what: str, node: Node, *, next_step: str) -> None:
+        super().__init__(None, None, what, node.start_mark)
+        self.what = what
+        self.next_step = next_step
 
 
 class _PlacedErrors:
@@ -31,6 +36,10 @@ class _PlacedErrors:
     ruamel lets the error of Python's ``datetime``, ``int`` or dictionary pass, which has no line.
     """
 
+    def refuse_set(self, node: Node) -> None:
+        """Refuse a set, whose order differs from one run to the next."""
+        raise _UnusableValueError("a set, which has no order", node, next_step="write a list")
+
     def construct_object(self, node: Node, deep: bool = False) -> Any:
         try:
             return super().construct_object(node, deep=deep)  # type: ignore[misc]
@@ -38,7 +47,8 @@ class _PlacedErrors:
             if not isinstance(node, ScalarNode):
                 raise
             if is_long_number(error):
-                raise _LongNumberError(None, None, LONG_NUMBER, node.start_mark) from error
+                step = "write a smaller number, or a text in quotes"
+                raise _UnusableValueError(LONG_NUMBER, node, next_step=step) from error
             kind = str(node.tag).rpartition(":")[2]
             why = f": {error}" if isinstance(error, ValueError) else ""
             raise ConstructorError(
@@ -47,16 +57,15 @@ class _PlacedErrors:
 
 
 class _PlainConstructor(_PlacedErrors, SafeConstructor):
-    def construct_yaml_set(self, node: Node) -> Any:
-        """Refuse a set, whose order differs from one run to the next."""
-        raise ConstructorError(None, None, "a set; write a list", node.start_mark)
-
-
-_PlainConstructor.add_constructor("tag:yaml.org,2002:set", _PlainConstructor.construct_yaml_set)
+    pass
 
 
 class _CommentedConstructor(_PlacedErrors, RoundTripConstructor):
     pass
+
+
+for _constructor in (_PlainConstructor, _CommentedConstructor):
+    _constructor.add_constructor("tag:yaml.org,2002:set", _constructor.refuse_set)
 
 
 def parse_yaml(text: str) -> Any:
@@ -74,13 +83,13 @@ def commented_yaml() -> YAML:
 
 
 def yaml_step(error: BaseException, *, usual: str) -> str:
-    """Return the next step after one of ``NOT_YAML``: the usual one, unless the text is YAML with a number too long."""
-    return "write a smaller number, or a text in quotes" if isinstance(error, _LongNumberError) else usual
+    """Return the next step after one of ``NOT_YAML``: the usual one, unless the text is YAML with an unusable value."""
+    return error.next_step if isinstance(error, _UnusableValueError) else usual
 
 
 def value_fault(error: BaseException) -> str:
     """Say what a single value is that was not read, after one of ``NOT_YAML``."""
-    return LONG_NUMBER if isinstance(error, _LongNumberError) else "not YAML"
+    return error.what if isinstance(error, _UnusableValueError) else "not YAML"
 
 
 def not_yaml(path: Path, error: BaseException) -> str:
@@ -99,6 +108,6 @@ def not_yaml(path: Path, error: BaseException) -> str:
         reason = error.problem.partition(" with value ")[0] if isinstance(error, DuplicateKeyError) else error.problem
         if error.context and begun is not None and mark is not None and begun.line != mark.line:
             reason += f" {error.context} that begins in line {begun.line + 1}"
-    if isinstance(error, _LongNumberError):
-        return f"{place}: {LONG_NUMBER}"
+    if isinstance(error, _UnusableValueError):
+        return f"{place}: {error.what}"
     return f"{place}: not YAML ({' '.join(reason.split())})"

@@ -27,6 +27,8 @@ DAMAGE = (EOFError, OSError, zlib.error, lzma.LZMAError, tarfile.TarError, zipfi
 """Errors that the libraries raise for containers that are truncated, damaged or packed in an unknown way."""
 
 _MAX_WRONG_SHARE = 0.01
+CARRIAGE_RETURN = "carriage return"
+"""Reason to drop a row: it has a CR inside, so it is several rows of a file whose lines end in CR alone."""
 _FEW = 10
 _HOPELESS_FROM = 8 * ROWS_AT_ONCE
 
@@ -51,6 +53,7 @@ class VectorReader(ABC):
         self.dropped: Counter[str] = Counter()
         """Number of rows left out of the blocks, by reason."""
         self._wrong_at = ""
+        self._wrong_because = ""
         self._bad_at = ""
         self._n_foreign = self._n_utf8 = 0
 
@@ -75,10 +78,12 @@ class VectorReader(ABC):
     def _check_quality(self, *, max_share: float) -> None:
         n_wrong = sum(self.dropped.values())
         if n_wrong > max_share * self.n_rows:
+            what, step = f"not {self.width} numbers", "words and numbers are separated by spaces"
+            if self._wrong_because == CARRIAGE_RETURN:
+                what, step = "a carriage return (CR) inside the row", "every row ends in a line feed (LF)"
             raise InputDataError(
-                f"{self._wrong_at}: not {self.width} numbers; "
-                f"{n_wrong} of {self.n_rows} rows {is_or_are(n_wrong)} wrong",
-                next_step="fix or fetch the file again; words and numbers are separated by spaces",
+                f"{self._wrong_at}: {what}; {n_wrong} of {self.n_rows} rows {is_or_are(n_wrong)} wrong",
+                next_step=f"fix or fetch the file again; {step}",
             )
         n_bad = self.repairs["bad bytes"]
         # In a small file one or two bad words exceed the share, although the encoding is right.
@@ -99,6 +104,7 @@ class VectorReader(ABC):
     def drop(self, reason: str, *, at: str) -> None:
         """Count a row as dropped; ``at`` is its place, for error messages."""
         self.dropped[reason] += 1
+        self._wrong_because = self._wrong_because or reason
         self._wrong_at = self._wrong_at or at
 
     def decoded(self, word: bytes, *, at: str) -> str:

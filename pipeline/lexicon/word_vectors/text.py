@@ -11,7 +11,14 @@ import numpy as np
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.lexicon.word_vectors.format_detection import BOM, header_of, is_number, trailing_numbers
-from ssmi.pipeline.lexicon.word_vectors.reading import FORMATS, ROWS_AT_ONCE, Block, Matrix, VectorReader
+from ssmi.pipeline.lexicon.word_vectors.reading import (
+    CARRIAGE_RETURN,
+    FORMATS,
+    ROWS_AT_ONCE,
+    Block,
+    Matrix,
+    VectorReader,
+)
 
 _LONGEST_LINE = 1 << 20
 _HEAD = 10
@@ -100,7 +107,7 @@ class TextReader(VectorReader):
         values = rest.split()
         if len(values) != self.width:
             word, values = self._with_blanks(line.text)
-        reason = "wrong width" if not values else "" if word else "empty word"
+        reason = "wrong width" if not values else CARRIAGE_RETURN if b"\r" in word else "" if word else "empty word"
         if not reason:
             try:
                 return self.decoded(word, at=self._at(line.number)), list(map(float, values))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, MissingResourceError, at_line
-from ssmi.pipeline.contract.user_files import LFS_POINTER_BYTES, refuse_lfs_pointer
+from ssmi.pipeline.contract.user_files import refuse_lfs_file
 from ssmi.pipeline.readers.options import ReadOptions
 from ssmi.pipeline.readers.raw.json_values import Value
 from ssmi.pipeline.readers.rows.objects import SPAN_KEYS, TAG_KEYS, TYPE_KEYS, read_rows
@@ -108,8 +108,7 @@ def _opened(path: Path) -> Any:
     import pyarrow.parquet as pq
 
     try:
-        with path.open("rb") as file:
-            refuse_lfs_pointer(file.read(LFS_POINTER_BYTES), path)
+        refuse_lfs_file(path)
         return pq.ParquetFile(path)
     except FileNotFoundError as error:
         raise MissingResourceError(f"{path}: no such file", next_step="check the name") from error

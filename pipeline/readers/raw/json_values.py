@@ -25,7 +25,9 @@ _PIECE = 1 << 18
 """Number of characters decoded at once, unless a single value is longer."""
 _LONGEST_WORD = 16
 """JSON tokens other than strings are shorter, so an error further from the end is not caused by truncated text."""
-_ARRAY = re.compile(r"""\[\s*(?:[{\]]|\[\s*(?:"|$)|$)""")
+_ARRAY = re.compile(r"\[\s*(?:[{\]]|$)")
+_ARRAY_OF_PAIRS = re.compile(r'\[\s*\[\s*(?:"|$)')
+"""Only in files ending in .json: elsewhere it may begin a row of tokens and their tags."""
 _BLANK = re.compile(r"[ \t\r\n]*")
 _DECODER = json.JSONDecoder()
 
@@ -83,7 +85,7 @@ def first_value(path: Path, *, encoding: str | None = None) -> Any:
 
 
 def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
-    """Whether the first non-blank characters open an array of objects or of pairs, or an empty array."""
+    """Whether the first non-blank characters open an array of objects (in .json also of pairs) or an empty array."""
     head = ""
     try:
         with closing(text_pieces(path, encoding=encoding)) as pieces:
@@ -93,7 +95,8 @@ def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
                     break
     except InputDataError:  # reported with the line by the reader of the file
         return False
-    return _ARRAY.match(head) is not None
+    ending = Path(path.name.lower().removesuffix(".gz")).suffix
+    return _ARRAY.match(head) is not None or (ending == ".json" and _ARRAY_OF_PAIRS.match(head) is not None)
 
 
 def _not_values(where: str, why: object) -> InputDataError:

@@ -33,7 +33,7 @@ TYPE_KEYS = ("label", "type", "entity_type", "category", "tag", "entity")
 QUOTE_KEYS = ("text", "entity", "word", "mention", "value", "name")
 """Fields of an entity that may repeat its text; ``entity`` is the type instead if no other field holds one."""
 LOST_KEYS = {"relations": "relation", "cats": "category-of-a-text", "Comments": "comment", "comments": "comment"}
-"""Lists beside the entities that hold other things, with the reason under which their items are counted as skipped."""
+"""Lists and objects beside the entities, with the reason under which their items are counted as skipped."""
 
 REJECTED = "rejected-or-ignored-answer"
 """Rows of Prodigy whose annotation the annotator did not accept."""
@@ -113,7 +113,7 @@ def _read_tagged(
 def _objects(rows: RowSource, report: ReadReport | None) -> Generator[Value, None, None]:
     for value in rows(report):
         if _is_spacy_pair(value.body):
-            value = replace(value, body={"text": value.body[0], **value.body[1]})
+            value = replace(value, body={**value.body[1], "text": value.body[0]})
         if not isinstance(value.body, dict):
             raise _wrong(value.where, "not a JSON object")
         if _PRODIGY in value.body and value.body.get("answer") in ("reject", "ignore"):
@@ -122,7 +122,7 @@ def _objects(rows: RowSource, report: ReadReport | None) -> Generator[Value, Non
             continue
         if report is not None:
             for key, reason in LOST_KEYS.items():
-                for _ in value.body[key] if isinstance(value.body.get(key), list) else ():
+                for _ in value.body[key] if isinstance(value.body.get(key), (list, dict)) else ():
                     report.skip(reason, value.number)
         yield value
 

@@ -97,9 +97,19 @@ def test_the_digest_depends_on_config_weights_and_vocabulary(changed: str, encod
     assert encoder_digest(encoder) != before
 
 
-@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin"])
-def test_weights_of_a_clone_without_git_lfs_are_named(encoder: Path, lfs_pointer: bytes, name: str) -> None:
-    (encoder / "model.safetensors").unlink()
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "model.safetensors.index.json", "pytorch_model.bin", "config.json", "vocab.txt"]
+)
+def test_files_of_a_clone_without_git_lfs_are_named(encoder: Path, lfs_pointer: bytes, name: str) -> None:
+    if "model" in name:
+        (encoder / "model.safetensors").unlink()
     (encoder / name).write_bytes(lfs_pointer)
     with pytest.raises(InputDataError, match=f"{name}: a Git LFS pointer"):
         check_encoder_folder(encoder, pickled=True)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "pytorch_model.bin.index.json", "tokenizer.json"])
+@pytest.mark.parametrize("pickled", [True, False])
+def test_files_that_are_not_used_may_be_pointers(encoder: Path, lfs_pointer: bytes, name: str, pickled: bool) -> None:
+    (encoder / name).write_bytes(lfs_pointer)
+    check_encoder_folder(encoder, pickled=pickled)

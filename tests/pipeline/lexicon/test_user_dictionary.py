@@ -11,7 +11,14 @@ import pytest
 from ssmi.pipeline.contract.errors import InputDataError
 from ssmi.pipeline.features.text.segmentation import segment_sentence
 from ssmi.pipeline.lexicon.segmenter import open_segmenter
-from ssmi.pipeline.lexicon.user_dictionary import LONGEST_WORD, UserWord, count_uses, read_user_dictionary, repeated
+from ssmi.pipeline.lexicon.user_dictionary import (
+    LONGEST_WORD,
+    WRITE,
+    UserWord,
+    count_uses,
+    read_user_dictionary,
+    repeated,
+)
 
 VALID = "云计算平台 99999 n\n欧台怠杆 500\n\n韩玉鉴赏 nz\r\n八一双鹿  \nAI+教育 3\n"
 
@@ -100,7 +107,13 @@ def test_bytes_of_another_encoding_are_refused_with_their_place(data: bytes, mes
 def test_packed_dictionaries_are_to_be_unpacked(data: bytes, what: str, tmp_path) -> None:
     with pytest.raises(InputDataError, match=rf"words\.txt: {what}") as caught:
         read_user_dictionary(_write(tmp_path, data))
-    assert caught.value.next_step.startswith("unpack")
+    assert caught.value.next_step == "unpack it first"
+
+
+def test_a_parquet_file_is_no_dictionary(tmp_path) -> None:
+    with pytest.raises(InputDataError, match=r"words\.txt: a Parquet file") as caught:
+        read_user_dictionary(_write(tmp_path, b"PAR1\x15"))
+    assert caught.value.next_step == WRITE
 
 
 def test_exactly_the_words_reported_as_unmatchable_never_match(tmp_path) -> None:

@@ -89,11 +89,11 @@ def test_archives_are_no_texts(tmp_path: Path, data: bytes, what: str, step: str
     assert caught.value.next_step.startswith(step)
 
 
-@pytest.mark.parametrize("name", ["train.bio", "train.json", "train.csv", "train.parquet", "a.txt"])
+@pytest.mark.parametrize("name", ["train.bio", "train.json", "train.csv", "train.parquet", "a.txt", "a.parquet"])
 def test_git_lfs_pointers_are_named(tmp_path: Path, lfs_pointer: bytes, name: str) -> None:
     (tmp_path / name).write_bytes(lfs_pointer)
     with pytest.raises(InputDataError, match=f"{name}: a Git LFS pointer") as caught:
-        list(read_texts(tmp_path / name, field="text") if name == "a.txt" else read_sentences(tmp_path / name)[0])
+        list(read_texts(tmp_path / name, field="text") if name.startswith("a.") else read_sentences(tmp_path / name)[0])
     assert caught.value.next_step.endswith("git lfs pull")
 
 

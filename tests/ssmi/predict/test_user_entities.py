@@ -78,11 +78,19 @@ def test_files_not_in_utf8_are_refused(tmp_path: Path) -> None:
     assert raised.value.next_step == "save it as UTF-8"
 
 
-def test_packed_files_are_to_be_unpacked(tmp_path: Path) -> None:
-    (tmp_path / "own.tsv").write_bytes(bz2.compress("云计算\tPRO\n".encode()))
-    with pytest.raises(InputDataError, match="packed with bzip2") as raised:
+@pytest.mark.parametrize(
+    ("data", "what", "step"),
+    [
+        (bz2.compress("云计算\tPRO\n".encode()), "packed with bzip2", "unpack it first"),
+        (b"PK\x03\x04", "a zip archive", "unpack it first"),
+        (b"PAR1\x15", "a Parquet file", "write a word, a tab and its label on each line"),
+    ],
+)
+def test_files_that_are_not_text_are_refused(tmp_path: Path, data: bytes, what: str, step: str) -> None:
+    (tmp_path / "own.tsv").write_bytes(data)
+    with pytest.raises(InputDataError, match=what) as raised:
         UserEntities.read(tmp_path / "own.tsv")
-    assert raised.value.next_step == "unpack it first"
+    assert raised.value.next_step == step
 
 
 def test_comments_can_be_indented(tmp_path: Path) -> None:

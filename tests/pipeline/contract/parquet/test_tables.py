@@ -34,9 +34,24 @@ def test_rows_read_back_and_columns_can_be_selected(tmp_path: Path) -> None:
     assert _names(path.parent) == ["words.parquet"]
 
 
+def test_arrow_reads_from_memory_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread of Arrow that frees a Python object while Python ends would abort the process."""
+    path = tmp_path / "words.parquet"
+    tables.write_rows(path, schema.VOCABULARY, ROWS)
+    given: list[pa.Buffer] = []
+    reader = pa.BufferReader
+
+    def read(source: pa.Buffer) -> pa.BufferReader:
+        given.append(source)
+        return reader(source)
+
+    monkeypatch.setattr(pa, "BufferReader", read)
+    assert tables.read_rows(path, schema.VOCABULARY) == ROWS
+    assert [source.is_mutable for source in given] == [True]  # Python's bytes could not be written
+
+
 @pytest.mark.parametrize("content", [b"", b"PAR1"])
-def test_arrow_holds_no_python_object_while_it_reads(content: bytes) -> None:
-    """A thread of Arrow that frees one while Python ends would abort the process."""
+def test_bytes_are_copied_into_memory_of_arrow(content: bytes) -> None:
     source = bytearray(content)
     buffer = tables.in_arrow_memory(source)
     source.extend(b"!")  # BufferError if the bytes were shared

@@ -104,6 +104,19 @@ def test_lines_that_end_in_carriage_returns_alone_are_refused(tmp_path: Path, n_
         _read(tmp_path / "v.txt")
 
 
+def test_rows_with_a_carriage_return_inside_are_counted_as_wrong(tmp_path: Path) -> None:
+    wrong = "词 1 2\r字 3 4\r好 1 2\n"
+    (tmp_path / "v.txt").write_text(wrong + "甲 1 2\n" * 500, encoding="utf-8", newline="")
+    reader, words, _ = _read(tmp_path / "v.txt")
+    assert words == ["甲"] * 500 and reader.dropped == {"carriage return": 1}
+    (tmp_path / "v.txt").write_text(wrong, encoding="utf-8", newline="")
+    with pytest.raises(
+        InputDataError, match=r"v\.txt:1: a carriage return \(CR\) inside the row; 1 of 1 rows is"
+    ) as caught:
+        _read(tmp_path / "v.txt")
+    assert caught.value.next_step.endswith("every row ends in a line feed (LF)")
+
+
 def test_the_last_of_one_row_may_be_a_carriage_return(tmp_path: Path) -> None:
     (tmp_path / "v.txt").write_bytes("词 1 2\r".encode())
     assert _read(tmp_path / "v.txt")[1] == ["词"]

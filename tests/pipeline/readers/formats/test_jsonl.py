@@ -85,6 +85,11 @@ def test_training_data_of_spacy_is_read_by_lines_and_as_an_array(write: Write, i
         assert [(one.characters, one.entities) for one in sentences] == expected
 
 
+def test_rows_that_begin_like_an_array_of_pairs_are_read_by_their_ending(write: Write) -> None:
+    (sentence,) = read_sentences(write('[["\tO\n王\tB-PER\n', "a.bio"))[0]
+    assert sentence.entities == (Span(3, 4, "PER"),)
+
+
 def test_blank_lines_and_empty_texts_are_counted(write: Write) -> None:
     row = {"text": "甲\n乙", "entities": None}
     path = write("\n" + lines_of(row) + " \n" + lines_of({"text": "", "entities": []}), "raw.jsonl")

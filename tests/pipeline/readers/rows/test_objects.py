@@ -68,7 +68,7 @@ def read_error(*bodies: Any) -> InputDataError:
 
 
 def test_pairs_of_spacy_are_read_as_objects() -> None:
-    pair = [TEXT, {"entities": [[3, 5, "LOC"]], "cats": ["x"]}]
+    pair = [TEXT, {"entities": [[3, 5, "LOC"]], "cats": {"news": 1.0}, "text": "x"}]
     assert read(pair)[0] == read({"text": TEXT, "entities": [[3, 5, "LOC"]]})[0]
     assert read(pair)[1].skipped["category-of-a-text"] == 1
     for wrong in ([TEXT], [TEXT, []], [1, {}], [TEXT, {}, 1]):
