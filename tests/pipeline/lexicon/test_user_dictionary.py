@@ -103,6 +103,7 @@ def test_bytes_of_another_encoding_are_refused_with_their_place(data: bytes, mes
         (bz2.compress("云计算 5\n".encode()), "packed with bzip2"),
         (b"PK\x03\x04" + bytes(300), "a zip archive"),
     ],
+    ids=["gzip", "bzip2", "zip"],
 )
 def test_packed_dictionaries_are_to_be_unpacked(data: bytes, what: str, tmp_path) -> None:
     with pytest.raises(InputDataError, match=rf"words\.txt: {what}") as caught:

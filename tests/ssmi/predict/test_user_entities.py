@@ -85,6 +85,7 @@ def test_files_not_in_utf8_are_refused(tmp_path: Path) -> None:
         (b"PK\x03\x04", "a zip archive", "unpack it first"),
         (b"PAR1\x15", "a Parquet file", "write a word, a tab and its label on each line"),
     ],
+    ids=["bzip2", "zip", "parquet"],
 )
 def test_files_that_are_not_text_are_refused(tmp_path: Path, data: bytes, what: str, step: str) -> None:
     (tmp_path / "own.tsv").write_bytes(data)
