@@ -79,6 +79,8 @@ def test_rows_are_added_replaced_and_compared(tmp_path: Path) -> None:
         ("weibo-seeds", "bert-crf-4", "bert-crf-12"),
         ("weibo-seeds", "bert-crf-4", "bert-crf-2"),
         ("weibo-seeds", "ssmi-4", "bert-crf-4"),
+        ("weibo-seeds", "ssmi-12", "bert-crf-12"),
+        ("weibo-seeds", "ssmi-4", "ssmi-12"),
         ("weibo-seeds", "ssmi-1", "bert-crf-12"),
         ("weibo-seeds", "ssmi-1", "bert-crf-1"),
         ("weibo-seeds", "ssmi-2", "bert-crf-2"),
