@@ -97,9 +97,7 @@ def _text(path: Path) -> str:
         refuse_binary(data[:HEAD_BYTES], path)
         return data[len(mark) :].decode(encoding)
     except NotTextError as error:
-        raise InputDataError(
-            error.message, next_step=UNPACK if error.next_step.startswith("unpack") else WRITE
-        ) from error
+        raise InputDataError(error.message, next_step=error.unpack_or(WRITE)) from error
     except UnicodeDecodeError as error:
         said = not_utf8(path, error) if encoding == "utf-8" else f"{path}: not {encoding.upper()} ({error.reason})"
         raise InputDataError(f"{said}; user dictionaries must be UTF-8", next_step="save it as UTF-8") from error

@@ -50,6 +50,10 @@ _BEGINNINGS = (
 class NotTextError(InputDataError):
     """A file that is not text by its first bytes."""
 
+    def unpack_or(self, step: str) -> str:
+        """Return the next step for files that are neither labelled sentences nor a corpus: ``step``, unless packed."""
+        return UNPACK if self.next_step.startswith("unpack") else step
+
 
 def ending_of(path: Path) -> str:
     """Return the ending of a file, in lower case and without a final ``.gz``."""

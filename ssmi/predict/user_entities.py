@@ -16,7 +16,7 @@ from ssmi.pipeline.contract.text.wording import counted
 from ssmi.pipeline.contract.text.words import cuts_word, edges
 from ssmi.pipeline.features.text.blanks import visible_stretches
 from ssmi.pipeline.features.trie import Trie
-from ssmi.pipeline.readers.documents import UNPACK, NotTextError
+from ssmi.pipeline.readers.documents import NotTextError
 from ssmi.pipeline.readers.raw.lines import EncodingError, numbered_lines
 from ssmi.predict.entity import Mode, Source, Words
 
@@ -208,7 +208,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
     except EncodingError as error:  # the advice of the readers of data sets does not help here
         raise InputDataError(error.message, next_step="save it as UTF-8") from error
     except NotTextError as error:
-        step = UNPACK if error.next_step.startswith("unpack") else "write a word, a tab and its label on each line"
+        step = error.unpack_or("write a word, a tab and its label on each line")
         raise InputDataError(error.message, next_step=step) from error
 
 

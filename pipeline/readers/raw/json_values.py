@@ -12,6 +12,7 @@ from typing import Any
 
 from ssmi.pipeline.contract.errors import InputDataError, at_line
 from ssmi.pipeline.contract.text.json_text import not_json
+from ssmi.pipeline.readers.documents import ending_of
 from ssmi.pipeline.readers.raw.lines import numbered_lines, text_pieces
 from ssmi.pipeline.readers.sentence import ReadReport
 
@@ -95,8 +96,7 @@ def begins_an_array(path: Path, *, encoding: str | None = None) -> bool:
                     break
     except InputDataError:  # reported with the line by the reader of the file
         return False
-    ending = Path(path.name.lower().removesuffix(".gz")).suffix
-    return _ARRAY.match(head) is not None or (ending == ".json" and _ARRAY_OF_PAIRS.match(head) is not None)
+    return _ARRAY.match(head) is not None or (ending_of(path) == ".json" and _ARRAY_OF_PAIRS.match(head) is not None)
 
 
 def _not_values(where: str, why: object) -> InputDataError:

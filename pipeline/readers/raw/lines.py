@@ -29,17 +29,16 @@ from ssmi.pipeline.readers.raw.decoding import (
 LARGEST_WHOLE = 1 << 26
 """Maximum unpacked size in bytes of a file that is read whole."""
 
-
-class EncodingError(InputDataError):
-    """Bytes of a file do not have its encoding."""
-
-
 _BOM = "\ufeff"
 _BROKEN = (gzip.BadGzipFile, EOFError, zlib.error)
 """What reading damaged gzip data raises."""
 _CHUNK = 1 << 16
 _RARE_NUL = 10
 """With more than one NUL byte in this many bytes, a file is not UTF-8. In UTF-16, half the bytes of ASCII are NUL."""
+
+
+class EncodingError(InputDataError):
+    """Bytes of a file do not have its encoding."""
 
 
 def numbered_lines(

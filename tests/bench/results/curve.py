@@ -166,7 +166,7 @@ class FrontChart:
                 )  # fmt: skip
         axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}×")
         axes.grid(axis="y")
-        axes.set(xlabel="speed of prediction, times BERT-CRF with 12 layers", ylabel=SCORES[self.dataset])
+        axes.set(xlabel="speed of prediction, times BERT-CRF with 12 layers", ylabel=SCORES.get(self.dataset, "F1"))
         axes.set_title(f"{self.dataset}: the numbers are encoder layers")
         canvas.add_legend()
 
